@@ -1,0 +1,149 @@
+"""Web's side of an agent. The agent shares its sandbox with hostile code: every answer is checked before it is believed.
+
+`docs/protocol.md` §2 is the wire. `http.py` speaks it; `memory.py` is the double that ships with the package and
+passes the same contract tests.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import UUID
+
+import msgspec
+
+
+class AgentError(Exception):
+    """The base of all that can go wrong with an agent."""
+
+
+class AgentUnavailable(AgentError):
+    """Nobody answers at the agent's socket: the sandbox is gone, or not up yet."""
+
+
+class AgentMisbehaved(AgentError):
+    """The agent broke the protocol: too large, not JSON, a wrong seq, a socket that is none. End the session."""
+
+
+class AgentRefused(AgentError):
+    """The agent said no, in words for the caller."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    state: str  # starting | ready | failed
+    phase: str
+    detail: str
+    seq: int
+    busy: bool
+    last_activity: float  # seconds since 1970
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An execution as the agent tells it; times are seconds since 1970."""
+
+    id: UUID
+    context: str
+    state: str  # queued | running | ok | error | aborted | cancelled | lost
+    position: int = 0
+    execution_count: int | None = None
+    queued_at: float | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    error: Mapping[str, str] | None = None
+    reason: str | None = None
+    cell: str = ""
+
+    @property
+    def final(self) -> bool:
+        return self.state not in ("queued", "running")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One numbered message of the log: what the web needs of it, and the JSON text that is sent on unchanged."""
+
+    seq: int
+    channel: str
+    msg_type: str
+    execution: str  # parent_header.msg_id, or ""
+    raw: str
+
+    def content(self) -> dict[str, Any]:
+        """The message's content, parsed on demand."""
+        content: dict[str, Any] = msgspec.json.decode(self.raw)["content"]
+        return content
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteRequest:
+    id: UUID
+    code: str
+    context: str = "default"
+    cell: str = ""
+    silent: bool = False
+    store_history: bool = True
+    allow_stdin: bool = True
+    stop_on_error: bool = True
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    record: Record
+    messages: list[dict[str, Any]] = field(default_factory=list)  # iopub entries, in order
+    cut: Mapping[str, int] = field(default_factory=dict)
+
+
+class Channel(Protocol):
+    """A duplex line to one agent: entries come in, verbs go out, and neither waits for the other."""
+
+    def __aiter__(self) -> AsyncIterator[Entry]: ...
+    async def send(self, op: Mapping[str, Any]) -> None: ...
+
+
+class Terminal(Protocol):
+    """Bytes of a PTY; str frames are its JSON notices."""
+
+    def __aiter__(self) -> AsyncIterator[bytes | str]: ...
+    async def send(self, data: bytes) -> None: ...
+    async def resize(self, rows: int, cols: int) -> None: ...
+
+
+class Agent(Protocol):
+    """All that the web does with one sandbox. Methods raise AgentError."""
+
+    async def health(self) -> Health: ...
+    async def execute(self, request: ExecuteRequest) -> Record: ...
+    async def record(self, execution: UUID) -> Record: ...
+    async def outputs(self, execution: UUID) -> Outputs: ...
+    async def cancel(self, execution: UUID) -> None: ...
+    def channel(self, after: int = 0) -> AbstractAsyncContextManager[Channel]: ...
+    def terminal(self, name: str, rows: int, cols: int) -> AbstractAsyncContextManager[Terminal]: ...
+    async def interrupt(self, context: str = "default") -> None: ...
+    async def restart(self, context: str = "default") -> None: ...
+    async def complete(self, context: str, code: str, cursor_pos: int) -> dict[str, Any]: ...
+    async def inspect(self, context: str, code: str, cursor_pos: int, detail_level: int = 0) -> dict[str, Any]: ...
+    async def is_complete(self, context: str, code: str) -> dict[str, Any]: ...
+    async def input(self, context: str, value: str) -> None: ...
+    async def contexts(self) -> list[dict[str, Any]]: ...
+    async def open_context(self, kernel: str = "", context: str = "") -> dict[str, Any]: ...
+    async def close_context(self, context: str) -> None: ...
+    async def usage(self) -> dict[str, float]: ...
+    async def list_files(self, path: str = "") -> dict[str, Any]: ...
+    def download(self, path: str, start: int = 0) -> AbstractAsyncContextManager["Download"]: ...
+    def archive(self, path: str = "") -> AbstractAsyncContextManager["Download"]: ...
+    async def upload(self, path: str, body: AsyncIterator[bytes]) -> None: ...
+    async def make_folder(self, path: str) -> None: ...
+    async def delete_file(self, path: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    size: int | None
+    body: AsyncIterator[bytes]

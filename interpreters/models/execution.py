@@ -1,0 +1,44 @@
+"""One run of code."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+
+from interpreters.models.session import Session
+from tenants.models import Tenant
+
+
+class Execution(models.Model):
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        OK = "ok"
+        ERROR = "error"
+        ABORTED = "aborted", "aborted after an earlier error"
+        CANCELLED = "cancelled"
+        LOST = "lost", "lost with its sandbox"
+
+    # Also the msg_id of the Jupyter execute_request, so that every output names its execution.
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    session = models.ForeignKey(Session, models.CASCADE, related_name="executions")
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="executions")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="executions")
+    context = models.CharField(max_length=63, default="default")
+    # The caller's own name for what ran, such as a notebook's cell: outputs find their way back by it.
+    cell = models.CharField(max_length=128, blank=True)
+    code = models.TextField()
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    execution_count = models.PositiveIntegerField(null=True, blank=True)
+    queued_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    # nbformat 4.5 outputs; null until the execution is done and they are saved.
+    outputs = models.JSONField(null=True, blank=True)
+    outputs_cut = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "cell", "-queued_at"]), models.Index(fields=["session", "queued_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.status})"

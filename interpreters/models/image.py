@@ -1,0 +1,36 @@
+"""What a sandbox starts from."""
+
+from django.db import models
+
+from tenants.models import Tenant
+
+
+class InterpreterImage(models.Model):
+    """A container image that holds our agent and Jupyter kernels."""
+
+    class State(models.TextChoices):
+        ABSENT = "absent"
+        BUILDING = "building"
+        READY = "ready"
+        FAILED = "failed"
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, null=True, blank=True, related_name="images")
+    name = models.SlugField(max_length=63)
+    language = models.CharField(max_length=40, help_text="Shown to users, as “Python” or “TypeScript”.")
+    source = models.SlugField(max_length=63, help_text="Folder under interpreters/images that it is built from.")
+    kernel = models.CharField(max_length=63, help_text="Name of the Jupyter kernelspec to start.")
+    warm_up = models.TextField(blank=True, help_text="Code that runs before an instance is ready.")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.ABSENT)
+    reference = models.CharField(max_length=255, blank=True, help_text="Tag of the built image, by content.")
+    digest = models.CharField(max_length=100, blank=True)
+    size = models.BigIntegerField(null=True, blank=True, help_text="Bytes.")
+    build_log = models.TextField(blank=True)
+    built_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "name"], name="image_name_per_tenant", nulls_distinct=False)
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,92 @@
+"""The one protocol behind which every engine stands.
+
+A runtime creates, removes and lists sandboxes. It never speaks to the agent inside: that is `interpreters.client`,
+over the Unix socket `<SOCKET_DIR>/<session id>/agent.sock`, which the runtime makes appear on the host.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+
+class RuntimeUnavailable(Exception):
+    """The engine does not answer. Nothing is known about its sandboxes: decide nothing, try again."""
+
+
+class LaunchFailed(Exception):
+    """The engine answered, and this sandbox cannot be made. The message says why, for an operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSpec:
+    """All that an engine needs to make one sandbox. `session` names it: creating twice yields one sandbox."""
+
+    session: UUID
+    installation: str
+    pool: int
+    revision: int
+    image: str  # image reference; for bubblewrap, the name of the source folder such as "python"
+    kernel: str  # kernelspec to start as the warm context
+    warm_up: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    cpu: float = 1.0  # cores
+    memory: int = 1024  # MiB, tmpfs included; swap is off
+    disk: int = 256  # MiB of the work directory
+    pids: int = 256
+    oci_runtime: str = ""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return {
+            "thermae.installation": self.installation,
+            "thermae.pool": str(self.pool),
+            "thermae.session": str(self.session),
+            "thermae.revision": str(self.revision),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """What an engine says of one sandbox."""
+
+    handle: str  # the engine's own id
+    session: UUID
+    pool: int
+    running: bool
+    age: float  # seconds since it was created
+    exit_code: int | None = None
+    out_of_memory: bool = False
+
+
+class Runtime(Protocol):
+    """Every call is synchronous, bounded in time, and raises RuntimeUnavailable when the engine does not answer."""
+
+    name: str
+
+    def create(self, spec: SandboxSpec) -> Sandbox:
+        """Make and start the sandbox of `spec.session`; if it exists already, return it. Raises LaunchFailed.
+
+        On return the agent is being started; its health is asked through its socket.
+        """
+        ...
+
+    def remove(self, handle: str) -> None:
+        """End and delete a sandbox with all that is its own, its socket folder too. Removing twice is fine."""
+        ...
+
+    def list(self, installation: str, pool: int | None = None) -> Sequence[Sandbox]:
+        """All sandboxes of this installation, dead ones included, of one pool if given."""
+        ...
+
+    def logs(self, handle: str, lines: int = 50) -> str:
+        """The last lines that the agent wrote, for an operator; empty if the engine keeps none."""
+        ...
+
+    def inspect(self, handle: str) -> Mapping[str, object]:
+        """The engine's own description, for an operator; {} if the sandbox is gone."""
+        ...
+
+    def check(self) -> Sequence[str]:
+        """What an operator must know about this engine: versions too old, limits it cannot enforce. [] is well."""
+        ...

@@ -1,0 +1,25 @@
+"""The Celery application and the whole table of periodic work: read it to know everything that runs by the clock."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+
+app = Celery("thermae")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@app.on_after_configure.connect
+def schedule(sender: Celery, **_: object) -> None:
+    from django.conf import settings
+
+    sender.conf.beat_schedule = {
+        # expires: a tick that waited behind a busy worker is worthless once the next one is due.
+        "maintain every pool": {
+            "task": "interpreters.tasks.maintain_pools",
+            "schedule": settings.MAINTAIN_INTERVAL,
+            "options": {"expires": settings.MAINTAIN_INTERVAL},
+        },
+    }

@@ -1,0 +1,206 @@
+"""Every setting of an installation, in one file.
+
+Each value comes from an environment variable named `THERMAE_<NAME>`, has a default fit for a laptop, and
+stops the start with a message when it is wrong. `docs/settings.md` is checked against this file by a test.
+"""
+
+import secrets
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env
+
+env = Env(prefix="THERMAE_")
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- What kind of installation -------------------------------------------------------------------------------
+# Production refuses every convenience that is only safe on a laptop: see the checks at the end of this file.
+PRODUCTION = env.bool("PRODUCTION", default=False)
+DEBUG = env.bool("DEBUG", default=False)
+# A name that labels every sandbox, so that two installations may share one engine without touching each other.
+INSTALLATION = env.str("INSTALLATION", default="thermae")
+# Where an installation keeps its files: the SQLite database, the secret key, sockets of agents, logs.
+STATE_DIR = Path(env.str("STATE_DIR", default=str(BASE_DIR / "var")))
+# One folder per sandbox with its agent's socket. Worker and web share it; nothing else may read it.
+SOCKET_DIR = Path(env.str("SOCKET_DIR", default=str(STATE_DIR / "sockets")))
+
+
+def _secret_key() -> str:
+    """The key from the environment, else one made once and kept in STATE_DIR."""
+    given: str = env.str("SECRET_KEY", default="")
+    if given:
+        return given
+    if PRODUCTION:
+        raise ImproperlyConfigured("THERMAE_SECRET_KEY must be set in production: use 50 random characters.")
+    STATE_DIR.mkdir(parents=True, exist_ok=True)
+    path = STATE_DIR / "secret_key"
+    try:
+        with path.open("x") as file:
+            path.chmod(0o600)
+            file.write(secrets.token_urlsafe(48))
+    except FileExistsError:
+        pass
+    return path.read_text().strip()
+
+
+SECRET_KEY = _secret_key()
+
+# --- Web -----------------------------------------------------------------------------------------------------
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+# Full origins, as `https://thermae.example.org`, that may post forms and open WebSockets besides our own host.
+CSRF_TRUSTED_ORIGINS = env.list("TRUSTED_ORIGINS", default=[])
+# True when a proxy in front of us ends TLS and sets X-Forwarded-Proto.
+BEHIND_TLS_PROXY = env.bool("BEHIND_TLS_PROXY", default=PRODUCTION)
+if BEHIND_TLS_PROXY:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS_PROXY
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "no-referrer"
+X_FRAME_OPTIONS = "DENY"
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "servestatic.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "channels",
+    "ninja",
+    "tenants",
+    "interpreters",
+    "frontend",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "tenants.middleware.TenantMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+ROOT_URLCONF = "project.urls"
+ASGI_APPLICATION = "project.asgi.application"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "notebooks"
+LOGOUT_REDIRECT_URL = "login"
+STATIC_URL = "/static/"
+STATIC_ROOT = STATE_DIR / "static"
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# --- Database, Redis, Celery ---------------------------------------------------------------------------------
+DATABASE_URL = env.str("DATABASE_URL", default=f"sqlite:///{STATE_DIR / 'db.sqlite3'}")
+DATABASES = {"default": env.dj_db_url("DATABASE_URL", default=DATABASE_URL)}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        # IMMEDIATE takes the write lock at BEGIN: two writers wait for each other instead of failing half-way.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+CHANNEL_LAYERS = {
+    "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}},
+}
+CELERY_BROKER_URL = REDIS_URL
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# How often, in seconds, every pool is compared with what it should be.
+MAINTAIN_INTERVAL = env.float("MAINTAIN_INTERVAL", default=5.0)
+# Sandboxes created at the same time by one worker. More than about two per core only makes each one slower.
+PARALLEL_LAUNCHES = env.int("PARALLEL_LAUNCHES", default=4)
+
+# --- Sandboxes -----------------------------------------------------------------------------------------------
+# `docker`, `bubblewrap` (for one trusted tenant or a trial) or `memory` (tests). Never changed silently.
+RUNTIME = env.str("RUNTIME", default="docker")
+if RUNTIME not in ("docker", "bubblewrap", "memory"):
+    raise ImproperlyConfigured(f"THERMAE_RUNTIME is {RUNTIME!r}: use docker, bubblewrap or memory.")
+DOCKER_HOST = env.str("DOCKER_HOST", default="unix:///var/run/docker.sock")
+# Seconds that any one call to the engine may take.
+DOCKER_TIMEOUT = env.float("DOCKER_TIMEOUT", default=10.0)
+# A CA bundle handed to image builds, for networks with a proxy that ends TLS. Empty: none.
+BUILD_CA_BUNDLE = env.str("BUILD_CA_BUNDLE", default="")
+# The virtual environment that bubblewrap sandboxes take their kernels from. `make run` makes it.
+KERNELS_DIR = Path(env.str("KERNELS_DIR", default=str(STATE_DIR / "kernels")))
+# Seconds from `starting` to `ready` after which a launch counts as lost.
+START_TIMEOUT = env.float("START_TIMEOUT", default=60.0)
+# Seconds in `stopping` after which a teardown is tried again.
+STOP_TIMEOUT = env.float("STOP_TIMEOUT", default=30.0)
+# Bytes of code in one execution.
+MAX_CODE_BYTES = env.int("MAX_CODE_BYTES", default=1024 * 1024)
+# Bytes of one uploaded file.
+MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=256 * 1024 * 1024)
+# Bytes of outputs kept in the database for one execution; the rest is cut visibly.
+MAX_SAVED_OUTPUT_BYTES = env.int("MAX_SAVED_OUTPUT_BYTES", default=4 * 1024 * 1024)
+# Bytes of one WebSocket frame that a browser may send us.
+MAX_FRAME_BYTES = env.int("MAX_FRAME_BYTES", default=1024 * 1024 + 64 * 1024)
+
+# --- Logs and metrics ----------------------------------------------------------------------------------------
+LOG_LEVEL = env.log_level("LOG_LEVEL", default="INFO")
+# `text` for people, `json` for collectors.
+LOG_FORMAT = env.str("LOG_FORMAT", default="json" if PRODUCTION else "text", validate=lambda v: v in ("text", "json"))
+# If set, `/metrics` answers only to `Authorization: Bearer <this>`; if empty, only to this machine.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "text": {"format": "{asctime} {levelname:7} {name}: {message}", "style": "{"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "format": "{asctime}{levelname}{name}{message}",
+            "style": "{",
+        },
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {"django.server": {"level": "WARNING"}, "daphne": {"level": "WARNING"}},
+}
+
+if PRODUCTION:
+    if DEBUG:
+        raise ImproperlyConfigured("THERMAE_DEBUG shows secrets to visitors: it cannot be on in production.")
+    if RUNTIME != "docker":
+        raise ImproperlyConfigured(f"THERMAE_RUNTIME={RUNTIME} isolates too little for production: use docker.")
+    if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+        raise ImproperlyConfigured("THERMAE_DATABASE_URL must name a PostgreSQL database in production.")

@@ -1,0 +1,96 @@
+"""Who is asking, and what they may use. Everything else in the project starts its queries at a Tenant."""
+
+import hashlib
+import secrets
+import uuid
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+TOKEN_PREFIX = "thm_"
+
+
+class Tenant(models.Model):
+    """An organisation. It owns members, tokens, images, pools, sessions and notebooks."""
+
+    name = models.CharField(max_length=100)
+    slug = models.SlugField(max_length=63, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A person's place in a tenant."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner"
+        ADMIN = "admin"
+        MEMBER = "member"
+        VIEWER = "viewer"
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "user"], name="one_membership_per_tenant")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.tenant} ({self.role})"
+
+
+class Scope(models.TextChoices):
+    """What a token may do."""
+
+    POOLS_READ = "pools:read", "list pools"
+    SESSIONS_USE = "sessions:use", "open and use sessions"
+
+
+def default_scopes() -> list[str]:
+    return [Scope.POOLS_READ, Scope.SESSIONS_USE]
+
+
+def hash_token(secret: str) -> str:
+    """SHA-256 of a token. Tokens carry 256 random bits, so a fast hash is enough (and needed on every request)."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class ApiToken(models.Model):
+    """A secret that stands for a member in one tenant. Shown once, stored hashed.
+
+    `session` limits it to one session: such tokens are short-lived and are handed to a browser or an agent
+    that must not reach anything else.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="tokens")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=16, editable=False)
+    hashed = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = models.JSONField(default=default_scopes)
+    session = models.UUIDField(null=True, blank=True, db_index=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    @classmethod
+    def issue(cls, *, lifetime: timedelta | None = None, **fields: object) -> tuple["ApiToken", str]:
+        """Make a token and return it with its secret, which is never readable again."""
+        secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
+        expires_at = timezone.now() + lifetime if lifetime else None
+        token = cls.objects.create(prefix=secret[:12], hashed=hash_token(secret), expires_at=expires_at, **fields)
+        return token, secret
+
+    @property
+    def usable(self) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
