@@ -15,7 +15,8 @@ class State(StrEnum):
     GONE = "gone"
 
 
-LIVE = (State.STARTING, State.READY, State.LEASED, State.STOPPING)
+OPEN = (State.STARTING, State.READY, State.LEASED)  # may still become, or is, somebody's session
+LIVE = (*OPEN, State.STOPPING)  # there is, or may be, a sandbox
 
 
 class Reason(StrEnum):

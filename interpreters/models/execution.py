@@ -29,6 +29,7 @@ class Execution(models.Model):
     cell = models.CharField(max_length=128, blank=True)
     code = models.TextField()
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    reason = models.CharField(max_length=200, blank=True, help_text="Why it was aborted or lost.")
     execution_count = models.PositiveIntegerField(null=True, blank=True)
     queued_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)

@@ -1,6 +1,7 @@
 """What a sandbox starts from."""
 
 from django.db import models
+from django.db.models import Q
 
 from tenants.models import Tenant
 
@@ -29,7 +30,8 @@ class InterpreterImage(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "name"], name="image_name_per_tenant", nulls_distinct=False)
+            models.UniqueConstraint(fields=["tenant", "name"], name="image_name_per_tenant"),
+            models.UniqueConstraint(fields=["name"], condition=Q(tenant=None), name="shared_image_name"),
         ]
 
     def __str__(self) -> str:
