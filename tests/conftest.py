@@ -1,0 +1,230 @@
+"""Fixtures that every tier shares. Who is who: alice and bob work at acme, charlie belongs to another tenant."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import capabilities
+from tests.services import PostgresCluster, RedisServer
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--require",
+        default="",
+        metavar="docker,redis,…",
+        help="capabilities that must be there: a test that needs one fails where it would be skipped",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    unknown = _required(config) - set(capabilities.CHECKS)
+    if unknown:
+        raise pytest.UsageError(f"--require: unknown {', '.join(sorted(unknown))}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    remove_labelled_containers()
+    shutil.rmtree(os.environ["THERMAE_STATE_DIR"], ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # What starts a whole stack takes long: with one module to a worker it is started once.
+    for item in items:
+        if "/acceptance/" in item.nodeid or "/integration/" in item.nodeid:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for name in capabilities.CHECKS:
+        if item.get_closest_marker(name):
+            _need(name, item.config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report: Any = yield
+    if report.when == "call" and report.failed and item.get_closest_marker("docker"):
+        report.sections.append(("sandboxes of this run", describe_labelled_containers()))
+    return report
+
+
+def _required(config: pytest.Config) -> set[str]:
+    return {name for name in config.getoption("--require").split(",") if name}
+
+
+def _need(name: str, config: pytest.Config) -> None:
+    reason = capabilities.missing(name)
+    if reason is None:
+        return
+    if name in _required(config):
+        pytest.fail(f"--require {name}: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+# --- Containers of this run, and only of this run ------------------------------------------------------------
+
+
+def _docker(*arguments: str) -> str:
+    if shutil.which("docker") is None or capabilities.missing("docker"):
+        return ""
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=60).stdout
+
+
+def _labelled() -> list[str]:
+    # Integration tests may add a suffix to the run's own name for an installation of their own.
+    prefix = os.environ["THERMAE_INSTALLATION"]
+    rows = _docker("ps", "-a", "--format", '{{.ID}} {{.Label "thermae.installation"}}').splitlines()
+    return [row.split()[0] for row in rows if row.partition(" ")[2].startswith(prefix)]
+
+
+def remove_labelled_containers() -> None:
+    containers = _labelled()
+    if containers:
+        _docker("rm", "-f", *containers)
+
+
+def describe_labelled_containers() -> str:
+    form = "{{.Name}} {{json .State}} {{json .Config.Labels}}"
+    return "\n".join(
+        f"{_docker('inspect', '--format', form, container)}{_docker('logs', '--tail', '20', container)}"
+        for container in _labelled()
+    )
+
+
+# --- Services ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def redis_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    """A Redis of our own, on a free loopback port; `.url`, `.stop()` and `.start()` for what restarts it."""
+    _need("redis", request.config)
+    binary = capabilities.redis_binary()
+    assert binary
+    with RedisServer(binary) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty PostgreSQL database: of a private cluster, or what THERMAE_TEST_POSTGRES_URL names."""
+    _need("postgres", request.config)
+    given = os.environ.get("THERMAE_TEST_POSTGRES_URL")
+    if given:
+        yield given
+        return
+    folder = capabilities.postgres_folder()
+    assert folder
+    with PostgresCluster(Path(folder)) as cluster:
+        yield cluster.url
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Everything that `make run` starts, in a folder of its own, with the best runtime there is; see tests/stack.py."""
+    _need("redis", request.config)
+    if capabilities.missing("docker"):
+        _need("bubblewrap", request.config)
+    from tests.stack import Stack
+
+    with Stack() as running:
+        yield running
+
+
+@pytest.fixture
+def short_dir() -> Iterator[Path]:
+    """A folder with a short path: a Unix socket's may have 107 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="thm-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+# --- People and pools ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def acme(db: None) -> Any:
+    from tenants.models import Tenant
+
+    return Tenant.objects.create(name="Acme", slug="acme")
+
+
+@pytest.fixture
+def other(db: None) -> Any:
+    from tenants.models import Tenant
+
+    return Tenant.objects.create(name="Other", slug="other")
+
+
+@pytest.fixture
+def member(db: None) -> Callable[..., Any]:
+    """Make a person in a tenant: `member(acme, "dave", role="viewer")`."""
+    from django.contrib.auth import get_user_model
+
+    from tenants.models import Membership
+
+    def make(tenant: Any, name: str, role: str = "member") -> Any:
+        user = get_user_model().objects.create_user(name, f"{name}@example.com", "secret")
+        Membership.objects.create(tenant=tenant, user=user, role=role)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def alice(acme: Any, member: Callable[..., Any]) -> Any:
+    return member(acme, "alice", "owner")
+
+
+@pytest.fixture
+def bob(acme: Any, member: Callable[..., Any]) -> Any:
+    return member(acme, "bob")
+
+
+@pytest.fixture
+def charlie(other: Any, member: Callable[..., Any]) -> Any:
+    return member(other, "charlie", "owner")
+
+
+@pytest.fixture
+def token(db: None) -> Callable[..., str]:
+    """Issue a token and return its secret: `token(alice)`, `token(alice, scopes=[…])`."""
+    from tenants.models import ApiToken
+
+    def issue(user: Any, **fields: Any) -> str:
+        fields.setdefault("tenant", user.memberships.get().tenant)
+        fields.setdefault("name", "test")
+        return ApiToken.issue(user=user, **fields)[1]
+
+    return issue
+
+
+@pytest.fixture
+def python_image(db: None) -> Any:
+    from interpreters.models import InterpreterImage
+
+    return InterpreterImage.objects.create(
+        name="python", language="Python", source="python", kernel="python3", state=InterpreterImage.State.READY,
+        reference="thermae/python:test",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def pool(python_image: Any) -> Any:
+    """A pool shared by all tenants."""
+    from interpreters.models import SessionPool
+
+    return SessionPool.objects.create(name="python", image=python_image, ready_instances=2, max_concurrent=5)

@@ -1,0 +1,36 @@
+"""The project's settings for tests: nothing outside a temporary folder, nothing that needs a service.
+
+The environment is set before the project's settings are read. Tests of a whole running stack give their processes an
+environment of their own (`tests/stack.py`).
+"""
+
+import os
+import tempfile
+import uuid
+
+# An installation's own variables must not reach the tests; these say how to test, and stay.
+KEPT = ("THERMAE_BUILD_CA_BUNDLE", "THERMAE_DOCKER_HOST", "THERMAE_TEST_DATABASE_URL")
+if "PYTEST_XDIST_WORKER" not in os.environ:  # workers take what their controller made
+    for name in [name for name in os.environ if name.startswith("THERMAE_") and name not in KEPT]:
+        del os.environ[name]
+    os.environ["THERMAE_STATE_DIR"] = tempfile.mkdtemp(prefix="thermae-tests-")
+    os.environ["THERMAE_INSTALLATION"] = f"test-{uuid.uuid4().hex[:12]}"
+    os.environ["THERMAE_RUNTIME"] = "memory"
+    if os.environ.get("THERMAE_TEST_DATABASE_URL"):
+        os.environ["THERMAE_DATABASE_URL"] = os.environ["THERMAE_TEST_DATABASE_URL"]
+
+from project.settings import *  # noqa: E402, F403
+from project.settings import DATABASES, STATE_DIR  # noqa: E402
+
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# A broker that answers nobody: a test that forgets to look at what it enqueues does not wait for Redis.
+CELERY_BROKER_URL = "memory://"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # A file, as in service: threads wait for each other's locks, where a shared memory database refuses them.
+    DATABASES["default"]["TEST"] = {"NAME": str(STATE_DIR / "test.sqlite3")}
+    DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
