@@ -1,0 +1,179 @@
+"""Sandboxes as hardened containers. The only module that imports Docker's SDK.
+
+A container is named after its session, so creating it twice is answered 409 and the one that exists is adopted.
+The agent is the container's process under its own uid; user code runs under another, below a kernel host that one
+detached `exec` starts: no signal of the code's can end the agent, which can then say what happened. That exec is
+answered in about 50 ms, while the agent is still starting, so that it costs a launch nothing.
+
+Where the worker runs in a container too, SOCKET_DIR must have the same path there as on the host: the engine
+resolves it on the host.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import docker
+import requests
+from django.conf import settings
+from docker.errors import APIError, DockerException, NotFound
+
+from interpreters.runtime import engine_check
+from interpreters.runtime.base import LaunchFailed, RuntimeUnavailable, Sandbox, SandboxSpec
+from interpreters.runtime.hardening import HOST_COMMAND, WORK_DIR, EngineFeatures, container_config
+from interpreters.runtime.sockets import CODE_UID, agent_uid, make_socket_folder, remove_socket_folder
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "thermae-"
+# A dead sandbox is asked for its exit code on its own, and must not hold up the list of the living.
+INSPECT_TIMEOUT = 2.0
+
+
+def connect(timeout: float | None = None) -> docker.APIClient:
+    """A client of the engine that waits at most `timeout` seconds for any answer. Raises RuntimeUnavailable."""
+    timeout = settings.DOCKER_TIMEOUT if timeout is None else timeout
+    with asking():
+        return docker.APIClient(base_url=settings.DOCKER_HOST, version="auto", timeout=timeout)
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Turn silence of the engine into RuntimeUnavailable; what it answers with an error passes as APIError."""
+    try:
+        yield
+    except APIError:
+        raise
+    except (requests.RequestException, DockerException, OSError) as error:
+        raise RuntimeUnavailable(f"Docker does not answer at {settings.DOCKER_HOST}: {error}") from error
+
+
+class DockerRuntime:
+    name = "docker"
+
+    @cached_property
+    def _api(self) -> docker.APIClient:
+        return connect()
+
+    @cached_property
+    def _features(self) -> EngineFeatures:
+        info = self._api.info()
+        return EngineFeatures(cgroup_v1=info.get("CgroupVersion") == "1", swap_limit=bool(info.get("SwapLimit")))
+
+    # --- the protocol ---
+    def create(self, spec: SandboxSpec) -> Sandbox:
+        handle = f"{PREFIX}{spec.session}"
+        uid = agent_uid()
+        with asking():
+            try:
+                folder = make_socket_folder(spec.session, uid)
+                config = container_config(spec, str(folder), uid, self._features)
+                self._create_container(handle, config)
+                self._api.start(handle)
+                host = self._api.exec_create(
+                    handle, list(HOST_COMMAND), user=f"{CODE_UID}:{CODE_UID}", workdir=WORK_DIR, stdout=False, stderr=False
+                )
+                self._api.exec_start(host["Id"], detach=True)
+            except APIError as error:
+                raise LaunchFailed(self._clean_up_after(handle, error)) from error
+        return Sandbox(handle=handle, session=spec.session, pool=spec.pool, running=True, age=0.0)
+
+    def remove(self, handle: str) -> None:
+        session = _session_of(handle)
+        with asking():
+            try:
+                self._api.remove_container(handle, force=True, v=True)
+            except NotFound:
+                pass
+            except APIError as error:
+                if error.status_code != 409:  # 409: another call is removing it right now
+                    raise RuntimeUnavailable(f"Docker could not remove {handle}: {error.explanation}") from error
+        remove_socket_folder(session)
+
+    def list(self, installation: str, pool: int | None = None) -> Sequence[Sandbox]:
+        labels = [f"thermae.installation={installation}"]
+        if pool is not None:
+            labels.append(f"thermae.pool={pool}")
+        with asking():
+            try:
+                found = self._api.containers(all=True, filters={"label": labels})
+            except APIError as error:
+                raise RuntimeUnavailable(f"Docker could not list its containers: {error.explanation}") from error
+        return [sandbox for summary in found if (sandbox := self._view(summary)) is not None]
+
+    def logs(self, handle: str, lines: int = 50) -> str:
+        with asking(), suppress(APIError):
+            output: bytes = self._api.logs(handle, stdout=True, stderr=True, tail=lines)
+            return output.decode(errors="replace")
+        return ""
+
+    def inspect(self, handle: str) -> Mapping[str, object]:
+        with asking(), suppress(NotFound):
+            description: dict[str, object] = self._api.inspect_container(handle)
+            return description
+        return {}
+
+    def check(self) -> Sequence[str]:
+        with asking():
+            return engine_check.warnings(self._api.version(), self._api.info())
+
+    # --- steps ---
+    def _create_container(self, handle: str, config: Mapping[str, Any]) -> None:
+        try:
+            self._api.create_container_from_config(config, handle)
+        except APIError as error:
+            # 409: an earlier try, perhaps of a worker that died, got this far. The rest of create() may be
+            # repeated: starting a running container does nothing, and a second kernel host finds no socket.
+            if error.status_code != 409:
+                raise
+
+    def _clean_up_after(self, handle: str, error: APIError) -> str:
+        """Remove what a failed launch left, and say why it failed with the agent's last words."""
+        reason = str(error.explanation or error)
+        with suppress(RuntimeUnavailable, APIError):
+            said = self.logs(handle, lines=10).strip()
+            reason = f"{reason}\n{said}" if said else reason
+            self.remove(handle)
+        return reason
+
+    def _view(self, summary: Mapping[str, Any]) -> Sandbox | None:
+        """A container of the list as a sandbox; None if it carries our label but was not made by us."""
+        labels = summary["Labels"]
+        try:
+            session, pool = UUID(labels["thermae.session"]), int(labels["thermae.pool"])
+        except (KeyError, ValueError):
+            logger.warning("container %s carries our label but names no session: left alone", summary["Id"][:12])
+            return None
+        running = summary["State"] in ("running", "created", "paused", "restarting")
+        exit_code, out_of_memory = (None, False) if running else self._how_it_ended(summary)
+        return Sandbox(
+            handle=f"{PREFIX}{session}",
+            session=session,
+            pool=pool,
+            running=running,
+            age=max(0.0, time.time() - summary["Created"]),
+            exit_code=exit_code,
+            out_of_memory=out_of_memory,
+        )
+
+    def _how_it_ended(self, summary: Mapping[str, Any]) -> tuple[int | None, bool]:
+        """Exit code, and whether memory ran out. One container in a bad state must not fail the list of all."""
+        try:
+            url = self._api._url("/containers/{0}/json", summary["Id"])
+            state = self._api.get(url, timeout=INSPECT_TIMEOUT).json()["State"]
+            return int(state["ExitCode"]), bool(state["OOMKilled"])
+        except (requests.RequestException, DockerException, KeyError, ValueError):
+            told = re.match(r"Exited \((\d+)\)", summary.get("Status", ""))
+            return (int(told[1]) if told else None), False
+
+
+def _session_of(handle: str) -> UUID:
+    """The session in a handle. Raises ValueError for a name that is not one of ours: it is never removed."""
+    if not handle.startswith(PREFIX):
+        raise ValueError(f"{handle!r} is not the handle of a sandbox.")
+    return UUID(handle.removeprefix(PREFIX))

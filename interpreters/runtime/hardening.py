@@ -1,0 +1,150 @@
+"""What a sandbox may do, as the Engine API's own JSON. Pure: a spec in, a container's whole configuration out.
+
+No caller can add to it: every field is set here from typed numbers, so a mount or a capability cannot slip in.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from interpreters.runtime.base import SandboxSpec
+from interpreters.runtime.sockets import CODE_UID
+
+MIB = 1024 * 1024
+SOCKET_TARGET = "/run/thermae"
+WORK_DIR = "/work"
+AGENT_COMMAND = ("/opt/agent/bin/python", "-I", "-m", "agent")
+HOST_COMMAND = ("/opt/agent/bin/python", "-I", "-m", "agent.host")
+
+# What the engine hides by default, and what tells about the machine without being of use to a program.
+MASKED_PATHS = [
+    *("/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug"),
+    *("/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware"),
+    *("/proc/cmdline", "/proc/config.gz", "/proc/interrupts", "/proc/kallsyms", "/proc/modules", "/proc/kpagecount"),
+    *("/proc/kpageflags", "/proc/kpagecgroup", "/proc/vmallocinfo", "/proc/slabinfo", "/proc/softirqs"),
+    *("/sys/kernel/debug", "/sys/kernel/security", "/sys/kernel/tracing", "/sys/class/dmi", "/sys/devices/virtual/dmi"),
+]
+READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFeatures:
+    """What the engine and its kernel can enforce."""
+
+    cgroup_v1: bool = False
+    swap_limit: bool = True
+
+
+@cache
+def seccomp_profile() -> str:
+    """Our allow-list of system calls, as the JSON text that the Engine API wants."""
+    return json.dumps(json.loads(Path(__file__).with_name("seccomp.json").read_text()), separators=(",", ":"))
+
+
+def temporary_size(spec: SandboxSpec) -> int:
+    """MiB of /tmp, and of /dev/shm: with the work directory they count as memory, so small pools get little."""
+    return max(8, min(64, spec.memory // 16))
+
+
+def agent_environment(spec: SandboxSpec) -> dict[str, str]:
+    """What the agent is told, by docs/protocol.md; nothing secret, for user code may come to read it."""
+    return {
+        "THERMAE_SOCKET_DIR": SOCKET_TARGET,
+        "THERMAE_KERNEL": spec.kernel,
+        "THERMAE_WARM_UP": spec.warm_up,
+        "THERMAE_WORK_DIR": WORK_DIR,
+        "THERMAE_MEMORY_LIMIT": str(spec.memory * MIB),
+        "THERMAE_DISK_LIMIT": str(spec.disk * MIB),
+        "THERMAE_PIDS_LIMIT": str(spec.pids),
+        "THERMAE_ENVIRONMENT": json.dumps({**thread_limits(spec), **spec.environment}),
+    }
+
+
+def thread_limits(spec: SandboxSpec) -> dict[str, str]:
+    """As many threads as cores. Numeric libraries start one per core of the *machine* otherwise, each with buffers."""
+    threads = str(max(1, math.ceil(spec.cpu)))
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS", "POLARS_MAX_THREADS")
+    return dict.fromkeys(names, threads)
+
+
+def container_config(spec: SandboxSpec, folder: str, uid: int, features: EngineFeatures) -> dict[str, Any]:
+    """The body of `POST /containers/create`: `folder` on the host is where the agent, as `uid`, makes its sockets."""
+    return {
+        "Image": spec.image,
+        "Entrypoint": [],
+        "Cmd": list(AGENT_COMMAND),
+        "User": f"{uid}:{uid}",
+        "WorkingDir": "/",
+        "Hostname": "sandbox",
+        "Env": [f"{name}={value}" for name, value in agent_environment(spec).items()],
+        "Labels": spec.labels,
+        "StopSignal": "SIGKILL",
+        # An image may declare its own check or volumes; neither is ours to run or to keep.
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": _isolation(spec, folder) | _limits(spec, features),
+    }
+
+
+def _isolation(spec: SandboxSpec, folder: str) -> dict[str, Any]:
+    return {
+        "Runtime": spec.oci_runtime,
+        "NetworkMode": "none",
+        "IpcMode": "private",
+        "CgroupnsMode": "private",
+        "ReadonlyRootfs": True,
+        "Privileged": False,
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges:true", f"seccomp={seccomp_profile()}"],
+        "MaskedPaths": MASKED_PATHS,
+        "ReadonlyPaths": READONLY_PATHS,
+        "Init": True,  # an init that reaps, so that orphans of user code do not use up the pids
+        "Mounts": [{"Type": "bind", "Source": folder, "Target": SOCKET_TARGET, "BindOptions": {"Propagation": "rprivate"}}],
+        "RestartPolicy": {"Name": "no"},
+        "AutoRemove": False,
+        # Only the agent's own words go here, never what user code prints; still, bounded.
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
+        "OomScoreAdj": 500,
+    }
+
+
+def _limits(spec: SandboxSpec, features: EngineFeatures) -> dict[str, Any]:
+    memory = spec.memory * MIB
+    temporary = temporary_size(spec)
+    limits: dict[str, Any] = {
+        "Memory": memory,
+        "NanoCpus": int(spec.cpu * 1e9),
+        "PidsLimit": spec.pids,
+        "ShmSize": temporary * MIB,
+        "Tmpfs": {
+            WORK_DIR: _tmpfs(spec.disk, f"mode=0700,uid={CODE_UID},gid={CODE_UID}"),
+            "/tmp": _tmpfs(temporary, "mode=1777"),  # noqa: S108 - the sandbox's own
+        },
+        "Ulimits": [_ulimit("core", 0), _ulimit("nofile", 4096)],
+    }
+    if features.swap_limit:
+        limits["MemorySwap"] = memory
+    if is_gvisor(spec.oci_runtime):
+        # gVisor spends several host tasks on one of its own, and dies as a whole at the limit: there the guest's
+        # own count is limited. Under runc that count would be shared by all sandboxes of this uid.
+        limits["PidsLimit"] = max(1024, spec.pids * 8)
+        limits["Ulimits"].append(_ulimit("nproc", spec.pids))
+    elif features.cgroup_v1:
+        limits["MemorySwappiness"] = 0
+    return limits
+
+
+def is_gvisor(oci_runtime: str) -> bool:
+    return oci_runtime.startswith("runsc")
+
+
+def _tmpfs(size: int, options: str) -> str:
+    """Mount options of `size` MiB. Inodes cost kernel memory, so they are bounded too: one per 16 KiB."""
+    return f"rw,exec,nosuid,nodev,size={size}m,nr_inodes={max(4096, size * 64)},{options}"
+
+
+def _ulimit(name: str, value: int) -> Mapping[str, object]:
+    return {"Name": name, "Soft": value, "Hard": value}

@@ -1,0 +1,47 @@
+"""The folder that a sandbox shares with us: its agent's Unix sockets, and nothing else."""
+
+import os
+import shutil
+import stat
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+
+AGENT_UID = 10000
+CODE_UID = 10001
+
+
+def socket_folder(session: UUID) -> Path:
+    """Where `agent.sock` of this session appears on the host."""
+    return Path(settings.SOCKET_DIR) / str(session)
+
+
+def agent_uid() -> int:
+    """Who the agent runs as: an id of its own, or ours where we may not give files to another user."""
+    return AGENT_UID if os.geteuid() == 0 else os.geteuid()
+
+
+def make_socket_folder(session: UUID, owner: int) -> Path:
+    """Make the folder, writable by `owner` alone. Others may pass through it: the kernel host connects to a socket in it.
+
+    SOCKET_DIR around it is closed to other users of this machine.
+    """
+    parent = Path(settings.SOCKET_DIR)
+    if not parent.is_dir():
+        parent.mkdir(parents=True, exist_ok=True)
+        parent.chmod(0o700)
+    folder = socket_folder(session)
+    folder.mkdir(exist_ok=True)
+    # The name is a session's id, so whatever stands here already is ours; only never follow a link.
+    if not stat.S_ISDIR(folder.lstat().st_mode):
+        raise NotADirectoryError(f"{folder} is not a folder: remove it.")
+    folder.chmod(0o711)
+    if folder.stat().st_uid != owner:
+        os.chown(folder, owner, owner)
+    return folder
+
+
+def remove_socket_folder(session: UUID) -> None:
+    """Delete it with all that is in it. rmtree follows no link, whatever the sandbox left there."""
+    shutil.rmtree(socket_folder(session), ignore_errors=True)
