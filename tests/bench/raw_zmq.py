@@ -12,7 +12,6 @@ A round trip ends when both the reply and the `idle` status have arrived, as it 
 import hashlib
 import hmac
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -66,8 +65,10 @@ class Kernel:
 
     def request(self, msg_type: str, content: dict) -> str:
         msg_id = uuid.uuid4().hex
-        header = {"msg_id": msg_id, "msg_type": msg_type, "session": self.session, "username": "bench",
-                  "date": "2026-01-01T00:00:00Z", "version": "5.3"}
+        header = {
+            "msg_id": msg_id, "msg_type": msg_type, "session": self.session, "username": "bench",
+            "date": "2026-01-01T00:00:00Z", "version": "5.3",
+        }  # fmt: skip
         frames = [json.dumps(part).encode() for part in (header, {}, {}, content)]
         digest = hmac.new(self.key, digestmod=hashlib.sha256)
         for frame in frames:
@@ -104,8 +105,10 @@ class Kernel:
         self.iopub.poll(500)
 
     def execute(self, code: str) -> int:
-        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {},
-                   "allow_stdin": False, "stop_on_error": True}
+        content = {
+            "code": code, "silent": False, "store_history": True, "user_expressions": {},
+            "allow_stdin": False, "stop_on_error": True,
+        }  # fmt: skip
         return self.finish(self.request("execute_request", content))
 
     def time(self, code: str) -> float:
@@ -117,10 +120,11 @@ class Kernel:
 def spawn(python: str) -> tuple[subprocess.Popen, str]:
     """Start an ipykernel of our own, without history as in a sandbox."""
     folder = tempfile.mkdtemp()
-    ports = {f"{channel}_port": number for number, channel in enumerate(("shell", "iopub", "stdin", "control", "hb"), 1)}
+    connection: dict[str, object] = {"transport": "ipc", "ip": f"{folder}/k", "key": uuid.uuid4().hex}
+    for number, channel in enumerate(("shell", "iopub", "stdin", "control", "hb"), 1):
+        connection[f"{channel}_port"] = number
     file = Path(folder, "kernel.json")
-    file.write_text(json.dumps({**ports, "ip": f"{folder}/k", "transport": "ipc", "key": uuid.uuid4().hex,
-                                "signature_scheme": "hmac-sha256"}))
+    file.write_text(json.dumps({**connection, "signature_scheme": "hmac-sha256"}))
     words = [python, "-m", "ipykernel_launcher", "-f", str(file), "--HistoryManager.enabled=False"]
     return subprocess.Popen(words, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), str(file)
 
