@@ -1,6 +1,18 @@
 from interpreters.models.execution import Execution
 from interpreters.models.image import InterpreterImage
+from interpreters.models.lease import BadIdentifier, Lease, NoInstance, PoolFull, PoolUnavailable
 from interpreters.models.pool import SessionPool
-from interpreters.models.session import Session
+from interpreters.models.session import Session, moved
 
-__all__ = ["Execution", "InterpreterImage", "Session", "SessionPool"]
+__all__ = [
+    "BadIdentifier",
+    "Execution",
+    "InterpreterImage",
+    "Lease",
+    "NoInstance",
+    "PoolFull",
+    "PoolUnavailable",
+    "Session",
+    "SessionPool",
+    "moved",
+]

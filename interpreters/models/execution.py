@@ -1,12 +1,18 @@
 """One run of code."""
 
 import uuid
+from typing import Self
 
 from django.conf import settings
 from django.db import models
 
 from interpreters.models.session import Session
 from tenants.models import Tenant
+
+
+class ExecutionQuerySet(models.QuerySet["Execution"]):
+    def unfinished(self) -> Self:
+        return self.filter(status__in=[Execution.Status.QUEUED, Execution.Status.RUNNING])
 
 
 class Execution(models.Model):
@@ -37,6 +43,8 @@ class Execution(models.Model):
     # nbformat 4.5 outputs; null until the execution is done and they are saved.
     outputs = models.JSONField(null=True, blank=True)
     outputs_cut = models.BooleanField(default=False)
+
+    objects = ExecutionQuerySet.as_manager()
 
     class Meta:
         indexes = [models.Index(fields=["tenant", "cell", "-queued_at"]), models.Index(fields=["session", "queued_at"])]

@@ -36,3 +36,8 @@ class InterpreterImage(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def usable(self) -> bool:
+        """Whether sandboxes can be made from it. A rebuild, even a failed one, leaves what was built before."""
+        return bool(self.reference) and self.state != self.State.ABSENT

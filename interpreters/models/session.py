@@ -1,25 +1,56 @@
-"""The row for one sandbox, from birth to death. Single use: it is never handed to a second holder."""
+"""The row for one sandbox, from birth to death. Single use: it is never handed to a second holder.
+
+State changes are one conditional UPDATE that names the state it leaves; losing that race is a normal answer.
+Every change is announced, once it is committed, by the signal `moved`: those who watch, launch and tear down
+listen to it. Nothing depends on being told: the next maintenance of the pool finds what was missed.
+"""
 
 import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Self
 
 from django.conf import settings
-from django.db import models
-from django.db.models import Q
+from django.db import models, transaction
+from django.db.models import Case, Q, When
+from django.dispatch import Signal
 from django.utils import timezone
 
-from interpreters.lifecycle import OPEN, Reason, State
+from interpreters.lifecycle import LIVE, OPEN, Ask, Phase, Reason, SessionView, State
+from interpreters.models.launch import launch
 from interpreters.models.pool import SessionPool
+from interpreters.models.teardown import tear_down
+from interpreters.runtime.base import Runtime, SandboxSpec
 from tenants.models import Tenant
+
+# Sent after commit with `session`, `frm` (None for a new row) and `to`; the two are equal where a phase or holder changed.
+moved = Signal()
+
+
+class SessionQuerySet(models.QuerySet["Session"]):
+    def live(self) -> Self:
+        return self.filter(state__in=LIVE)
+
+    def open(self) -> Self:
+        return self.filter(state__in=OPEN)
+
+    def queued(self) -> Self:
+        """Launches that nobody has taken up, in the order in which they will be: first those with a person waiting."""
+        waiting = Case(When(tenant=None, then=1), default=0)
+        return self.filter(state=State.STARTING, phase=Phase.QUEUED).order_by(waiting, "created_at")
+
+    def claim_queued(self) -> "Session | None":
+        """Take up the next launch, as the only one who does."""
+        while candidates := list(self.queued().select_related("pool__image")[:8]):
+            for session in candidates:
+                taken_up = {"phase": Phase.CREATING, "attempted_at": timezone.now()}
+                if session.move(State.STARTING, State.STARTING, given={"phase": Phase.QUEUED}, **taken_up):
+                    return session
+        return None
 
 
 class Session(models.Model):
-    class Phase(models.TextChoices):
-        """How far a launch is."""
-
-        QUEUED = "queued"
-        CREATING = "creating"
-        STARTING_KERNEL = "starting kernel"
-
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     pool = models.ForeignKey(SessionPool, models.CASCADE, related_name="sessions")
     pool_revision = models.PositiveIntegerField(default=0, editable=False, help_text="The pool's when it was reserved.")
@@ -28,17 +59,20 @@ class Session(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="sandboxes")
     identifier = models.CharField(max_length=128, blank=True)
     state = models.CharField(max_length=10, choices=[(s.value, s.value) for s in State], default=State.STARTING.value)
-    phase = models.CharField(max_length=20, choices=Phase.choices, blank=True, help_text="While starting.")
+    phase = models.CharField(max_length=20, choices=[(p.value, p.value) for p in Phase], blank=True)
     handle = models.CharField(max_length=100, blank=True, help_text="The runtime's own name of the sandbox.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     state_since = models.DateTimeField(default=timezone.now, editable=False)
     # When its launch or teardown was last taken up; long ago means that whoever did so is dead.
     attempted_at = models.DateTimeField(default=timezone.now, editable=False)
     leased_at = models.DateTimeField(null=True, blank=True)
+    # The agent knows better what is in use; this is what was last heard of it.
     last_used_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(max_length=20, choices=[(r.value, r.value) for r in Reason], blank=True)
     detail = models.TextField(blank=True, help_text="What the engine or the agent said, for an operator.")
+
+    objects = SessionQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -64,3 +98,123 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return f"{self.id} ({self.state})"
+
+    # --- What it is ---
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When a leased session ends if nothing more happens."""
+        if self.state != State.LEASED or not self.last_used_at or not self.leased_at:
+            return None
+        idle_end = self.last_used_at + timedelta(seconds=self.pool.cooldown)
+        return min(idle_end, self.leased_at + timedelta(seconds=self.pool.max_alive))
+
+    @property
+    def position(self) -> int:
+        """Its place in the queue of launches: 1 is next, 0 is none."""
+        if self.state != State.STARTING or self.phase != Phase.QUEUED:
+            return 0
+        ids = Session.objects.queued().values_list("id", flat=True)
+        return next((n for n, other in enumerate(ids, start=1) if other == self.id), 0)
+
+    @property
+    def message(self) -> str:
+        """A sentence for people on why it ended."""
+        return Reason(self.reason).sentence if self.reason else ""
+
+    @property
+    def view(self) -> SessionView:
+        return SessionView(
+            id=self.id,
+            state=State(self.state),
+            held=self.tenant_id is not None,
+            revision=self.pool_revision,
+            phase=self.phase,
+            created_at=self.created_at,
+            state_since=self.state_since,
+            attempted_at=self.attempted_at,
+            leased_at=self.leased_at,
+            last_used_at=self.last_used_at,
+        )
+
+    @property
+    def sandbox_spec(self) -> SandboxSpec:
+        pool, image = self.pool, self.pool.image
+        return SandboxSpec(
+            session=self.id,
+            installation=settings.INSTALLATION,
+            pool=pool.pk,
+            revision=self.pool_revision,
+            image=image.reference,
+            kernel=image.kernel,
+            warm_up=image.warm_up,
+            environment=pool.environment,
+            cpu=pool.cpu,
+            memory=pool.memory,
+            disk=pool.disk,
+            pids=pool.pids,
+            oci_runtime=pool.oci_runtime,
+        )
+
+    # --- What happens to it ---
+
+    def move(self, frm: State, to: State, *, given: Mapping[str, Any] | None = None, **changes: Any) -> bool:
+        """Change state, and `changes` with it, unless somebody else did first. The only writer of `state`.
+
+        `given`: what else must still hold. If it was too late, the session is read anew and False returned.
+        Raises IntegrityError when `changes` name a holder who has an open session of that identifier already.
+        """
+        if to != frm:
+            changes.update(state=to, state_since=timezone.now())
+        row = Session.objects.filter(pk=self.pk, state=frm, **(given or {}))
+        with transaction.atomic():  # so that a refused UPDATE spoils no transaction around it
+            won = row.update(**changes) == 1
+        if not won:
+            self.refresh_from_db()
+            return False
+        for name, value in changes.items():
+            setattr(self, name, value)
+        self.announce(to, frm)
+        return True
+
+    def announce(self, to: State, frm: State | None = None) -> None:
+        """Tell, once it is committed, that the session changed. No listener's failure undoes it."""
+        transaction.on_commit(partial(moved.send_robust, Session, session=self, frm=frm, to=to))
+
+    def touch(self) -> bool:
+        """Count as used now; False unless leased."""
+        now = timezone.now()
+        self.last_used_at = now
+        return Session.objects.filter(pk=self.pk, state=State.LEASED).update(last_used_at=now) == 1
+
+    def end(
+        self,
+        reason: Reason,
+        detail: str = "",
+        *,
+        frm: State | None = None,
+        given: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Begin to end it, from whatever open state it is in, or only from `frm`. False if it was too late."""
+        changes = {"reason": reason, "detail": detail[:4000], "phase": "", "attempted_at": timezone.now()}
+        while (state := frm or State(self.state)) in OPEN:
+            if self.move(state, State.STOPPING, given=given, **changes):
+                return True
+            if frm or given:
+                return False
+        return False
+
+    def launch(self, runtime: Runtime, ask: Ask) -> None:
+        """Make the sandbox and wait until its kernel is warm, then `ready`, or `leased` to who waits for it.
+
+        Only for who has claimed it. Raises RuntimeUnavailable, with the session back in the queue.
+        """
+        launch(self, runtime, ask)
+
+    def tear_down(self, runtime: Runtime, collect: Callable[[uuid.UUID], object]) -> None:
+        """Save what is left of outputs, remove the sandbox, then `gone`. Nothing happens unless it is `stopping`.
+
+        `collect` saves the outputs of a session's unfinished executions. May run twice, and after any crash.
+        Raises RuntimeUnavailable; the next maintenance asks again.
+        """
+        tear_down(self, runtime, collect)

@@ -1,0 +1,102 @@
+"""Bringing one session's sandbox to life: what `session.launch()` does.
+
+The row may be ended, or taken up a second time, while we work: creating is idempotent by session id, every step
+names the state it leaves, and who finds that the session has ended removes what was made.
+"""
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.utils import timezone
+
+from interpreters.lifecycle import Ask, Health, Phase, Reason, State
+from interpreters.runtime.base import LaunchFailed, Runtime, RuntimeUnavailable
+
+if TYPE_CHECKING:
+    from interpreters.models.session import Session
+
+logger = logging.getLogger(__name__)
+
+POLL_INTERVAL = 0.05  # seconds between two questions to an agent that is starting
+CHECK_EVERY = 10  # polls after which the row is looked at again
+
+
+def launch(session: "Session", runtime: Runtime, ask: Ask) -> None:
+    try:
+        handle = runtime.create(session.sandbox_spec).handle
+    except LaunchFailed as failure:
+        return _fail(session, Reason.START_FAILED, str(failure))
+    except RuntimeUnavailable as silence:
+        session.move(State.STARTING, State.STARTING, given={"phase": Phase.CREATING}, phase=Phase.QUEUED)
+        session.pool.engine_failed(str(silence))
+        raise
+    created = {"phase": Phase.STARTING_KERNEL, "handle": handle, "attempted_at": timezone.now()}
+    if not session.move(State.STARTING, State.STARTING, **created):
+        return _abandon(session, runtime, handle)
+    health = _wait(session, ask)
+    if health is None:
+        return _abandon(session, runtime, handle)
+    if health.state != "ready":
+        reason = Reason.START_FAILED if health.state == "failed" else Reason.START_TIMEOUT
+        return _fail(session, reason, f"{health.detail}\n{_last_words(runtime, handle)}".strip())
+    if not _hand_over(session):
+        return _abandon(session, runtime, handle)
+    session.pool.recovered()
+
+
+def _wait(session: "Session", ask: Ask) -> Health | None:
+    """The agent's health once it is ready, failed or late; None if the session ended meanwhile."""
+    health: Health = _Silent()
+    deadline = time.monotonic() + settings.START_TIMEOUT
+    polls = 0
+    while health.state not in ("ready", "failed") and time.monotonic() < deadline:
+        if polls:
+            time.sleep(POLL_INTERVAL)
+        if polls % CHECK_EVERY == CHECK_EVERY - 1 and not _still_starting(session):
+            return None
+        health = ask([session.pk]).get(session.pk, health)
+        polls += 1
+    return health
+
+
+class _Silent:
+    """The health of an agent that has not answered yet."""
+
+    state = "starting"
+    detail = "The agent did not answer."
+    busy = False
+    last_activity = 0.0
+
+
+def _still_starting(session: "Session") -> bool:
+    return type(session).objects.filter(pk=session.pk, state=State.STARTING).exists()
+
+
+def _hand_over(session: "Session") -> bool:
+    """To nobody, or to who holds it by now: each UPDATE says which of the two it found."""
+    if session.move(State.STARTING, State.READY, given={"tenant": None}, phase=""):
+        return True
+    now = timezone.now()
+    held = {"tenant__isnull": False}
+    return session.move(State.STARTING, State.LEASED, given=held, phase="", leased_at=now, last_used_at=now)
+
+
+def _fail(session: "Session", reason: Reason, detail: str) -> None:
+    if session.end(reason, detail, frm=State.STARTING):
+        session.pool.launch_failed(detail or reason.sentence)
+
+
+def _abandon(session: "Session", runtime: Runtime, handle: str) -> None:
+    """The row is not starting any more. If it lives, another launch of it was quicker, and the sandbox is its own."""
+    if session.state in (State.STOPPING, State.GONE):
+        logger.info("session %s ended while it was started", session.pk)
+        runtime.remove(handle)
+
+
+def _last_words(runtime: Runtime, handle: str) -> str:
+    try:
+        return runtime.logs(handle)[-2000:]
+    except RuntimeUnavailable:
+        return ""

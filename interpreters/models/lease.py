@@ -1,0 +1,127 @@
+"""Giving a session to an identifier, for good: what `pool.lease()` does.
+
+The way of a ready instance is two SELECTs and one UPDATE, and takes no lock.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from interpreters.lifecycle import LIVE, OPEN, Phase, State
+from tenants.models import Tenant
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+    from interpreters.models.pool import SessionPool
+    from interpreters.models.session import Session
+
+IDENTIFIER = re.compile(r"[A-Za-z0-9_.:@/+=-]{1,128}")
+
+
+class BadIdentifier(ValueError):
+    """An identifier is 1 to 128 letters, digits, or any of _ . : @ / + = -"""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+class NoInstance(Exception):
+    """No session can be had now. `retry_after`: seconds after which asking again makes sense."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.message, self.retry_after = message, retry_after
+
+
+class PoolFull(NoInstance):
+    """As many sandboxes are alive as the pool allows."""
+
+
+class PoolUnavailable(NoInstance):
+    """The pool launches nothing now: its engine does not answer, its launches fail, or it has no image yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    session: "Session"
+    fresh: bool  # given by this call; False: the identifier had it already
+
+    @property
+    def cold(self) -> bool:
+        """Nothing was ready: it is being started."""
+        return self.session.state == State.STARTING
+
+
+def lease(pool: "SessionPool", tenant: Tenant, user: "User | None", identifier: str) -> Lease:
+    if not IDENTIFIER.fullmatch(identifier):
+        raise BadIdentifier
+    if session := _open_session(pool, tenant, identifier):
+        return Lease(session, fresh=False)
+    if not pool.enabled:
+        raise PoolUnavailable("This pool is switched off: use another one, or ask an administrator.", 60)
+    holder = {"tenant": tenant, "user": user, "identifier": identifier}
+    try:
+        session = _take_ready(pool, holder) or _take_starting(pool, holder) or _start_cold(pool, holder)
+    except IntegrityError:
+        # The same identifier was given a session between our look and our UPDATE.
+        if winner := _open_session(pool, tenant, identifier):
+            return Lease(winner, fresh=False)
+        raise PoolFull("The session of this identifier is just ending: try again.", 1) from None
+    session.pool = pool  # spares a query for every use of it
+    return Lease(session, fresh=True)
+
+
+def _open_session(pool: "SessionPool", tenant: Tenant, identifier: str) -> "Session | None":
+    session = pool.sessions.filter(tenant=tenant, identifier=identifier, state__in=OPEN).first()
+    if session:
+        session.pool = pool
+    return session
+
+
+def _take_ready(pool: "SessionPool", holder: Mapping[str, Any]) -> "Session | None":
+    """A ready instance by one conditional UPDATE. Who loses it to another caller takes the next."""
+    ready = pool.sessions.filter(state=State.READY, pool_revision=pool.revision).order_by("created_at")
+    while candidates := list(ready[:8]):
+        for session in candidates:
+            now = timezone.now()
+            if session.move(State.READY, State.LEASED, **holder, leased_at=now, last_used_at=now):
+                return session
+    return None
+
+
+def _take_starting(pool: "SessionPool", holder: Mapping[str, Any]) -> "Session | None":
+    """An instance that is being started for nobody: it is there sooner than one that starts now."""
+    unheld = pool.sessions.filter(state=State.STARTING, tenant=None, pool_revision=pool.revision)
+    for session in unheld.order_by("created_at"):
+        if session.move(State.STARTING, State.STARTING, given={"tenant": None}, **holder):
+            return session
+    return None
+
+
+def _start_cold(pool: "SessionPool", holder: Mapping[str, Any]) -> "Session":
+    _refuse_unless_launchable(pool)
+    with transaction.atomic():
+        pool.lock()  # one at a time counts and inserts, so that the maximum holds
+        states = list(pool.sessions.filter(state__in=LIVE).values_list("state", flat=True))
+        if len(states) >= pool.max_concurrent:
+            raise PoolFull(
+                f"All {pool.max_concurrent} sessions of this pool are in use: close one, or try again later.",
+                2 if State.STOPPING in states else min(30, pool.cooldown),
+            )
+        session = pool.sessions.create(pool_revision=pool.revision, phase=Phase.QUEUED, **holder)
+        session.announce(State.STARTING)
+    return session
+
+
+def _refuse_unless_launchable(pool: "SessionPool") -> None:
+    now = timezone.now()
+    if not pool.image.usable:
+        raise PoolUnavailable("This pool's image is not built yet: try again later.", 30)
+    if pool.retry_at and now < pool.retry_at:
+        wait = int((pool.retry_at - now).total_seconds()) + 1
+        raise PoolUnavailable("New sandboxes cannot be started at the moment: try again later.", wait)
