@@ -1,7 +1,6 @@
 """What every group of rows is given: the running installation, the peer, and how much to measure."""
 
 import asyncio
-import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +9,7 @@ from typing import Any
 
 from tests.bench.jupyter import JupyterServer
 from tests.bench.thermae import Thermae
+from tests.bench.waiting import until
 
 # Each of our samples stands between two of the peer's, in turns this long: a machine that is busy for a while
 # then slows both alike.
@@ -38,7 +38,13 @@ class Bench:
                 await self.thermae.await_ready(name, ready, 60 + 3 * ready)
             yield name
         finally:
-            await asyncio.to_thread(drain_pool, name)
+            for session in await asyncio.to_thread(switch_off, name):
+                await self.thermae.close(session)
+
+            async def gone() -> bool:
+                return await asyncio.to_thread(live_sessions, name) == 0
+
+            await until(gone, f"the sessions of {name} to be gone", 120, every=0.2)
 
 
 def create_pool(name: str, ready: int, maximum: int, warm: bool, fields: dict[str, object]) -> None:
@@ -56,30 +62,27 @@ def create_pool(name: str, ready: int, maximum: int, warm: bool, fields: dict[st
     SessionPool.objects.create(name=name, image=image, **values)
 
 
-def warm_up_code() -> str:
-    """What the Python image imports before an instance is ready."""
+def python_image() -> tuple[str, str]:
+    """The reference of the Python image, and the code that it runs before an instance is ready."""
     from interpreters.models import InterpreterImage
 
-    return InterpreterImage.objects.filter(source="python").earliest("pk").warm_up
+    image = InterpreterImage.objects.filter(source="python").earliest("pk")
+    return image.reference, image.warm_up
 
 
-def image_reference() -> str:
-    from interpreters.models import InterpreterImage
-
-    return InterpreterImage.objects.filter(source="python").earliest("pk").reference
-
-
-def drain_pool(name: str, timeout: float = 120) -> None:
-    """Switch a pool off, end what its sessions still hold, and wait until all are gone."""
+def switch_off(name: str) -> list[str]:
+    """Let a pool end what is ready; returns the sessions that are leased still."""
     from interpreters.lifecycle import State
     from interpreters.models import Session, SessionPool
 
-    pool = SessionPool.objects.get(name=name)
-    SessionPool.objects.filter(pk=pool.pk).update(enabled=False, ready_instances=0)
-    deadline = time.monotonic() + timeout
-    for session in Session.objects.filter(pool=pool, state=State.LEASED):
-        session.close()
-    while Session.objects.filter(pool=pool).exclude(state=State.GONE).exists():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"Sessions of {name} were not gone within {timeout:g} s.")
-        time.sleep(0.2)
+    SessionPool.objects.filter(name=name).update(enabled=False, ready_instances=0)
+    leased = Session.objects.filter(pool__name=name, state=State.LEASED)
+    return [str(key) for key in leased.values_list("pk", flat=True)]
+
+
+def live_sessions(name: str) -> int:
+    from interpreters.lifecycle import State
+    from interpreters.models import Session
+
+    count: int = Session.objects.filter(pool__name=name).exclude(state=State.GONE).count()
+    return count

@@ -1,7 +1,7 @@
 """Resident memory of processes, read from /proc of this machine."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,12 +65,11 @@ class Growth:
 
 
 @asynccontextmanager
-async def watch_growth(pids: dict[str, Iterable[int]], every: float = 0.05) -> AsyncIterator[Growth]:
+async def watch_growth(pids: Mapping[str, Sequence[int]], every: float = 0.05) -> AsyncIterator[Growth]:
     """Sample the named groups of processes until the block ends."""
-    groups = {name: list(group) for name, group in pids.items()}
 
     def sample() -> dict[str, int]:
-        return {name: sum(map(resident, group)) for name, group in groups.items()}
+        return {name: sum(map(resident, group)) for name, group in pids.items()}
 
     growth = Growth(begin=sample())
     growth.peak = dict(growth.begin)

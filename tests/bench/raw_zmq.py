@@ -9,6 +9,8 @@ It reads commands as JSON lines from stdin and answers each with one JSON line:
 A round trip ends when both the reply and the `idle` status have arrived, as it does for the others.
 """
 
+from __future__ import annotations
+
 import hashlib
 import hmac
 import json
@@ -18,6 +20,7 @@ import tempfile
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import zmq
 
@@ -44,15 +47,15 @@ class Kernel:
         self.connection = json.loads(Path(connection_file).read_text())
         self.key = self.connection["key"].encode()
         self.session = uuid.uuid4().hex
-        context = zmq.Context.instance()
+        context: zmq.Context[Any] = zmq.Context.instance()
         self.shell = self._connect(context, zmq.DEALER, "shell")
         self.iopub = self._connect(context, zmq.SUB, "iopub")
         self.poller = zmq.Poller()
         self.poller.register(self.shell, zmq.POLLIN)
         self.poller.register(self.iopub, zmq.POLLIN)
 
-    def _connect(self, context: zmq.Context, kind: int, channel: str) -> zmq.Socket:
-        socket = context.socket(kind)
+    def _connect(self, context: zmq.Context[Any], kind: int, channel: str) -> zmq.Socket[Any]:
+        socket: zmq.Socket[Any] = context.socket(kind)
         socket.linger = 0
         socket.rcvhwm = 0
         socket.reconnect_ivl = 10
@@ -63,7 +66,7 @@ class Kernel:
         socket.connect(f"{self.connection['transport']}://{ip}{separator}{port}")
         return socket
 
-    def request(self, msg_type: str, content: dict) -> str:
+    def request(self, msg_type: str, content: dict[str, Any]) -> str:
         msg_id = uuid.uuid4().hex
         header = {
             "msg_id": msg_id, "msg_type": msg_type, "session": self.session, "username": "bench",
@@ -117,7 +120,7 @@ class Kernel:
         return time.perf_counter() - began
 
 
-def spawn(python: str) -> tuple[subprocess.Popen, str]:
+def spawn(python: str) -> tuple[subprocess.Popen[bytes], str]:
     """Start an ipykernel of our own, without history as in a sandbox."""
     folder = tempfile.mkdtemp()
     connection: dict[str, object] = {"transport": "ipc", "ip": f"{folder}/k", "key": uuid.uuid4().hex}
@@ -131,10 +134,10 @@ def spawn(python: str) -> tuple[subprocess.Popen, str]:
 
 def main() -> None:
     kernel: Kernel | None = None
-    process: subprocess.Popen | None = None
+    process: subprocess.Popen[bytes] | None = None
     for line in sys.stdin:
         order = json.loads(line)
-        answer: dict = {}
+        answer: dict[str, Any] = {}
         if order["do"] == "spawn":
             began = time.perf_counter()
             process, file = spawn(order.get("python", sys.executable))

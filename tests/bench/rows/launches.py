@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from tests.bench.bench import Bench, image_reference, warm_up_code
+from tests.bench.bench import Bench, python_image
 from tests.bench.report import Row, at_least, at_most, figure, median
 from tests.bench.sandbox import bare_container, container_of, kernel_python
 from tests.bench.thermae import Thermae
@@ -17,7 +17,7 @@ async def measure_launches(bench: Bench) -> list[Row]:
     launches: list[float] = []
     seen: list[float] = []
     bare: list[float] = []
-    image, warm_up = await asyncio.to_thread(image_reference), await asyncio.to_thread(warm_up_code)
+    image, warm_up = await asyncio.to_thread(python_image)
     async with bench.pool(0, 2) as pool:
         for turn in range(bench.samples(12, 4)):
             session, seconds = await start_cold(bench.thermae, pool)
@@ -56,7 +56,8 @@ def launch_seconds(session: str) -> float:
 
     row = Session.objects.get(pk=session)
     assert row.leased_at
-    return (row.leased_at - row.created_at).total_seconds()
+    seconds: float = (row.leased_at - row.created_at).total_seconds()
+    return seconds
 
 
 def await_gone(session: str) -> None:
@@ -82,7 +83,7 @@ async def measure_refill(bench: Bench) -> list[Row]:
     """Lease ten ready instances at once, then time the pool until it has ten again."""
     rates: list[float] = []
     bare: list[float] = []
-    image, warm_up = await asyncio.to_thread(image_reference), await asyncio.to_thread(warm_up_code)
+    image, warm_up = await asyncio.to_thread(python_image)
     async with bench.pool(AT_ONCE, 2 * AT_ONCE) as pool:
         for _ in range(bench.samples(3, 1)):
             await bench.thermae.await_ready(pool, AT_ONCE)
