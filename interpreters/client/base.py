@@ -4,7 +4,7 @@
 passes the same contract tests.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -94,16 +94,31 @@ class ExecuteRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """An op sent down a channel that the agent would not do. It has no seq: it is no part of the log."""
+
+    op: str
+    id: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outputs:
     record: Record
-    messages: list[dict[str, Any]] = field(default_factory=list)  # iopub entries, in order
+    raw: Sequence[bytes | msgspec.Raw] = ()  # JSON of the iopub entries, in order
     cut: Mapping[str, int] = field(default_factory=dict)
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """Each entry, parsed only when its turn comes: a reader with a bound never parses what it would drop."""
+        for entry in self.raw:
+            yield msgspec.json.decode(entry)
 
 
 class Channel(Protocol):
     """A duplex line to one agent: entries come in, verbs go out, and neither waits for the other."""
 
-    def __aiter__(self) -> AsyncIterator[Entry]: ...
+    def __aiter__(self) -> AsyncIterator[Entry | Refusal]: ...
     async def send(self, op: Mapping[str, Any]) -> None: ...
 
 

@@ -1,0 +1,126 @@
+"""The verbs of one agent, each a question with a bounded answer or a stream."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+import msgspec
+
+from interpreters.client import wire
+from interpreters.client.base import (
+    AgentUnavailable,
+    Channel,
+    Download,
+    ExecuteRequest,
+    Health,
+    Outputs,
+    Record,
+    Terminal,
+)
+from interpreters.client.http import files, streams
+from interpreters.client.http.line import ANSWER, Line
+
+# Seconds for a new kernel to be ready, and for a deep folder to be deleted.
+SLOW = 60.0
+
+
+class HttpAgent:
+    """One sandbox's agent, for one event loop."""
+
+    def __init__(self, folder: Path) -> None:
+        self._line = Line(folder)
+
+    @property
+    def streaming(self) -> bool:
+        return self._line.streams > 0
+
+    async def close(self) -> None:
+        await self._line.close()
+
+    async def health(self) -> Health:
+        return wire.health(await self._line.ask("GET", "/health"))
+
+    async def execute(self, request: ExecuteRequest) -> Record:
+        """Start `request`. Asked again when the line breaks: the agent knows an execution by its id."""
+        body = {key: value for key, value in msgspec.to_builtins(request).items() if key != "context"}
+        try:
+            return wire.record(await self._in(request.context, "executions", body))
+        except AgentUnavailable:
+            return wire.record(await self._in(request.context, "executions", body))
+
+    async def record(self, execution: UUID) -> Record:
+        return wire.record(await self._line.ask("GET", f"/executions/{execution}"))
+
+    async def outputs(self, execution: UUID) -> Outputs:
+        path = f"/executions/{execution}/outputs"
+        return wire.outputs(await self._line.ask("GET", path, limit=wire.MAX_OUTPUTS, timeout=SLOW))
+
+    async def cancel(self, execution: UUID) -> None:
+        await self._line.ask("DELETE", f"/executions/{execution}")
+
+    def channel(self, after: int = 0) -> AbstractAsyncContextManager[Channel]:
+        return streams.channel(self._line, after)
+
+    def terminal(self, name: str, rows: int, cols: int) -> AbstractAsyncContextManager[Terminal]:
+        return streams.terminal(self._line, name, rows, cols)
+
+    async def interrupt(self, context: str = "default") -> None:
+        await self._in(context, "interrupt")
+
+    async def restart(self, context: str = "default") -> None:
+        await self._in(context, "restart", timeout=SLOW)
+
+    async def complete(self, context: str, code: str, cursor_pos: int) -> dict[str, Any]:
+        return await self._reply(context, "complete", {"code": code, "cursor_pos": cursor_pos})
+
+    async def inspect(self, context: str, code: str, cursor_pos: int, detail_level: int = 0) -> dict[str, Any]:
+        body = {"code": code, "cursor_pos": cursor_pos, "detail_level": detail_level}
+        return await self._reply(context, "inspect", body)
+
+    async def is_complete(self, context: str, code: str) -> dict[str, Any]:
+        return await self._reply(context, "is_complete", {"code": code})
+
+    async def input(self, context: str, value: str) -> None:
+        await self._in(context, "input", {"value": value})
+
+    async def contexts(self) -> list[dict[str, Any]]:
+        return wire.decode(await self._line.ask("GET", "/contexts"), list[dict[str, Any]])
+
+    async def open_context(self, kernel: str = "", context: str = "") -> dict[str, Any]:
+        body = {key: value for key, value in (("kernel", kernel), ("id", context)) if value}
+        return wire.decode(await self._line.ask("POST", "/contexts", body, timeout=SLOW), dict[str, Any])
+
+    async def close_context(self, context: str) -> None:
+        await self._line.ask("DELETE", f"/contexts/{quote(context, safe='')}")
+
+    async def usage(self) -> dict[str, float | None]:
+        return wire.decode(await self._line.ask("GET", "/usage"), dict[str, float | None])
+
+    async def list_files(self, path: str = "") -> dict[str, Any]:
+        return wire.listing(await self._line.ask("GET", f"/files?path={quote(path)}", limit=wire.MAX_LISTING))
+
+    def download(self, path: str, start: int = 0) -> AbstractAsyncContextManager[Download]:
+        return files.download(self._line, files.address(path), start)
+
+    def archive(self, path: str = "") -> AbstractAsyncContextManager[Download]:
+        return files.download(self._line, f"/archive?path={quote(path)}")
+
+    async def upload(self, path: str, body: AsyncIterator[bytes]) -> None:
+        await files.upload(self._line, path, body)
+
+    async def make_folder(self, path: str) -> None:
+        await self._line.ask("POST", files.address(path))
+
+    async def delete_file(self, path: str) -> None:
+        await self._line.ask("DELETE", files.address(path), timeout=SLOW)
+
+    async def _in(
+        self, context: str, verb: str, body: Mapping[str, Any] | None = None, timeout: float = ANSWER
+    ) -> bytes:
+        return await self._line.ask("POST", f"/contexts/{quote(context, safe='')}/{verb}", body or {}, timeout=timeout)
+
+    async def _reply(self, context: str, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return wire.decode(await self._in(context, verb, body), dict[str, Any])

@@ -1,0 +1,6 @@
+"""The agent without a sandbox: plain data for tests and for the memory runtime. It passes the same contract as the real one."""
+
+from interpreters.client.memory.agent import MemoryAgent
+from interpreters.client.memory.run import Run, Script
+
+__all__ = ["MemoryAgent", "Run", "Script"]

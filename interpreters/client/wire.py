@@ -1,0 +1,161 @@
+"""What an agent may say: the shape and the bounds of its answers. Nothing passes that is not checked here.
+
+An entry's text goes to a browser unchanged, so it must be one JSON object with a channel of the log's own:
+an agent that could say `"channel": "session"` would speak in our name.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+
+from interpreters.client.base import AgentMisbehaved, Entry, Health, Outputs, Record, Refusal
+
+# Bytes. A whole image or table comes as one entry; stream text never exceeds 256 KiB before escaping.
+MAX_ENTRY = 12 * 1024 * 1024
+MAX_ANSWER = 2 * 1024 * 1024
+MAX_LISTING = 16 * 1024 * 1024
+MAX_OUTPUTS = 64 * 1024 * 1024
+MAX_TERMINAL_FRAME = 1024 * 1024
+
+T = TypeVar("T")
+Short = Annotated[str, msgspec.Meta(max_length=256)]
+Text = Annotated[str, msgspec.Meta(max_length=64 * 1024)]
+
+
+class _Header(msgspec.Struct):
+    msg_type: Short
+
+
+class _Parent(msgspec.Struct):
+    msg_id: Short = ""
+
+
+class _Frame(msgspec.Struct):
+    """An entry of the log, or the refusal of an op: the two things that a channel carries."""
+
+    seq: Annotated[int, msgspec.Meta(ge=1, le=2**53)] | None = None
+    channel: Literal["iopub", "shell", "stdin", "control", "agent", ""] = ""
+    header: _Header | None = None
+    parent_header: _Parent = msgspec.field(default_factory=_Parent)
+    error: Short = ""
+    message: Text = ""
+    op: Short = ""
+    id: Short | None = None
+
+
+class _Record(msgspec.Struct):
+    id: Short
+    state: Literal["queued", "running", "ok", "error", "aborted", "cancelled", "lost"]
+
+
+class _Outputs(msgspec.Struct):
+    record: msgspec.Raw
+    messages: list[msgspec.Raw] = msgspec.field(default_factory=list)
+    cut: dict[str, int] | None = None
+
+
+class _Error(msgspec.Struct):
+    error: Short = "refused"
+    message: Text = ""
+
+
+class _Health(msgspec.Struct):
+    state: Literal["starting", "ready", "failed"]
+
+
+_frames = msgspec.json.Decoder(_Frame)
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+
+def decode(body: bytes | str | msgspec.Raw, shape: type[T]) -> T:
+    """`body` as `shape`. Raises AgentMisbehaved for anything else."""
+    decoder = _decoders.get(shape) or _decoders.setdefault(shape, msgspec.json.Decoder(shape))
+    try:
+        return decoder.decode(body)  # type: ignore[no-any-return]
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise AgentMisbehaved(f"The sandbox sent an answer that is not what we asked for: {error}") from error
+
+
+def frame(text: str) -> Entry | Refusal:
+    """One text frame of a channel, or one line of the log."""
+    try:
+        parsed = _frames.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise AgentMisbehaved(f"The sandbox sent a malformed message: {error}") from error
+    if parsed.seq is not None and parsed.header is not None and parsed.channel:
+        return Entry(parsed.seq, parsed.channel, parsed.header.msg_type, parsed.parent_header.msg_id, text)
+    if parsed.seq is None and parsed.error:
+        return Refusal(parsed.op, parsed.id or "", parsed.error, parsed.message)
+    raise AgentMisbehaved("The sandbox sent a message that is neither an entry of the log nor a refusal.")
+
+
+def record(body: bytes | msgspec.Raw) -> Record:
+    decode(body, _Record)
+    return decode(body, Record)
+
+
+def health(body: bytes) -> Health:
+    decode(body, _Health)
+    return decode(body, Health)
+
+
+def outputs(body: bytes) -> Outputs:
+    answer = decode(body, _Outputs)
+    return Outputs(record(answer.record), answer.messages, answer.cut or {})
+
+
+def error(body: bytes) -> tuple[str, str]:
+    """Code and message of a refusal; a body that is none gives a plain one."""
+    try:
+        answer = decode(body, _Error)
+    except AgentMisbehaved:
+        return "refused", "The sandbox refused this without saying why."
+    return answer.error, answer.message or "The sandbox refused this without saying why."
+
+
+@dataclass(slots=True)
+class Sequence:
+    """The numbers of a log as one reader sees them: they only grow, and only a `cut` may leave some out."""
+
+    last: int
+    _may_jump: bool = False
+
+    def check(self, entry: Entry) -> None:
+        cut = entry.channel == "agent" and entry.msg_type == "cut"
+        if entry.seq <= self.last:
+            raise AgentMisbehaved(f"The sandbox sent message {entry.seq} after message {self.last}.")
+        if entry.seq > self.last + 1 and not (cut or self._may_jump):
+            raise AgentMisbehaved(f"The sandbox left out the messages from {self.last + 1} to {entry.seq - 1}.")
+        self.last, self._may_jump = entry.seq, cut
+
+
+
+class _Entry(msgspec.Struct):
+    name: Annotated[str, msgspec.Meta(max_length=4096)]
+    path: Annotated[str, msgspec.Meta(max_length=8192)]
+    type: Literal["file", "directory", "link", "other"]
+    size: int = 0
+    modified: float = 0
+
+
+class _Listing(msgspec.Struct):
+    path: str
+    entries: Annotated[list[_Entry], msgspec.Meta(max_length=10_000)]
+
+
+class _Notice(msgspec.Struct):
+    replay: int | None = None
+    exit: int | None = None
+
+
+def listing(body: bytes) -> dict[str, Any]:
+    """A folder's entries, rid of whatever else an agent may have put into them."""
+    answer: dict[str, Any] = msgspec.to_builtins(decode(body, _Listing))
+    return answer
+
+
+def notice(text: str) -> str:
+    """A terminal's text frame: that bytes are replayed, or that the shell has ended."""
+    decode(text, _Notice)
+    return text
