@@ -1,0 +1,183 @@
+"""Who is asking: cookie or token → an Actor, for HTTP and WebSocket alike.
+
+A token speaks for its member in its one tenant. A cookie speaks for a person in one of the person's tenants: the
+one named by the `X-Thermae-Tenant` header, else the one chosen last (`session["tenant"]`), else the first joined.
+Where a request brings both, the token counts: a browser never adds an Authorization header by itself.
+"""
+
+import hmac
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db.models import OuterRef, Q, Subquery
+from django.http import HttpRequest
+from django.utils import timezone
+
+from tenants.models import TOKEN_PREFIX, ApiToken, Membership, Scope, Tenant, hash_token
+
+TENANT_HEADER = "X-Thermae-Tenant"
+SUBPROTOCOL_PREFIX = "bearer."
+LONGEST_TOKEN = 200
+# last_used_at is a help for people, not a log: it is written at most this often.
+USE_NOTED_EVERY = timedelta(minutes=1)
+
+EVERYTHING = frozenset(Scope.values)
+SCOPES_OF_ROLE = {
+    Membership.Role.OWNER: EVERYTHING,
+    Membership.Role.ADMIN: EVERYTHING,
+    Membership.Role.MEMBER: EVERYTHING,
+    Membership.Role.VIEWER: frozenset({Scope.POOLS_READ.value}),  # looks on, and runs nothing
+}
+
+
+class NotAllowed(Exception):
+    """The base of refusals; `code` is for programs, the message says what to do."""
+
+    status = 403
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+class Unauthenticated(NotAllowed):
+    """Nobody we know: 401."""
+
+    status = 401
+
+
+class Forbidden(NotAllowed):
+    """Somebody we know, who may not do this: 403."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks, for which tenant, and what that allows."""
+
+    user: Any  # the AUTH_USER_MODEL
+    tenant: Tenant
+    role: str
+    scopes: frozenset[str]
+    token: ApiToken | None = None
+
+    @property
+    def only_session(self) -> UUID | None:
+        """The one session that its token opens, if it is limited to one."""
+        return self.token.session if self.token else None
+
+    def may(self, scope: str) -> bool:
+        return scope in self.scopes
+
+    def reaches(self, session: UUID) -> bool:
+        """Whether its token opens this session. That the session is its tenant's is checked by the query for it."""
+        return self.only_session in (None, session)
+
+    def require(self, scope: str, *, session: UUID | None = None) -> None:
+        """Raise Forbidden unless it may. Without `session`: a verb that a token limited to one session has not."""
+        if not self.may(scope):
+            who = "This token lacks" if self.token else f"As {self.role} of {self.tenant} you lack"
+            raise Forbidden("scope_missing", f"{who} the scope {scope}: use one that has it.")
+        if self.only_session and session != self.only_session:
+            raise Forbidden("session_token", "This token opens one session only: use that session, or another token.")
+
+
+def actor_from_token(secret: str) -> Actor:
+    """Raises Unauthenticated."""
+    if not secret.startswith(TOKEN_PREFIX) or len(secret) > LONGEST_TOKEN:
+        raise Unauthenticated("bad_token", f"This is no token of ours: they begin with {TOKEN_PREFIX}.")
+    hashed = hash_token(secret)
+    role = Membership.objects.filter(tenant=OuterRef("tenant"), user=OuterRef("user")).values("role")[:1]
+    tokens = ApiToken.objects.select_related("tenant", "user").annotate(role=Subquery(role))
+    token = tokens.filter(hashed=hashed).first()
+    if token is None or not hmac.compare_digest(token.hashed, hashed):
+        raise Unauthenticated("bad_token", "This token is unknown: check that it was copied whole, or make a new one.")
+    if token.revoked_at is not None:
+        raise Unauthenticated("revoked_token", "This token was revoked: make a new one.")
+    if not token.usable:
+        raise Unauthenticated("expired_token", "This token has expired: make a new one.")
+    if not token.user.is_active or token.role is None:
+        raise Unauthenticated("not_a_member", f"The owner of this token is no member of {token.tenant} any more.")
+    _note_use(token)
+    scopes = SCOPES_OF_ROLE[token.role] & frozenset(token.scopes)
+    return Actor(token.user, token.tenant, token.role, scopes, token)
+
+
+def _note_use(token: ApiToken) -> None:
+    now = timezone.now()
+    stale = now - USE_NOTED_EVERY
+    if token.last_used_at is None or token.last_used_at < stale:
+        never_or_stale = Q(last_used_at=None) | Q(last_used_at__lt=stale)
+        ApiToken.objects.filter(never_or_stale, pk=token.pk).update(last_used_at=now)
+
+
+def actor_from_user(user: AbstractBaseUser | AnonymousUser, named: str = "", chosen: str = "") -> Actor:
+    """`named`: slug of the tenant that must be used; `chosen`: of the one preferred. Raises NotAllowed."""
+    if not user.is_authenticated:
+        raise Unauthenticated("not_signed_in", "Sign in, or send a token as “Authorization: Bearer …”.")
+    memberships = list(Membership.objects.filter(user=user.pk).select_related("tenant").order_by("created_at", "pk"))
+    by_slug = {membership.tenant.slug: membership for membership in memberships}
+    if named and named not in by_slug:
+        raise Forbidden("not_a_member", f"You are no member of a tenant named {named[:63]!r}.")
+    if not memberships:
+        raise Forbidden("no_tenant", "You belong to no tenant yet: ask an administrator to add you to one.")
+    membership = by_slug.get(named or chosen, memberships[0])
+    return Actor(user, membership.tenant, membership.role, SCOPES_OF_ROLE[Membership.Role(membership.role)])
+
+
+def bearer(authorization: str) -> str:
+    """The token of an Authorization header. Raises Unauthenticated where the header is something else."""
+    scheme, _, secret = authorization.strip().partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise Unauthenticated("bad_authorization", "Send the token as “Authorization: Bearer …”.")
+    return secret.strip()
+
+
+def authenticate(request: HttpRequest) -> Actor:
+    """The actor of an HTTP request, found once. Raises NotAllowed."""
+    known: Actor | None = getattr(request, "_actor", None)
+    if known is None:
+        known = request._actor = _authenticate(request)  # type: ignore[attr-defined]
+    return known
+
+
+def _authenticate(request: HttpRequest) -> Actor:
+    if "Authorization" in request.headers:
+        return actor_from_token(bearer(request.headers["Authorization"]))
+    chosen = request.session.get("tenant", "")
+    return actor_from_user(request.user, request.headers.get(TENANT_HEADER, ""), str(chosen))
+
+
+aauthenticate = sync_to_async(authenticate)
+
+
+def token_in_scope(scope: Mapping[str, Any]) -> str | None:
+    """The token that an ASGI connection brings in its header or subprotocol `bearer.<token>`, if it brings one.
+
+    Raises Unauthenticated where an Authorization header is no bearer's. A connection without a token counts by its
+    cookie, so its Origin must be checked.
+    """
+    for name, value in scope.get("headers", ()):
+        if name == b"authorization":
+            return bearer(value.decode("latin-1"))
+    return next(_subprotocol_tokens(scope.get("subprotocols", ())), None)
+
+
+def _subprotocol_tokens(subprotocols: Iterable[str]) -> Iterator[str]:
+    return (p.removeprefix(SUBPROTOCOL_PREFIX) for p in subprotocols if p.startswith(SUBPROTOCOL_PREFIX))
+
+
+def authenticate_scope(scope: Mapping[str, Any]) -> Actor:
+    """The actor of a WebSocket, below Channels' AuthMiddlewareStack. Raises NotAllowed."""
+    secret = token_in_scope(scope)
+    if secret is not None:
+        return actor_from_token(secret)
+    session = scope.get("session") or {}
+    return actor_from_user(scope.get("user") or AnonymousUser(), chosen=str(session.get("tenant", "")))
+
+
+aauthenticate_scope = sync_to_async(authenticate_scope)

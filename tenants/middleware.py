@@ -1,0 +1,58 @@
+"""`request.actor` and `request.tenant` for pages: who is signed in, and for which tenant; None for a stranger.
+
+Only a cookie is looked up here, because pages ask in synchronous templates. Whoever serves tokens calls
+`tenants.authentication`, which also finds what was found here.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
+
+from tenants.authentication import NotAllowed, authenticate
+
+Respond = Callable[[HttpRequest], HttpResponseBase]
+ARespond = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+
+
+@sync_and_async_middleware
+def TenantMiddleware(get_response: Respond | ARespond) -> Respond | ARespond:  # noqa: N802
+    if iscoroutinefunction(get_response):
+        find = sync_to_async(_find_actor)
+
+        async def arespond(request: HttpRequest) -> HttpResponseBase:
+            if _has_cookie(request):
+                await find(request)
+            else:
+                _nobody(request)
+            return await get_response(request)
+
+        return arespond
+
+    def respond(request: HttpRequest) -> HttpResponseBase:
+        if _has_cookie(request):
+            _find_actor(request)
+        else:
+            _nobody(request)
+        return get_response(request)  # type: ignore[return-value]
+
+    return respond
+
+
+def _has_cookie(request: HttpRequest) -> bool:
+    return settings.SESSION_COOKIE_NAME in request.COOKIES and "Authorization" not in request.headers
+
+
+def _nobody(request: HttpRequest) -> None:
+    request.actor = request.tenant = None  # type: ignore[attr-defined]
+
+
+def _find_actor(request: HttpRequest) -> None:
+    _nobody(request)
+    try:
+        request.actor = authenticate(request)  # type: ignore[attr-defined]
+        request.tenant = request.actor.tenant  # type: ignore[attr-defined]
+    except NotAllowed:
+        pass  # a page says what to do: sign in, or ask to be added to a tenant
