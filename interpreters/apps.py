@@ -3,3 +3,7 @@ from django.apps import AppConfig
 
 class InterpretersConfig(AppConfig):
     name = "interpreters"
+
+    def ready(self) -> None:
+        # They listen to changes of sessions, whoever makes them.
+        from interpreters import notices, tasks  # noqa: F401

@@ -202,7 +202,9 @@ def plan(spec: PoolSpec, sessions: Sequence[SessionView], seen: Observation, now
         launch=_missing(spec, staying, len(live), now),
         ends=tuple(ends),
         requeue=tuple(s.id for s in staying if _launch_lost(spec, s, now)),
-        retry=tuple(s.id for s in staying if s.state == State.STOPPING and _past(s.attempted_at, spec.stop_timeout, now)),
+        retry=tuple(
+            s.id for s in staying if s.state == State.STOPPING and _past(s.attempted_at, spec.stop_timeout, now)
+        ),
         used=dict(_used_later(staying, seen, now)),
         orphans=tuple(_orphans(sessions, seen)),
     )

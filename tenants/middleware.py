@@ -18,7 +18,7 @@ ARespond = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 
 @sync_and_async_middleware
-def TenantMiddleware(get_response: Respond | ARespond) -> Respond | ARespond:  # noqa: N802
+def TenantMiddleware(get_response: Respond | ARespond) -> Respond | ARespond:
     if iscoroutinefunction(get_response):
         find = sync_to_async(_find_actor)
 

@@ -29,7 +29,9 @@ class Execution(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     session = models.ForeignKey(Session, models.CASCADE, related_name="executions")
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="executions")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="executions")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="executions"
+    )
     context = models.CharField(max_length=63, default="default")
     # The caller's own name for what ran, such as a notebook's cell: outputs find their way back by it.
     cell = models.CharField(max_length=128, blank=True)

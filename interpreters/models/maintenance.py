@@ -27,7 +27,7 @@ from interpreters.lifecycle import (
     idle_since,
     plan,
 )
-from interpreters.runtime.base import Runtime, Sandbox
+from interpreters.runtime.base import Runtime, RuntimeUnavailable, Sandbox
 
 if TYPE_CHECKING:
     from interpreters.models.pool import SessionPool
@@ -37,7 +37,11 @@ logger = logging.getLogger(__name__)
 
 
 def maintain(pool: "SessionPool", runtime: Runtime, ask: Ask) -> Plan:
-    seen = _observe(pool, runtime, ask)
+    try:
+        seen = _observe(pool, runtime, ask)
+    except RuntimeUnavailable as silence:
+        pool.engine_failed(str(silence))
+        raise
     with transaction.atomic():
         pool.lock()
         pool.refresh_from_db()
@@ -45,6 +49,7 @@ def maintain(pool: "SessionPool", runtime: Runtime, ask: Ask) -> Plan:
         rows = {row.pk: row for row in pool.sessions.filter(Q(state__in=LIVE) | Q(pk__in=listed))}
         todo = plan(pool.spec, [row.view for row in rows.values()], seen, timezone.now())
         _write_down(pool, rows, todo)
+        pool.note(maintained_at=seen.at)
     for handle in todo.orphans:
         logger.warning("pool %s: removing sandbox %s, which belongs to no session", pool, handle)
         runtime.remove(handle)
@@ -108,6 +113,5 @@ def _write_down(pool: "SessionPool", rows: dict[UUID, "Session"], todo: Plan) ->
     reserved = [new(pool=pool, pool_revision=pool.revision, phase=Phase.QUEUED) for _ in range(todo.launch)]
     for session in pool.sessions.bulk_create(reserved):
         session.announce(State.STARTING)
-    type(pool).objects.filter(pk=pool.pk).update(maintained_at=now)
     if not pool.failures:
         pool.recovered()

@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import Count, F, Q
 from django.utils import timezone
 
-from interpreters.lifecycle import LIVE, OPEN, Ask, Plan, PoolSpec
+from interpreters.lifecycle import LIVE, OPEN, ORPHAN_GRACE, Ask, Plan, PoolSpec
 from interpreters.models.image import InterpreterImage
 from interpreters.models.lease import Lease, lease
 from interpreters.models.maintenance import maintain
@@ -36,11 +36,18 @@ class PoolQuerySet(models.QuerySet["SessionPool"]):
         own = SessionPool.objects.filter(tenant=tenant).values("name")
         return self.filter(Q(tenant=tenant) | Q(tenant=None) & ~Q(name__in=own)).select_related("image")
 
+    def remove_strays(self, runtime: Runtime) -> None:
+        """Remove sandboxes of this installation whose pool was deleted, and its rows with it."""
+        sandboxes = runtime.list(settings.INSTALLATION)  # before the rows: a new pool's sandbox is no stray
+        known = set(SessionPool.objects.values_list("pk", flat=True))
+        for sandbox in sandboxes:
+            if sandbox.pool not in known and sandbox.age >= ORPHAN_GRACE:
+                logger.warning("removing sandbox %s: there is no pool %s", sandbox.handle, sandbox.pool)
+                runtime.remove(sandbox.handle)
+
     def with_counts(self) -> Self:
         """Annotated with the number of sessions `starting`, `ready`, `leased` and `live`."""
-        counts: dict[str, Any] = {
-            state.value: Count("sessions", filter=Q(sessions__state=state)) for state in OPEN
-        }
+        counts: dict[str, Any] = {state.value: Count("sessions", filter=Q(sessions__state=state)) for state in OPEN}
         return self.annotate(**counts, live=Count("sessions", filter=Q(sessions__state__in=LIVE)))
 
 
@@ -77,7 +84,9 @@ class SessionPool(models.Model):
     pids = models.PositiveIntegerField(default=256, validators=[MinValueValidator(32)])
     egress = models.BooleanField(default=False, editable=False, help_text="Network access. Off: there is none at all.")
     environment = models.JSONField(default=dict, blank=True, help_text="Variables given to kernels and terminals.")
-    oci_runtime = models.CharField(max_length=40, blank=True, help_text="Such as runsc; empty for the engine's default.")
+    oci_runtime = models.CharField(
+        max_length=40, blank=True, help_text="Such as runsc; empty for the engine's default."
+    )
     # What went wrong, for admins. Launches back off by `failures` until `retry_at`.
     last_error = models.TextField(blank=True, editable=False)
     failures = models.PositiveIntegerField(default=0, editable=False, help_text="Failed launches in a row.")
@@ -146,17 +155,18 @@ class SessionPool(models.Model):
     def launch_failed(self, error: str) -> None:
         """Back off: every further failure doubles the wait."""
         wait = timedelta(seconds=min(LONGEST_BACK_OFF, 2 ** min(self.failures + 2, 10)))
-        self._note(last_error=error[:4000], failures=F("failures") + 1, retry_at=timezone.now() + wait)
+        self.note(last_error=error[:4000], failures=F("failures") + 1, retry_at=timezone.now() + wait)
         logger.warning("pool %s: a launch failed, next try in %s: %s", self, wait, error)
 
     def engine_failed(self, error: str) -> None:
-        self._note(last_error=error[:4000], retry_at=timezone.now() + ENGINE_BACK_OFF)
+        self.note(last_error=error[:4000], retry_at=timezone.now() + ENGINE_BACK_OFF)
 
     def recovered(self) -> None:
         """Forget errors, once a launch succeeded or the engine answers again."""
         if self.failures or self.last_error or self.retry_at:
-            self._note(last_error="", failures=0, retry_at=None)
+            self.note(last_error="", failures=0, retry_at=None)
 
-    def _note(self, **fields: Any) -> None:
+    def note(self, **fields: Any) -> None:
+        """Write these fields alone: an admin may be editing the others."""
         SessionPool.objects.filter(pk=self.pk).update(**fields)
         self.refresh_from_db(fields=list(fields))

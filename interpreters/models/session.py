@@ -6,7 +6,7 @@ listen to it. Nothing depends on being told: the next maintenance of the pool fi
 """
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Self
@@ -24,7 +24,8 @@ from interpreters.models.teardown import tear_down
 from interpreters.runtime.base import Runtime, SandboxSpec
 from tenants.models import Tenant
 
-# Sent after commit with `session`, `frm` (None for a new row) and `to`; the two are equal where a phase or holder changed.
+# Sent after commit with `session`, `frm` (None for a new row), `to`, and `changed`: names of the other fields that
+# changed. `frm` equals `to` where only those did.
 moved = Signal()
 
 
@@ -174,12 +175,13 @@ class Session(models.Model):
             return False
         for name, value in changes.items():
             setattr(self, name, value)
-        self.announce(to, frm)
+        self.announce(to, frm, changes)
         return True
 
-    def announce(self, to: State, frm: State | None = None) -> None:
+    def announce(self, to: State, frm: State | None = None, changed: Iterable[str] = ()) -> None:
         """Tell, once it is committed, that the session changed. No listener's failure undoes it."""
-        transaction.on_commit(partial(moved.send_robust, Session, session=self, frm=frm, to=to))
+        tell = partial(moved.send_robust, Session, session=self, frm=frm, to=to, changed=frozenset(changed))
+        transaction.on_commit(tell)
 
     def touch(self) -> bool:
         """Count as used now; False unless leased."""

@@ -1,0 +1,70 @@
+"""Notices through the channel layer: "this session changed, look at its row". Never outputs, never state.
+
+A notice only makes a page sooner. Redis may be dead: then nobody is told, the change stands, and nobody waits long.
+Groups are `session.<id>` and `pool.<id>`; messages `{"type": "session.changed", "session": "<id>"}` and
+`{"type": "pool.changed", "pool": <id>}`.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.dispatch import receiver
+
+from interpreters.models import Session, moved
+
+logger = logging.getLogger(__name__)
+
+LONGEST_WAIT = 1.0  # seconds for Redis to take a notice
+LEFT_ALONE = 5.0  # seconds without a try after it did not
+_alone_until = 0.0
+
+
+def session_group(session: UUID) -> str:
+    return f"session.{session}"
+
+
+def pool_group(pool: int) -> str:
+    return f"pool.{pool}"
+
+
+def session_changed(session: UUID) -> None:
+    _send({session_group(session): {"type": "session.changed", "session": str(session)}})
+
+
+def pool_changed(pool: int) -> None:
+    _send({pool_group(pool): {"type": "pool.changed", "pool": pool}})
+
+
+@receiver(moved)
+def tell(sender: type[Session], *, session: Session, **_: Any) -> None:
+    _send(
+        {
+            session_group(session.pk): {"type": "session.changed", "session": str(session.pk)},
+            pool_group(session.pool_id): {"type": "pool.changed", "pool": session.pool_id},
+        }
+    )
+
+
+def _send(notices: Mapping[str, dict[str, Any]]) -> None:
+    global _alone_until
+    if time.monotonic() < _alone_until:
+        return
+    try:
+        async_to_sync(_send_all)(notices)
+    except Exception as error:
+        # Whatever the layer's client raises: a notice is never worth an error.
+        _alone_until = time.monotonic() + LEFT_ALONE
+        logger.warning("no notices for %s s: the channel layer does not answer (%r)", LEFT_ALONE, error)
+
+
+async def _send_all(notices: Mapping[str, dict[str, Any]]) -> None:
+    layer = get_channel_layer()
+    async with asyncio.timeout(LONGEST_WAIT):
+        for group, message in notices.items():
+            await layer.group_send(group, message)

@@ -1,0 +1,141 @@
+"""Celery's interface to the verbs of pools and sessions. A task may run twice, or at the same time as another.
+
+Nothing depends on a message: what to do is in the rows, and the tick of `maintain_pools` finds what was lost.
+So a broker that does not answer is logged, and whoever changed a row goes on.
+
+Run the worker with a pool of threads, a few more than PARALLEL_LAUNCHES.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import BoundedSemaphore
+from typing import Any
+from uuid import UUID
+
+from celery import Task, shared_task
+from django.conf import settings
+from django.db import transaction
+from django.dispatch import receiver
+from kombu.exceptions import OperationalError
+
+from interpreters import client
+from interpreters.client import Agent, AgentError
+from interpreters.lifecycle import Health, State
+from interpreters.models import InterpreterImage, Session, SessionPool, moved
+from interpreters.runtime import RuntimeUnavailable, get_runtime
+
+logger = logging.getLogger(__name__)
+
+HEALTH_TIMEOUT = 2.0  # seconds for one agent to answer
+# A launch that finds no slot leaves: whoever has one takes the next in the queue when done.
+_slots = BoundedSemaphore(settings.PARALLEL_LAUNCHES)
+
+
+@shared_task
+def maintain_pools() -> None:
+    """The tick: every pool, each on its own, so that one that is slow holds up no other."""
+    for pool in SessionPool.objects.values_list("pk", flat=True):
+        enqueue(maintain_pool, pool, expires=2 * settings.MAINTAIN_INTERVAL)
+    try:
+        SessionPool.objects.remove_strays(get_runtime())
+    except RuntimeUnavailable as silence:
+        logger.warning("the engine does not answer: %s", silence)
+
+
+@shared_task
+def maintain_pool(pool_id: int, asked_at: float = 0.0) -> None:
+    """`asked_at`: seconds since 1970. A pool that was looked at after that is left alone: many leases, one look."""
+    pool = SessionPool.objects.select_related("image").filter(pk=pool_id).first()
+    if pool is None or (asked_at and pool.maintained_at and pool.maintained_at.timestamp() > asked_at):
+        return
+    try:
+        pool.maintain(get_runtime(), ask_agents)
+    except RuntimeUnavailable as silence:
+        logger.warning("pool %s: nothing done, the engine does not answer: %s", pool, silence)
+        return
+    for _ in range(min(Session.objects.queued().count(), settings.PARALLEL_LAUNCHES)):
+        enqueue(launch_queued)
+
+
+@shared_task
+def launch_queued() -> None:
+    """Launch what is queued, one after the other, while there is a slot. Several of these run in parallel."""
+    # Looking again after a slot is given back is what keeps a row from being left behind by two that meet here.
+    while Session.objects.queued().exists() and _slots.acquire(blocking=False):
+        try:
+            session = Session.objects.claim_queued()
+            if session:
+                session.launch(get_runtime(), ask_agents)
+        except RuntimeUnavailable as silence:
+            logger.warning("session %s waits: the engine does not answer: %s", session, silence)
+            return
+        finally:
+            _slots.release()
+
+
+@shared_task
+def tear_down_session(session_id: str) -> None:
+    from interpreters.outputs import collect_sync
+
+    session = Session.objects.select_related("pool").filter(pk=session_id).first()
+    if session:
+        session.tear_down(get_runtime(), collect_sync)
+
+
+@shared_task
+def build_image(image_id: int) -> None:
+    from interpreters.images import builder  # an engine's client, which the web process must not load
+
+    image = InterpreterImage.objects.get(pk=image_id)
+    builder.build(image, logger.info)
+    for pool in image.pools.values_list("pk", flat=True):
+        enqueue(maintain_pool, pool, time.time())
+
+
+def enqueue(task: "Task[Any, Any]", *args: Any, **options: Any) -> None:
+    """Ask a worker for it once the transaction is committed; log it if there is no broker to ask."""
+
+    def ask() -> None:
+        try:
+            task.apply_async(args, retry=False, **options)
+        except OperationalError as error:
+            logger.warning("%s was not enqueued, the next tick does it: %s", task.name, error)
+
+    transaction.on_commit(ask)
+
+
+@receiver(moved)
+def follow_up(
+    sender: type[Session], *, session: Session, frm: State | None, to: State, changed: frozenset[str], **_: Any
+) -> None:
+    """Every change of a session asks for the work that comes next."""
+    if to == State.STARTING and frm is None:
+        enqueue(launch_queued)
+    elif to == State.STOPPING:
+        enqueue(tear_down_session, str(session.pk))
+    if to == State.GONE or "tenant" in changed:
+        # There is room for another, or one fewer is ready.
+        enqueue(maintain_pool, session.pool_id, time.time())
+
+
+def ask_agents(sessions: Sequence[UUID]) -> Mapping[UUID, Health]:
+    """The health of those whose agent answers in time."""
+    if len(sessions) == 1:
+        answers = [_health(sessions[0])]
+    else:
+        with ThreadPoolExecutor(max_workers=8) as threads:
+            answers = list(threads.map(_health, sessions))
+    return {session: health for session, health in zip(sessions, answers, strict=True) if health}
+
+
+def _health(session: UUID) -> Health | None:
+    async def question(agent: Agent) -> Health:
+        return await asyncio.wait_for(agent.health(), HEALTH_TIMEOUT)
+
+    try:
+        return client.ask(session, question)
+    except (AgentError, TimeoutError):
+        return None
