@@ -160,6 +160,8 @@ DOCKER_HOST = env.str("DOCKER_HOST", default="unix:///var/run/docker.sock")
 DOCKER_TIMEOUT = env.float("DOCKER_TIMEOUT", default=10.0)
 # A CA bundle handed to image builds, for networks with a proxy that ends TLS. Empty: none.
 BUILD_CA_BUNDLE = env.str("BUILD_CA_BUNDLE", default="")
+# Where the base image is made from when it cannot be pulled.
+DEBIAN_MIRROR = env.str("DEBIAN_MIRROR", default="http://deb.debian.org/debian")
 # The virtual environment that bubblewrap sandboxes take their kernels from. `make run` makes it.
 KERNELS_DIR = Path(env.str("KERNELS_DIR", default=str(STATE_DIR / "kernels")))
 # Seconds from `starting` to `ready` after which a launch counts as lost.
