@@ -21,8 +21,24 @@ from interpreters.models import Session, moved
 logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = 1.0  # seconds for Redis to take a notice
-LEFT_ALONE = 5.0  # seconds without a try after it did not
-_alone_until = 0.0
+
+
+class Breaker:
+    """Leaves alone, for a while, who has just not answered: a dead Redis costs one wait, not one for each change."""
+
+    def __init__(self, seconds: float = 5.0) -> None:
+        self.seconds = seconds
+        self._until = 0.0
+
+    @property
+    def open(self) -> bool:
+        return time.monotonic() < self._until
+
+    def trip(self) -> None:
+        self._until = time.monotonic() + self.seconds
+
+
+_breaker = Breaker()
 
 
 def session_group(session: UUID) -> str:
@@ -52,15 +68,14 @@ def tell(sender: type[Session], *, session: Session, **_: Any) -> None:
 
 
 def _send(notices: Mapping[str, dict[str, Any]]) -> None:
-    global _alone_until
-    if time.monotonic() < _alone_until:
+    if _breaker.open:
         return
     try:
         async_to_sync(_send_all)(notices)
     except Exception as error:
         # Whatever the layer's client raises: a notice is never worth an error.
-        _alone_until = time.monotonic() + LEFT_ALONE
-        logger.warning("no notices for %s s: the channel layer does not answer (%r)", LEFT_ALONE, error)
+        _breaker.trip()
+        logger.warning("no notices for %s s: the channel layer does not answer (%r)", _breaker.seconds, error)
 
 
 async def _send_all(notices: Mapping[str, dict[str, Any]]) -> None:

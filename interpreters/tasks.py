@@ -25,6 +25,7 @@ from interpreters import client
 from interpreters.client import Agent, AgentError
 from interpreters.lifecycle import Health, State
 from interpreters.models import InterpreterImage, Session, SessionPool, moved
+from interpreters.notices import Breaker
 from interpreters.runtime import RuntimeUnavailable, get_runtime
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 HEALTH_TIMEOUT = 2.0  # seconds for one agent to answer
 # A launch that finds no slot leaves: whoever has one takes the next in the queue when done.
 _slots = BoundedSemaphore(settings.PARALLEL_LAUNCHES)
+
+_breaker = Breaker()
 
 
 @shared_task
@@ -99,9 +102,12 @@ def enqueue(task: "Task[Any, Any]", *args: Any, **options: Any) -> None:
     """Ask a worker for it once the transaction is committed; log it if there is no broker to ask."""
 
     def ask() -> None:
+        if _breaker.open:
+            return
         try:
             task.apply_async(args, retry=False, **options)
         except OperationalError as error:
+            _breaker.trip()
             logger.warning("%s was not enqueued, the next tick does it: %s", task.name, error)
 
     transaction.on_commit(ask)
