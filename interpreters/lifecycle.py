@@ -202,9 +202,7 @@ def plan(spec: PoolSpec, sessions: Sequence[SessionView], seen: Observation, now
         launch=_missing(spec, staying, len(live), now),
         ends=tuple(ends),
         requeue=tuple(s.id for s in staying if _launch_lost(spec, s, now)),
-        retry=tuple(
-            s.id for s in staying if s.state == State.STOPPING and _past(s.attempted_at, spec.stop_timeout, now)
-        ),
+        retry=tuple(s.id for s in staying if _teardown_lost(spec, s, now)),
         used=dict(_used_later(staying, seen, now)),
         orphans=tuple(_orphans(sessions, seen)),
     )
@@ -263,6 +261,10 @@ def _used_later(staying: Sequence[SessionView], seen: Observation, now: datetime
 def _launch_lost(spec: PoolSpec, session: SessionView, now: datetime) -> bool:
     taken_up = session.state == State.STARTING and session.phase != Phase.QUEUED
     return taken_up and _past(session.attempted_at + LATE, spec.start_timeout, now)
+
+
+def _teardown_lost(spec: PoolSpec, session: SessionView, now: datetime) -> bool:
+    return session.state == State.STOPPING and _past(session.attempted_at, spec.stop_timeout, now)
 
 
 def _surplus(spec: PoolSpec, staying: Sequence[SessionView]) -> list[End]:

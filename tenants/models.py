@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-TOKEN_PREFIX = "thm_"
+TOKEN_PREFIX = "thm_"  # noqa: S105
 
 
 class Tenant(models.Model):

@@ -27,23 +27,21 @@ def launch(session: "Session", runtime: Runtime, ask: Ask) -> None:
     try:
         handle = runtime.create(session.sandbox_spec).handle
     except LaunchFailed as failure:
-        return _fail(session, Reason.START_FAILED, str(failure))
+        _fail(session, Reason.START_FAILED, str(failure))
+        return
     except RuntimeUnavailable as silence:
         session.move(State.STARTING, State.STARTING, given={"phase": Phase.CREATING}, phase=Phase.QUEUED)
         session.pool.engine_failed(str(silence))
         raise
     created = {"phase": Phase.STARTING_KERNEL, "handle": handle, "attempted_at": timezone.now()}
-    if not session.move(State.STARTING, State.STARTING, **created):
-        return _abandon(session, runtime, handle)
-    health = _wait(session, ask)
-    if health is None:
-        return _abandon(session, runtime, handle)
-    if health.state != "ready":
+    health = _wait(session, ask) if session.move(State.STARTING, State.STARTING, **created) else None
+    if health and health.state != "ready":
         reason = Reason.START_FAILED if health.state == "failed" else Reason.START_TIMEOUT
-        return _fail(session, reason, f"{health.detail}\n{_last_words(runtime, handle)}".strip())
-    if not _hand_over(session):
-        return _abandon(session, runtime, handle)
-    session.pool.recovered()
+        _fail(session, reason, f"{health.detail}\n{_last_words(runtime, handle)}".strip())
+    elif health and _hand_over(session):
+        session.pool.recovered()
+    else:
+        _abandon(session, runtime, handle)
 
 
 def _wait(session: "Session", ask: Ask) -> Health | None:
