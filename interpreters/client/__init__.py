@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
@@ -85,15 +86,23 @@ def ask(session: UUID, question: Callable[[Agent], Awaitable[T]]) -> T:
     """For synchronous code, such as a worker's: put `question` to the session's agent and hang up."""
 
     async def asking() -> T:
-        if settings.RUNTIME == "memory":
-            return await question(get_agent(session))
-        agent = HttpAgent(Path(settings.SOCKET_DIR) / str(session))
-        try:
+        async with _short_lived(session) as agent:
             return await question(agent)
-        finally:
-            await agent.close()
 
     return asyncio.run(asking())
+
+
+@asynccontextmanager
+async def _short_lived(session: UUID) -> AsyncIterator[Agent]:
+    """An agent for a loop that ends soon."""
+    if settings.RUNTIME == "memory":
+        yield get_agent(session)
+        return
+    agent = HttpAgent(Path(settings.SOCKET_DIR) / str(session))
+    try:
+        yield agent
+    finally:
+        await agent.close()
 
 
 def _close_idle(kept: dict[UUID, _Kept]) -> None:

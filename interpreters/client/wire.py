@@ -130,7 +130,6 @@ class Sequence:
         self.last, self._may_jump = entry.seq, cut
 
 
-
 class _Entry(msgspec.Struct):
     name: Annotated[str, msgspec.Meta(max_length=4096)]
     path: Annotated[str, msgspec.Meta(max_length=8192)]

@@ -56,7 +56,7 @@ class HttpAgent:
 
     async def outputs(self, execution: UUID) -> Outputs:
         path = f"/executions/{execution}/outputs"
-        return wire.outputs(await self._line.ask("GET", path, limit=wire.MAX_OUTPUTS, timeout=SLOW))
+        return wire.outputs(await self._line.ask("GET", path, limit=wire.MAX_OUTPUTS, within=SLOW))
 
     async def cancel(self, execution: UUID) -> None:
         await self._line.ask("DELETE", f"/executions/{execution}")
@@ -71,7 +71,7 @@ class HttpAgent:
         await self._in(context, "interrupt")
 
     async def restart(self, context: str = "default") -> None:
-        await self._in(context, "restart", timeout=SLOW)
+        await self._in(context, "restart", within=SLOW)
 
     async def complete(self, context: str, code: str, cursor_pos: int) -> dict[str, Any]:
         return await self._reply(context, "complete", {"code": code, "cursor_pos": cursor_pos})
@@ -91,7 +91,7 @@ class HttpAgent:
 
     async def open_context(self, kernel: str = "", context: str = "") -> dict[str, Any]:
         body = {key: value for key, value in (("kernel", kernel), ("id", context)) if value}
-        return wire.decode(await self._line.ask("POST", "/contexts", body, timeout=SLOW), dict[str, Any])
+        return wire.decode(await self._line.ask("POST", "/contexts", body, within=SLOW), dict[str, Any])
 
     async def close_context(self, context: str) -> None:
         await self._line.ask("DELETE", f"/contexts/{quote(context, safe='')}")
@@ -115,12 +115,12 @@ class HttpAgent:
         await self._line.ask("POST", files.address(path))
 
     async def delete_file(self, path: str) -> None:
-        await self._line.ask("DELETE", files.address(path), timeout=SLOW)
+        await self._line.ask("DELETE", files.address(path), within=SLOW)
 
     async def _in(
-        self, context: str, verb: str, body: Mapping[str, Any] | None = None, timeout: float = ANSWER
+        self, context: str, verb: str, body: Mapping[str, Any] | None = None, within: float = ANSWER
     ) -> bytes:
-        return await self._line.ask("POST", f"/contexts/{quote(context, safe='')}/{verb}", body or {}, timeout=timeout)
+        return await self._line.ask("POST", f"/contexts/{quote(context, safe='')}/{verb}", body or {}, within=within)
 
     async def _reply(self, context: str, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return wire.decode(await self._in(context, verb, body), dict[str, Any])

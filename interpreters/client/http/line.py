@@ -51,9 +51,9 @@ class Line:
             await http.close()
 
     async def ask(
-        self, method: str, path: str, body: object = None, *, limit: int = wire.MAX_ANSWER, timeout: float = ANSWER
+        self, method: str, path: str, body: object = None, *, limit: int = wire.MAX_ANSWER, within: float = ANSWER
     ) -> bytes:
-        """One question and its whole answer: at most `limit` bytes, within `timeout` seconds. Raises AgentError."""
+        """One question and its whole answer: at most `limit` bytes, within so many seconds. Raises AgentError."""
         data = None if body is None else msgspec.json.encode(body)
         headers = {"Content-Type": "application/json"} if data is not None else None
         try:
@@ -63,7 +63,7 @@ class Line:
                 data=data,
                 headers=headers,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=timeout),
+                timeout=aiohttp.ClientTimeout(total=within),
             ) as response:
                 answer = await read(response, limit)
         except (OSError, TimeoutError, aiohttp.ClientError) as error:

@@ -1,8 +1,6 @@
 """The verbs of an agent, on plain data."""
 
 import asyncio
-import json
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +9,6 @@ from uuid import UUID, uuid4
 from interpreters.client.base import (
     AgentRefused,
     AgentUnavailable,
-    Download,
     Entry,
     ExecuteRequest,
     Health,
@@ -23,7 +20,7 @@ from interpreters.client.memory.context import MemoryContext
 from interpreters.client.memory.files import MemoryFiles
 from interpreters.client.memory.log import MemoryLog
 from interpreters.client.memory.run import Script
-from interpreters.client.memory.terminal import MemoryTerminal, attached
+from interpreters.client.memory.terminal import Line, MemoryTerminal, attached
 
 
 class MemoryAgent(MemoryFiles):
@@ -122,12 +119,11 @@ class MemoryAgent(MemoryFiles):
     async def usage(self) -> dict[str, float | None]:
         await self.answering()
         disk = float(sum(map(len, self.contents.values())))
-        return {
-            "cpu": 0.1, "memory": 64e6, "memory_limit": 1e9, "pids": 3, "pids_limit": 256, "disk": disk, "disk_limit": 256e6,
-        }  # fmt: skip
+        limits = {"memory_limit": 1e9, "pids_limit": 256.0, "disk_limit": 256e6}
+        return {"cpu": 0.1, "memory": 64e6, "pids": 3.0, "disk": disk, **limits}
 
     @asynccontextmanager
-    async def terminal(self, name: str, rows: int, cols: int) -> AsyncIterator[MemoryTerminal]:
+    async def terminal(self, name: str, rows: int, cols: int) -> AsyncIterator[Line]:
         await self.answering()
         terminal = self._terminals.get(name)
         if terminal is None or terminal.exited:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID
 
@@ -66,8 +66,7 @@ class MemoryContext:
             self._end(run, "error", CodeError("KeyboardInterrupt", ""))
         except Crash as crash:
             self.dead = True
-            state = {"state": "dead", "reason": crash.reason, "exit_code": crash.exit_code, "detail": ""}
-            self.say("agent", "kernel_state", {**state, "kernel": self.kernel})
+            self._say_kernel("dead", crash.reason, crash.exit_code)
             self._finish(run, "lost", reason=crash.reason)
             self._abort("the kernel died")
         else:
@@ -97,8 +96,12 @@ class MemoryContext:
         self._say_state(record)
 
     def _say_state(self, record: Record) -> None:
-        names = ("state", "position", "execution_count", "queued_at", "started_at", "finished_at", "error", "reason", "cell")
-        self.say("agent", "execution_state", {name: getattr(record, name) for name in names}, str(record.id))
+        content = {name: value for name, value in asdict(record).items() if name not in ("id", "context")}
+        self.say("agent", "execution_state", content, str(record.id))
+
+    def _say_kernel(self, state: str, reason: str | None = None, exit_code: int | None = None) -> None:
+        content = {"state": state, "reason": reason, "exit_code": exit_code, "detail": "", "kernel": self.kernel}
+        self.say("agent", "kernel_state", content)
 
     # --- control ---
     def interrupt(self) -> None:
@@ -116,7 +119,7 @@ class MemoryContext:
             task.cancel()
         self.count, self.dead = 0, False
         for state in ("restarting", "idle"):
-            self.say("agent", "kernel_state", {"state": state, "reason": None, "exit_code": None, "kernel": self.kernel})
+            self._say_kernel(state)
 
     def cancel(self, execution: UUID) -> None:
         for run in self._queue:

@@ -39,7 +39,7 @@ class MemoryLog:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(event.set)
 
-    async def follow(self, after: int, ended: "asyncio.Event | None" = None) -> AsyncIterator[Entry]:
+    async def follow(self, after: int) -> AsyncIterator[Entry]:
         """Every entry past `after`, for ever."""
         waiter = (asyncio.get_running_loop(), asyncio.Event())
         self._waiting.add(waiter)

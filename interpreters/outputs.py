@@ -1,0 +1,271 @@
+"""An execution's outputs: from Jupyter's messages to nbformat 4.5, and into the database, once.
+
+Whoever sees an execution end saves it: the follower of a tab, the next reader, or the worker that tears its session
+down. The first one wins, by one conditional UPDATE.
+"""
+
+import asyncio
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.utils import timezone
+
+from interpreters import client
+from interpreters.client import Agent, AgentError, AgentRefused, Outputs, Record
+from interpreters.models import Execution
+
+logger = logging.getLogger(__name__)
+
+# Seconds that a session's last outputs may take when it is torn down.
+COLLECT = 15.0
+LOST_WITH_SANDBOX = "its sandbox ended first"
+
+
+class _Header(msgspec.Struct):
+    msg_type: str
+
+
+class _Message(msgspec.Struct):
+    header: _Header
+    content: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class Notebook:
+    """Outputs as a notebook keeps them. Fed with messages in order; holds at most `limit` bytes of them."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = self._left = limit
+        self._outputs: list[dict[str, Any]] = []
+        self._displays: dict[str, list[dict[str, Any]]] = {}
+        self._clear = False
+        self.cut_messages = self.cut_bytes = 0
+
+    def add(self, raw: bytes | msgspec.Raw) -> None:
+        message = msgspec.json.decode(raw, type=_Message)
+        handle = getattr(self, f"_on_{message.header.msg_type}", None)
+        if handle is not None:
+            size = len(memoryview(message.content))
+            handle(_clean(msgspec.json.decode(message.content, type=dict[str, Any])), size)
+
+    def outputs(self) -> list[dict[str, Any]]:
+        """All of them, the text of each stream joined, and a note where something is missing."""
+        for output in self._outputs:
+            if isinstance(output.get("text"), list):
+                output["text"] = "".join(output["text"])
+        if not self.cut_messages:
+            return self._outputs
+        note = f"[{self.cut_messages} messages with {self.cut_bytes} bytes of output were not kept]\n"
+        return [*self._outputs, {"output_type": "stream", "name": "stderr", "text": note}]
+
+    # --- one method for each type of message; what has none is no output ---
+
+    def _on_stream(self, content: Mapping[str, Any], size: int) -> None:
+        name = "stderr" if content.get("name") == "stderr" else "stdout"
+        text = str(content.get("text", ""))
+        self._cleared()
+        if len(text) > self._left:
+            self._drop(len(text) - self._left)
+            text = text[: self._left]
+        if not text:
+            return
+        self._left -= len(text)
+        last = self._outputs[-1] if self._outputs else {}
+        if last.get("output_type") == "stream" and last["name"] == name:
+            last["text"].append(text)
+        else:
+            self._outputs.append({"output_type": "stream", "name": name, "text": [text]})
+
+    def _on_display_data(self, content: Mapping[str, Any], size: int) -> None:
+        shown = self._show({"output_type": "display_data", **_bundle(content)}, size)
+        name = _display_id(content)
+        if shown and name:
+            self._displays.setdefault(name, []).append(shown)
+
+    def _on_update_display_data(self, content: Mapping[str, Any], size: int) -> None:
+        if size > self._left:
+            return self._drop(size)
+        for shown in self._displays.get(_display_id(content), ()):
+            self._left -= size
+            shown.update(_bundle(content))
+        return None
+
+    def _on_execute_result(self, content: Mapping[str, Any], size: int) -> None:
+        count = content.get("execution_count")
+        counted = {"execution_count": count if isinstance(count, int) and count >= 0 else None}
+        shown = self._show({"output_type": "execute_result", **counted, **_bundle(content)}, size)
+        name = _display_id(content)
+        if shown and name:
+            self._displays.setdefault(name, []).append(shown)
+
+    def _on_error(self, content: Mapping[str, Any], size: int) -> None:
+        told = {name: str(content.get(name, "")) for name in ("ename", "evalue")}
+        traceback = content.get("traceback")
+        lines = [str(line) for line in traceback] if isinstance(traceback, list) else []
+        self._show({"output_type": "error", **told, "traceback": lines}, size)
+
+    def _on_clear_output(self, content: Mapping[str, Any], size: int) -> None:
+        self._clear = True
+        if not content.get("wait"):
+            self._cleared()
+
+    def _show(self, output: dict[str, Any], size: int) -> dict[str, Any] | None:
+        self._cleared()
+        if size > self._left:
+            self._drop(size)
+            return None
+        self._left -= size
+        self._outputs.append(output)
+        return output
+
+    def _cleared(self) -> None:
+        if self._clear:
+            self._clear, self._left = False, self._limit
+            self.cut_messages = self.cut_bytes = 0
+            self._outputs.clear()
+            self._displays.clear()
+
+    def _drop(self, size: int) -> None:
+        self.cut_messages += 1
+        self.cut_bytes += size
+
+
+def _display_id(content: Mapping[str, Any]) -> str:
+    transient = content.get("transient")
+    name = transient.get("display_id") if isinstance(transient, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def _bundle(content: Mapping[str, Any]) -> dict[str, Any]:
+    """`data` and `metadata` as the notebook format wants them, whatever a kernel sent."""
+    data, metadata = content.get("data"), content.get("metadata")
+    kept = {str(kind): _in_kind(str(kind), value) for kind, value in data.items()} if isinstance(data, dict) else {}
+    return {"data": kept, "metadata": metadata if isinstance(metadata, dict) else {}}
+
+
+def _in_kind(kind: str, value: Any) -> Any:
+    base = kind.partition(";")[0]
+    if base == "application/json" or base.endswith("+json") or isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(line, str) for line in value):
+        return value
+    return msgspec.json.encode(value).decode()
+
+
+def _clean(value: Any) -> Any:
+    """Without what no database keeps in JSON: NUL characters, and numbers that are none."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd") if "\0" in value else value
+    if isinstance(value, dict):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def to_notebook(answer: Outputs, limit: int | None = None) -> tuple[list[dict[str, Any]], bool]:
+    """The outputs in nbformat 4.5, and whether something was cut, by the agent or by us."""
+    notebook = Notebook(settings.MAX_SAVED_OUTPUT_BYTES if limit is None else limit)
+    for raw in answer.raw:
+        notebook.add(raw)
+    notebook.cut_messages += max(0, answer.cut.get("messages", 0))
+    notebook.cut_bytes += max(0, answer.cut.get("bytes", 0))
+    return notebook.outputs(), notebook.cut_messages > 0
+
+
+# --- Saving ---
+
+
+def facts(record: Record) -> dict[str, Any]:
+    """An agent's record as fields of an Execution."""
+    return {
+        "status": record.state,
+        "reason": _clean(record.reason or "")[:200],
+        "execution_count": record.execution_count if 0 <= (record.execution_count or -1) < 2**31 else None,
+        "started_at": _moment(record.started_at),
+        "finished_at": _moment(record.finished_at),
+    }
+
+
+def store(execution: UUID, answer: Outputs) -> bool:
+    """Write a finished execution down. False if somebody else did before, or there is no row."""
+    try:
+        outputs, cut = to_notebook(answer)
+    except (msgspec.DecodeError, RecursionError) as error:
+        logger.warning("execution %s: its outputs make no sense: %s", execution, error)
+        outputs, cut = [], True
+    fields = facts(answer.record)
+    fields["finished_at"] = fields["finished_at"] or timezone.now()
+    unsaved = Execution.objects.filter(pk=execution, outputs=None)
+    return unsaved.update(outputs=outputs, outputs_cut=cut, **fields) == 1
+
+
+def store_lost(execution: UUID, reason: str) -> bool:
+    """Write down that nothing is left of an execution."""
+    unsaved = Execution.objects.filter(pk=execution, outputs=None)
+    lost = {"status": Execution.Status.LOST, "reason": reason[:200], "finished_at": timezone.now()}
+    return unsaved.update(outputs=[], **lost) == 1
+
+
+async def save(agent: Agent, execution: UUID) -> bool:
+    """Save a finished execution's outputs. False if it still runs or was saved before. Raises AgentError."""
+    answer = await agent.outputs(execution)
+    return answer.record.final and await sync_to_async(store)(execution, answer)
+
+
+async def collect(session: UUID) -> None:
+    """Save all that a session's executions left: what is finished as it is, the rest as lost with what it has said."""
+    agent = client.get_agent(session)
+    deadline = asyncio.get_running_loop().time() + COLLECT
+    for execution in await sync_to_async(_unsaved)(session):
+        answer = await _last(agent, execution, deadline - asyncio.get_running_loop().time())
+        await sync_to_async(_store_last)(execution, answer)
+
+
+def collect_sync(session: UUID) -> None:
+    """The same for a worker, in its own thread."""
+    deadline = timezone.now().timestamp() + COLLECT
+    for execution in _unsaved(session):
+        left = deadline - timezone.now().timestamp()
+        answer = client.ask(session, lambda agent, e=execution, s=left: _last(agent, e, s))  # type: ignore[misc]
+        _store_last(execution, answer)
+
+
+async def _last(agent: Agent, execution: UUID, seconds: float) -> Outputs | None:
+    """What the agent still has of it, unless it is gone or takes too long."""
+    try:
+        async with asyncio.timeout(max(0.0, seconds)):
+            return await agent.outputs(execution)
+    except (AgentRefused, AgentError, TimeoutError) as error:
+        logger.info("execution %s: nothing to save: %s", execution, error)
+        return None
+
+
+def _unsaved(session: UUID) -> list[UUID]:
+    rows = Execution.objects.filter(session=session, outputs=None)
+    return list(rows.order_by("queued_at").values_list("pk", flat=True))
+
+
+def _store_last(execution: UUID, answer: Outputs | None) -> None:
+    if answer is None:
+        store_lost(execution, LOST_WITH_SANDBOX)
+        return
+    if not answer.record.final:
+        lost = replace(answer.record, state=Execution.Status.LOST.value, reason=LOST_WITH_SANDBOX)
+        answer = replace(answer, record=lost)
+    store(execution, answer)
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    """A time that an agent claims; nonsense is none."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC) if seconds else None
+    except (OverflowError, ValueError, OSError):
+        return None
