@@ -23,10 +23,13 @@ import requests
 from django.conf import settings
 from docker.errors import APIError, DockerException, NotFound
 
+from interpreters.models import SessionPool
 from interpreters.runtime import engine_check
 from interpreters.runtime.base import LaunchFailed, RuntimeUnavailable, Sandbox, SandboxSpec
 from interpreters.runtime.hardening import HOST_COMMAND, WORK_DIR, EngineFeatures, container_config
 from interpreters.runtime.sockets import CODE_UID, agent_uid, make_socket_folder, remove_socket_folder
+
+__all__ = ["APIError", "DockerRuntime", "asking", "connect"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +42,7 @@ def connect(timeout: float | None = None) -> docker.APIClient:
     """A client of the engine that waits at most `timeout` seconds for any answer. Raises RuntimeUnavailable."""
     timeout = settings.DOCKER_TIMEOUT if timeout is None else timeout
     with asking():
-        return docker.APIClient(base_url=settings.DOCKER_HOST, version="auto", timeout=timeout)
+        return docker.APIClient(base_url=settings.DOCKER_HOST, version="auto", timeout=timeout)  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -69,16 +72,18 @@ class DockerRuntime:
     def create(self, spec: SandboxSpec) -> Sandbox:
         handle = f"{PREFIX}{spec.session}"
         uid = agent_uid()
+        try:
+            folder = make_socket_folder(spec.session, uid)
+        except OSError as error:
+            raise LaunchFailed(f"The folder for the agent's socket could not be made: {error}") from error
         with asking():
             try:
-                folder = make_socket_folder(spec.session, uid)
                 config = container_config(spec, str(folder), uid, self._features)
-                self._create_container(handle, config)
+                adopted = self._create_container(handle, config)
+                if adopted is not None and not adopted.running:
+                    return adopted
                 self._api.start(handle)
-                host = self._api.exec_create(
-                    handle, list(HOST_COMMAND), user=f"{CODE_UID}:{CODE_UID}", workdir=WORK_DIR, stdout=False, stderr=False
-                )
-                self._api.exec_start(host["Id"], detach=True)
+                self._start_kernel_host(handle)
             except APIError as error:
                 raise LaunchFailed(self._clean_up_after(handle, error)) from error
         return Sandbox(handle=handle, session=spec.session, pool=spec.pool, running=True, age=0.0)
@@ -120,17 +125,30 @@ class DockerRuntime:
 
     def check(self) -> Sequence[str]:
         with asking():
-            return engine_check.warnings(self._api.version(), self._api.info())
+            version, info = self._api.version(), self._api.info()
+        wanted = SessionPool.objects.exclude(oci_runtime="").values_list("oci_runtime", flat=True)
+        return [*engine_check.warnings(version, info), *engine_check.missing_runtimes(info, list(wanted))]
 
     # --- steps ---
-    def _create_container(self, handle: str, config: Mapping[str, Any]) -> None:
+    def _create_container(self, handle: str, config: Mapping[str, Any]) -> Sandbox | None:
+        """Make the container. If it exists (an earlier try, perhaps of a worker that died), say what it is.
+
+        A living one may then be started as if it were new: starting what runs does nothing, and a second kernel
+        host finds no socket to connect to. A dead one is never started again: a sandbox is used once.
+        """
         try:
-            self._api.create_container_from_config(config, handle)
+            self._api.create_container_from_config(config, handle)  # type: ignore[no-untyped-call]
         except APIError as error:
-            # 409: an earlier try, perhaps of a worker that died, got this far. The rest of create() may be
-            # repeated: starting a running container does nothing, and a second kernel host finds no socket.
             if error.status_code != 409:
                 raise
+            found = self._api.containers(all=True, filters={"name": f"^/?{handle}$"})
+            return self._view(found[0]) if found else None
+        return None
+
+    def _start_kernel_host(self, handle: str) -> None:
+        command, user = list(HOST_COMMAND), f"{CODE_UID}:{CODE_UID}"
+        host = self._api.exec_create(handle, command, user=user, workdir=WORK_DIR, stdout=False, stderr=False)
+        self._api.exec_start(host["Id"], detach=True)
 
     def _clean_up_after(self, handle: str, error: APIError) -> str:
         """Remove what a failed launch left, and say why it failed with the agent's last words."""
@@ -164,7 +182,7 @@ class DockerRuntime:
     def _how_it_ended(self, summary: Mapping[str, Any]) -> tuple[int | None, bool]:
         """Exit code, and whether memory ran out. One container in a bad state must not fail the list of all."""
         try:
-            url = self._api._url("/containers/{0}/json", summary["Id"])
+            url = f"{self._api.base_url}/v{self._api.api_version}/containers/{summary['Id']}/json"
             state = self._api.get(url, timeout=INSPECT_TIMEOUT).json()["State"]
             return int(state["ExitCode"]), bool(state["OOMKilled"])
         except (requests.RequestException, DockerException, KeyError, ValueError):

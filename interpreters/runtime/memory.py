@@ -1,4 +1,4 @@
-"""Sandboxes as plain data: the runtime for tests. It passes the same contract as the real ones, and can be told to fail."""
+"""Sandboxes as plain data: the runtime for tests. It passes the contract of the real ones, and can be told to fail."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

@@ -23,7 +23,7 @@ def agent_uid() -> int:
 
 
 def make_socket_folder(session: UUID, owner: int) -> Path:
-    """Make the folder, writable by `owner` alone. Others may pass through it: the kernel host connects to a socket in it.
+    """Make the folder, writable by `owner` alone; others may pass: the kernel host connects to a socket in it.
 
     SOCKET_DIR around it is closed to other users of this machine.
     """

@@ -1,0 +1,23 @@
+def _warm_up():
+    """Import what most first cells import, and draw once; in a function, so that it leaves no name behind."""
+    import io
+    import os
+    import shutil
+    from pathlib import Path
+
+    prepared, config = Path("/opt/python/share/matplotlib"), Path("/tmp/.matplotlib")  # noqa: S108 - the sandbox's own
+    if prepared.is_dir():
+        shutil.copytree(prepared, config, dirs_exist_ok=True)
+    os.environ["MPLCONFIGDIR"] = str(config)
+
+    import numpy  # noqa: F401
+    import pandas  # noqa: F401
+    from matplotlib import pyplot
+
+    pyplot.figure(figsize=(1, 1)).gca().set_title("x")
+    pyplot.savefig(io.BytesIO(), format="png")
+    pyplot.close("all")
+
+
+_warm_up()
+del _warm_up
