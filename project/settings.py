@@ -85,6 +85,7 @@ MIDDLEWARE = [
     "tenants.middleware.TenantMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "frontend.middleware.content_security_policy",
 ]
 TEMPLATES = [
     {
@@ -106,6 +107,10 @@ LOGIN_REDIRECT_URL = "notebooks"
 LOGOUT_REDIRECT_URL = "login"
 STATIC_URL = "/static/"
 STATIC_ROOT = STATE_DIR / "static"
+# Vite names a file by its content, and Django must not do so again: the same module would have two addresses.
+SERVESTATIC_IMMUTABLE_FILE_TEST = r"/frontend/dist/assets/.+-[\w-]{8,}\.\w+$"
+# Shown on the sign-in page, as “demo / secret”. Empty: nothing is.
+DEMO_LOGIN = env.str("DEMO_LOGIN", default="")
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -176,6 +181,8 @@ MAX_CODE_BYTES = env.int("MAX_CODE_BYTES", default=1024 * 1024)
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=256 * 1024 * 1024)
 # Bytes of outputs kept in the database for one execution; the rest is cut visibly.
 MAX_SAVED_OUTPUT_BYTES = env.int("MAX_SAVED_OUTPUT_BYTES", default=4 * 1024 * 1024)
+# Bytes of a notebook without its outputs.
+MAX_NOTEBOOK_BYTES = env.int("MAX_NOTEBOOK_BYTES", default=16 * 1024 * 1024)
 # Bytes of one WebSocket frame that a browser may send us.
 MAX_FRAME_BYTES = env.int("MAX_FRAME_BYTES", default=1024 * 1024 + 64 * 1024)
 
@@ -204,6 +211,8 @@ LOGGING = {
 if PRODUCTION:
     if DEBUG:
         raise ImproperlyConfigured("THERMAE_DEBUG shows secrets to visitors: it cannot be on in production.")
+    if DEMO_LOGIN:
+        raise ImproperlyConfigured("THERMAE_DEMO_LOGIN tells everybody a password: it cannot be set in production.")
     if RUNTIME != "docker":
         raise ImproperlyConfigured(f"THERMAE_RUNTIME={RUNTIME} isolates too little for production: use docker.")
     if DATABASES["default"]["ENGINE"].endswith("sqlite3"):

@@ -1,0 +1,15 @@
+from typing import Any
+
+from django.core.checks import CheckMessage, Warning, register
+
+from frontend.assets import BUILD_COMMAND, NotBuilt, manifest
+
+
+@register("frontend")
+def front_end_is_built(**_: Any) -> list[CheckMessage]:
+    """A warning and not an error: a worker, or a migration, needs no pages."""
+    try:
+        manifest()
+    except NotBuilt:
+        return [Warning("The front end is not built: no page will load.", hint=f"Run: {BUILD_COMMAND}", id="frontend.W001")]
+    return []
