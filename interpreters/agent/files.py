@@ -1,0 +1,120 @@
+"""Files of the work folder, for the web side. The host opens them; bytes go straight between file and socket."""
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from urllib.parse import quote
+
+from .errors import Refusal, bad_request
+from .hostlink import HostLink
+from .http import Request, Response, answer
+from .messages import dump
+
+CHUNK = 256 << 10
+MAX_LISTING = 16 << 20
+RANGE = re.compile(r"bytes=(\d{1,18})?-(\d{1,18})?")
+DISK_FULL = Refusal(413, "disk_full", "The disk of this session is full: delete files, or ask for a larger one.")
+
+
+class Files:
+    def __init__(self, link: HostLink) -> None:
+        self._link = link
+
+    async def list(self, path: str) -> Response:
+        _, fd = await self._link.ask_file("list", path=path)
+        try:
+            if os.fstat(fd).st_size > MAX_LISTING:
+                raise bad_request("This folder cannot be listed: its names are too long.")
+            listing = json.loads(os.pread(fd, MAX_LISTING, 0))
+        finally:
+            os.close(fd)
+        return answer(listing)
+
+    async def download(self, request: Request, path: str) -> Response:
+        """The file, or the part of it that one Range asks for."""
+        _, fd = await self._link.ask_file("open", path=path)
+        size = os.fstat(fd).st_size
+        start, end, status = 0, size, 200
+        headers = {"Accept-Ranges": "bytes", "Content-Disposition": f"attachment; filename*=UTF-8''{_name(path)}"}
+        asked = request.headers.get("range")
+        if asked is not None:
+            found = _range(asked, size)
+            if found is None:
+                os.close(fd)
+                refused = Refusal(416, "bad_range", f"The file has {size} bytes, and one range at a time is served.")
+                return Response(416, dump(refused.body()), headers={"Content-Range": f"bytes */{size}"})
+            start, end = found
+            status, headers["Content-Range"] = 206, f"bytes {start}-{end - 1}/{size}"
+        headers["Content-Length"] = str(end - start)
+        return Response(status, _read(fd, start, end), "application/octet-stream", headers)
+
+    async def upload(self, request: Request, path: str) -> Response:
+        """Written under another name first: a file is there as a whole, or not at all."""
+        created, fd = await self._link.ask_file("create", path=path)
+        token = created.get("token")
+        try:
+            try:
+                async for piece in request.body():
+                    _write(fd, piece)
+            finally:
+                os.close(fd)
+            await self._link.ask("commit", token=token)
+        except BaseException:
+            await asyncio.shield(self._discard(token))
+            raise
+        return Response(204)
+
+    async def make(self, path: str) -> Response:
+        await self._link.ask("mkdir", path=path)
+        return Response(204)
+
+    async def delete(self, path: str) -> Response:
+        await self._link.ask("delete", path=path)
+        return Response(204)
+
+    async def _discard(self, token: object) -> None:
+        with suppress(Refusal):  # the host is gone, or has done it
+            await self._link.ask("discard", token=token)
+
+
+async def _read(fd: int, start: int, end: int) -> AsyncIterator[bytes]:
+    try:
+        while start < end:
+            piece = os.pread(fd, min(CHUNK, end - start), start)
+            if not piece:
+                raise ConnectionAbortedError  # it was cut short meanwhile: the promised length cannot be kept
+            yield piece
+            start += len(piece)
+    finally:
+        os.close(fd)
+
+
+def _write(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(fd, view) :]
+    except OSError:
+        raise DISK_FULL from None
+
+
+def _range(text: str, size: int) -> tuple[int, int] | None:
+    """Start and end of the one range that `text` asks for; None if there is no such part."""
+    found = RANGE.fullmatch(text.strip())
+    if found is None:
+        return None
+    first, last = found.groups()
+    if first is None:
+        if last is None or not int(last):
+            return None
+        return max(0, size - int(last)), size
+    start = int(first)
+    end = min(size, int(last) + 1) if last is not None else size
+    return (start, end) if start < end else None
+
+
+def _name(path: str) -> str:
+    return quote(path.rpartition("/")[2], safe="")
