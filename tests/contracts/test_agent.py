@@ -14,7 +14,16 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from interpreters.client.base import Agent, AgentError, AgentRefused, AgentUnavailable, Entry, ExecuteRequest, Record, Refusal
+from interpreters.client.base import (
+    Agent,
+    AgentError,
+    AgentRefused,
+    AgentUnavailable,
+    Entry,
+    ExecuteRequest,
+    Record,
+    Refusal,
+)
 from interpreters.client.http import HttpAgent
 from interpreters.client.memory import MemoryAgent, Run
 
@@ -91,7 +100,7 @@ class AgentContract:
     @pytest.fixture
     async def agent(self) -> AsyncIterator[Agent]:
         raise NotImplementedError
-        yield
+        yield  # noqa: PT022
 
     async def test_is_ready(self, agent: Agent) -> None:
         health = await agent.health()
@@ -101,7 +110,7 @@ class AgentContract:
         record = await run(agent, HELLO, cell="c1")
         outputs = await agent.outputs(record.id)
         assert (record.state, record.cell, record.context) == ("ok", "c1", "default")
-        assert record.started_at and record.finished_at and record.execution_count
+        assert all((record.started_at, record.finished_at, record.execution_count))
         streams = [m for m in outputs.messages() if m["header"]["msg_type"] == "stream"]
         assert "".join(m["content"]["text"] for m in streams) == "hello\n"
         assert outputs.record == record
@@ -319,10 +328,10 @@ class AgentContract:
 
 class TestMemoryAgent(AgentContract):
     @pytest.fixture
-    async def agent(self) -> AsyncIterator[Agent]:
+    async def agent(self) -> Agent:
         agent = MemoryAgent()
         agent.scripts.update({HELLO: hello, SUM: total, FAIL: fail, ASK: ask, LOOP: Run.sleep, DIE: die, TALK: talk})
-        yield agent
+        return agent
 
 
 async def hello(run: Run) -> None:
@@ -362,6 +371,7 @@ class TestRealAgent(AgentContract):
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(short_dir / "work"),
+            "THERMAE_KERNEL_PATH": f"{sys.prefix}/share/jupyter",
             "THERMAE_SOCKET_DIR": str(short_dir),
             "THERMAE_WORK_DIR": str(short_dir / "work"),
             "THERMAE_KERNEL": "python3",

@@ -6,7 +6,7 @@ holds back the agent and costs us one frame and a 64 KiB buffer.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -18,21 +18,24 @@ from interpreters.client.base import AgentMisbehaved, AgentUnavailable, Entry, R
 from interpreters.client.http.line import ANSWER, BASE, Line
 from interpreters.client.pace import Pace
 
+# Seconds for an agent to answer a close.
+FAREWELL = 0.5
 TEXT, BINARY = aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY
 
 
 @asynccontextmanager
 async def _socket(line: Line, path: str, limit: int) -> AsyncIterator["_Socket"]:
     with line.failures():
-        closing = aiohttp.ClientWSTimeout(ws_close=1.0)
-        opening = line.http.ws_connect(BASE + path, max_msg_size=limit, compress=0, timeout=closing)
+        opening = line.http.ws_connect(BASE + path, max_msg_size=limit, compress=0)
         socket = await asyncio.wait_for(opening, ANSWER)
     try:
         with line.streaming():
             yield _Socket(line, socket)
     finally:
-        # A peer that is not read any more may never answer a close: it is told once, and left after a second.
-        await socket.close()
+        # A peer in full flow does not come to answering a close: it is told, and left.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL):
+                await socket.close()
 
 
 class _Socket:
