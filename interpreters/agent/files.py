@@ -51,13 +51,16 @@ class Files:
         headers["Content-Length"] = str(end - start)
         return Response(status, _read(fd, start, end), "application/octet-stream", headers)
 
-    async def upload(self, request: Request, path: str) -> Response:
-        """Written under another name first: a file is there as a whole, or not at all."""
+    async def upload(self, request: Request, path: str, most: int = 1 << 40) -> Response:
+        """Written under another name first: a file is there as a whole, or not at all. Raises Refusal."""
         created, fd = await self._link.ask_file("create", path=path)
         token = created.get("token")
         try:
             try:
                 async for piece in request.body():
+                    most -= len(piece)
+                    if most < 0:
+                        raise Refusal(413, "too_large", "The upload is too large: split it.")
                     _write(fd, piece)
             finally:
                 os.close(fd)

@@ -8,6 +8,7 @@ from .errors import Refusal, bad_request
 from .http import Request, Response, answer
 from .log import Owner
 from .messages import Json, dump
+from .proxy import proxy
 from .sandbox import Sandbox
 
 
@@ -49,6 +50,17 @@ class Routes:
                 return Response(204)
             case ("GET", "usage"):
                 return answer(sandbox.meter.read())
+            case ("GET", "archive"):
+                sandbox.touch()
+                return await sandbox.archives.download(request.query.get("path", ""))
+            case ("POST", "archive"):
+                sandbox.touch()
+                return await sandbox.archives.upload(request, request.query.get("path", ""))
+            case (_, "proxy", port, *_):
+                sandbox.touch()
+                path = request.target.partition("?")[0].split("/", 3)[3:]  # as it came: what is quoted stays quoted
+                await proxy(request, port, "".join(path))
+                return None
             case (method, "files", *names):
                 sandbox.touch()
                 return await self._files(request, method, "/".join(names))

@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable
 
+from .archives import Archives
 from .config import Config
 from .context import Context, Launch
 from .errors import Refusal, bad_request, conflict, not_found
@@ -34,6 +35,7 @@ class Sandbox:
         self.executions: dict[str, Execution] = {}
         self.terminals = Terminals(self.link, config.environment)
         self.files = Files(self.link)
+        self.archives = Archives(self.link, self.files)
         self.meter = Meter(config)
         self.state, self.phase, self.detail = "starting", "starting kernel", ""
         self.last_activity = time.time()
