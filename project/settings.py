@@ -7,8 +7,12 @@ stops the start with a message when it is wrong. `docs/settings.md` is checked a
 import secrets
 from pathlib import Path
 
+import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
+
+# Lets annotations such as ModelAdmin[Tenant], which the types need, stand in code that runs.
+django_stubs_ext.monkeypatch()
 
 env = Env(prefix="THERMAE_")
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -21,6 +25,9 @@ DEBUG = env.bool("DEBUG", default=False)
 INSTALLATION = env.str("INSTALLATION", default="thermae")
 # Where an installation keeps its files: the SQLite database, the secret key, sockets of agents, logs.
 STATE_DIR = Path(env.str("STATE_DIR", default=str(BASE_DIR / "var")))
+# What `make run` has decided while it runs (its Redis, the runtime), so that every other command here uses the same.
+if not PRODUCTION:
+    env.read_env(str(STATE_DIR / "run.env"), recurse=False)
 # One folder per sandbox with its agent's socket. Worker and web share it; nothing else may read it.
 SOCKET_DIR = Path(env.str("SOCKET_DIR", default=str(STATE_DIR / "sockets")))
 

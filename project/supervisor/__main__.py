@@ -36,6 +36,9 @@ class Supervisor:
         self.logs = self.state / "logs"
         self.children: list[Child] = []
         self.lock: RunLock | None = None
+        self.shared = self.state / "run.env"
+        self._images: dict[str, str] = {}
+        self._to_build: list[str] = []
 
     @property
     def api_host(self) -> str:
@@ -63,13 +66,14 @@ class Supervisor:
             installation.collect_static()
         self._prepare_runtime()
         self._start_redis()
+        self._share()
         self._start_servers()
         api = self._wait_for_web()
         with step("An instance of Python is warm") as waiting:
             installation.wait_for_ready(installation.FIRST, waiting.detail, self._check)
         self._try_a_cell(api)
         say(f"\nReady: {self.url}   (after {duration(time.monotonic() - began)}; Ctrl-C stops)")
-        say(f"  Log in as {DEMO_LOGIN}\n")
+        say(f"  Log in as {installation.demo_login()}\n")
         self._build_the_rest()
         self._watch()
 
@@ -83,6 +87,7 @@ class Supervisor:
                 f"Thermae already runs from {self.state}, as process {error}. Stop it first, "
                 "or set THERMAE_STATE_DIR to another folder for a second one."
             ) from None
+        self.shared.unlink(missing_ok=True)
         stale = self.lock.end_stale()
         if stale:
             say(f"  ✓ Ended what a killed run had left: {', '.join(stale)}")
@@ -143,6 +148,13 @@ class Supervisor:
             self._start(child)
             child.wait_until(lambda: redis.answers(url), 10)
 
+    def _share(self) -> None:
+        """Tell other commands, such as `make doctor`, what this run uses."""
+        names = ("THERMAE_REDIS_URL", "THERMAE_RUNTIME", "THERMAE_BUILD_CA_BUNDLE", "THERMAE_DOCKER_HOST")
+        text = "".join(f"{name}='{os.environ[name]}'\n" for name in names if name in os.environ)
+        self.shared.touch(mode=0o600)
+        self.shared.write_text(text)
+
     def _start_servers(self) -> None:
         celery = [sys.executable, "-m", "celery", "-A", "project", "worker"]
         options = ["--pool", "threads", "--concurrency", WORKER_THREADS, "--without-mingle", "--without-gossip"]
@@ -183,12 +195,12 @@ class Supervisor:
 
         self._images = installation.image_states()
         if installation.runtime_name() == "docker" and not self.only:
-            installation.build_in_background()
+            self._to_build = [name for name in self._images if name != installation.FIRST]
 
     def _watch(self) -> None:
         while True:
             self._check()
-            self._tell_images()
+            self._follow_images()
             time.sleep(1)
 
     def _check(self) -> None:
@@ -198,13 +210,21 @@ class Supervisor:
                 child.revive()
                 self._record()
 
-    def _tell_images(self) -> None:
+    def _follow_images(self) -> None:
+        """Tell which image is done, and ask for the next: one at a time leaves a core to the people who work here."""
         from project.supervisor import installation
 
         states = installation.image_states()
         for name, state in states.items():
             if state != self._images.get(name) and state in ("ready", "failed"):
-                say(f"  {'✓' if state == 'ready' else '✗'} Image for {name}: {state}")
+                say(
+                    f"  ✓ Image for {name} is built"
+                    if state == "ready"
+                    else f"  ✗ Image for {name} failed: make images"
+                )
+        if self._to_build and "building" not in states.values():
+            installation.build_in_background(self._to_build.pop(0))
+            time.sleep(1)
         self._images = states
 
     # --- Down ---
@@ -219,6 +239,7 @@ class Supervisor:
         for child in redis_first:
             child.stop()
         if self.lock:
+            self.shared.unlink(missing_ok=True)
             self.lock.release()
 
     def _remove_sandboxes(self) -> None:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import close_old_connections
 
+from interpreters import tasks
 from interpreters.lifecycle import State
 from interpreters.models import InterpreterImage, SessionPool
 from project.supervisor.children import ChildFailed
@@ -69,6 +70,11 @@ def image_states() -> dict[str, str]:
     """Name → state, of the images that all tenants share."""
     close_old_connections()
     return dict(InterpreterImage.objects.filter(tenant=None).values_list("name", "state"))
+
+
+def build_in_background(image: str) -> None:
+    """Ask the worker."""
+    tasks.build_image.delay(InterpreterImage.objects.get(tenant=None, name=image).pk)
 
 
 def wait_for_ready(pool: str, tell: Callable[[str], None], alive: Callable[[], None], seconds: float = 120) -> None:
