@@ -26,6 +26,7 @@ from interpreters.client import Agent, AgentError
 from interpreters.lifecycle import Health, State
 from interpreters.models import InterpreterImage, Session, SessionPool, moved
 from interpreters.notices import Breaker
+from interpreters.outputs import collect_sync
 from interpreters.runtime import RuntimeUnavailable, get_runtime
 
 logger = logging.getLogger(__name__)
@@ -81,8 +82,6 @@ def launch_queued() -> None:
 
 @shared_task
 def tear_down_session(session_id: str) -> None:
-    from interpreters.outputs import collect_sync
-
     session = Session.objects.select_related("pool").filter(pk=session_id).first()
     if session:
         session.tear_down(get_runtime(), collect_sync)

@@ -4,6 +4,7 @@ import hashlib
 import secrets
 import uuid
 from datetime import timedelta
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -12,12 +13,23 @@ from django.utils import timezone
 TOKEN_PREFIX = "thm_"  # noqa: S105
 
 
+class TenantQuerySet(models.QuerySet["Tenant"]):
+    def administered_by(self, user: Any) -> Self:
+        """The tenants whose rows this person may see in the admin: of a superuser all, else those they run."""
+        if user.is_superuser:
+            return self
+        roles = (Membership.Role.OWNER, Membership.Role.ADMIN)
+        return self.filter(pk__in=Membership.objects.filter(user=user.pk, role__in=roles).values("tenant"))
+
+
 class Tenant(models.Model):
     """An organisation. It owns members, tokens, images, pools, sessions and notebooks."""
 
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=63, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = TenantQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.name
@@ -84,12 +96,23 @@ class ApiToken(models.Model):
         return f"{self.name} ({self.prefix}…)"
 
     @classmethod
-    def issue(cls, *, lifetime: timedelta | None = None, **fields: object) -> tuple["ApiToken", str]:
+    def issue(cls, *, lifetime: timedelta | None = None, **fields: Any) -> tuple["ApiToken", str]:
         """Make a token and return it with its secret, which is never readable again."""
-        secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
-        expires_at = timezone.now() + lifetime if lifetime else None
-        token = cls.objects.create(prefix=secret[:12], hashed=hash_token(secret), expires_at=expires_at, **fields)
+        token = cls(expires_at=timezone.now() + lifetime if lifetime else None, **fields)
+        secret = token.set_secret()
+        token.save()
         return token, secret
+
+    def set_secret(self) -> str:
+        """Give it a new secret; save the token, and show the secret now or never."""
+        secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
+        self.prefix, self.hashed = secret[:12], hash_token(secret)
+        return secret
+
+    def revoke(self) -> None:
+        """End it for good. Whoever uses it is refused from the next request on."""
+        ApiToken.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=timezone.now())
+        self.refresh_from_db()
 
     @property
     def usable(self) -> bool:

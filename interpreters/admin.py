@@ -1,0 +1,145 @@
+"""Images, pools, sessions and executions, for administrators. What runs is never edited, only ended."""
+
+import time
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat, truncatechars
+
+from interpreters.lifecycle import OPEN, Reason
+from interpreters.models import Execution, InterpreterImage, Session, SessionPool
+from interpreters.tasks import build_image, enqueue, maintain_pool
+from tenants.scoping import TenantScopedAdmin
+
+BY_TENANT = ("tenant", admin.RelatedOnlyFieldListFilter)
+
+
+@admin.register(InterpreterImage)
+class InterpreterImageAdmin(TenantScopedAdmin[InterpreterImage]):
+    list_display = ("name", "language", "tenant", "state", "reference", "weight", "built_at")
+    list_filter = ("state", BY_TENANT)
+    list_select_related = ("tenant",)
+    search_fields = ("name", "language", "reference")
+    readonly_fields = ("state", "reference", "digest", "weight", "built_at", "build_log")
+    actions = ("rebuild",)
+
+    @admin.display(description="size", ordering="size")
+    def weight(self, image: InterpreterImage) -> str:
+        return str(filesizeformat(image.size)) if image.size else ""
+
+    @admin.action(description="Build the selected images again", permissions=["change"])
+    def rebuild(self, request: HttpRequest, images: QuerySet[InterpreterImage]) -> None:
+        for image in images:
+            enqueue(build_image, image.pk)
+        self.message_user(request, f"A worker builds {len(images)}. Pools change over when each is done.")
+
+
+@admin.register(SessionPool)
+class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
+    list_display = ("name", "tenant", "image", "enabled", "ready", "starting", "leased", "live", "maximum", "error")
+    list_filter = ("enabled", BY_TENANT)
+    list_select_related = ("tenant", "image")
+    search_fields = ("name",)
+    shared_choices = ("image",)
+    readonly_fields = ("last_error", "failures", "retry_at", "maintained_at")
+    actions = ("drain", "enable")
+    fieldsets = (
+        (None, {"fields": ("name", "tenant", "image", "enabled")}),
+        ("How many, how long", {"fields": ("ready_instances", "max_concurrent", "cooldown", "max_alive")}),
+        ("Each sandbox", {"fields": ("cpu", "memory", "disk", "pids", "environment", "oci_runtime")}),
+        ("State", {"fields": readonly_fields}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SessionPool]:
+        pools = super().get_queryset(request)
+        return pools.with_counts()  # type: ignore[attr-defined,no-any-return]
+
+    @admin.display
+    def ready(self, pool: Any) -> str:
+        return f"{pool.ready} of {pool.ready_instances}"
+
+    @admin.display
+    def starting(self, pool: Any) -> int:
+        return int(pool.starting)
+
+    @admin.display
+    def leased(self, pool: Any) -> int:
+        return int(pool.leased)
+
+    @admin.display
+    def live(self, pool: Any) -> int:
+        return int(pool.live)
+
+    @admin.display(description="max", ordering="max_concurrent")
+    def maximum(self, pool: SessionPool) -> int:
+        return pool.max_concurrent
+
+    @admin.display(description="last error")
+    def error(self, pool: SessionPool) -> str:
+        return truncatechars(pool.last_error, 80)
+
+    def save_model(self, request: HttpRequest, obj: SessionPool, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        enqueue(maintain_pool, obj.pk, time.time())
+
+    @admin.action(description="Drain: open no new sessions, keep none ready", permissions=["change"])
+    def drain(self, request: HttpRequest, pools: QuerySet[SessionPool]) -> None:
+        self._switch(request, pools, False, "Draining {}: open sessions go on until they end by themselves.")
+
+    @admin.action(description="Enable", permissions=["change"])
+    def enable(self, request: HttpRequest, pools: QuerySet[SessionPool]) -> None:
+        self._switch(request, pools, True, "Enabled {}.")
+
+    def _switch(self, request: HttpRequest, pools: QuerySet[SessionPool], enabled: bool, words: str) -> None:
+        chosen = list(pools.values_list("pk", flat=True))
+        SessionPool.objects.filter(pk__in=chosen).update(enabled=enabled)
+        for pool in chosen:
+            enqueue(maintain_pool, pool, time.time())
+        self.message_user(request, words.format(len(chosen)))
+
+
+class ReadOnlyAdmin(TenantScopedAdmin[Any]):
+    """Rows that only the product writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        return [field.name for field in self.model._meta.fields]
+
+
+@admin.register(Session)
+class SessionAdmin(ReadOnlyAdmin):
+    list_display = ("id", "pool", "state", "phase", "tenant", "user", "identifier", "state_since", "reason")
+    list_filter = ("state", "reason", ("pool", admin.RelatedOnlyFieldListFilter), BY_TENANT)
+    list_select_related = ("pool", "tenant", "user")
+    search_fields = ("=id", "identifier", "user__username")
+    date_hierarchy = "created_at"
+    actions = ("end",)
+
+    @admin.action(description="End the selected sessions", permissions=["change"])
+    def end(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:
+        by = f"by {request.user} in the admin"
+        ended = sum(session.end(Reason.CLOSED, by) for session in sessions.filter(state__in=OPEN))
+        self.message_user(request, f"Ending {ended}. Their outputs are saved first.")
+
+
+@admin.register(Execution)
+class ExecutionAdmin(ReadOnlyAdmin):
+    list_display = ("id", "status", "first_line", "tenant", "user", "queued_at", "finished_at")
+    list_filter = ("status", BY_TENANT)
+    list_select_related = ("tenant", "user")
+    search_fields = ("=id", "=session__id", "cell", "user__username")
+    date_hierarchy = "queued_at"
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    @admin.display(description="code")
+    def first_line(self, execution: Execution) -> str:
+        return truncatechars(execution.code.strip().partition("\n")[0], 60)

@@ -1,0 +1,60 @@
+"""Admin pages that show a person only what belongs to the tenants they run.
+
+A superuser sees everything. Another staff member sees rows of the tenants where they are owner or admin: in lists,
+in forms, in the choices of every field and filter, and on what they try to save.
+"""
+
+from typing import Any, TypeVar
+
+from django.contrib import admin
+from django.db.models import ForeignKey, Model, Q, QuerySet
+from django.forms import ModelChoiceField
+from django.http import HttpRequest
+
+from tenants.models import Tenant
+
+M = TypeVar("M", bound=Model)
+
+
+def administered(request: HttpRequest) -> QuerySet[Tenant]:
+    return Tenant.objects.administered_by(request.user)
+
+
+class TenantScopedAdmin(admin.ModelAdmin[M]):
+    """For a model that belongs to a tenant. Rows without a tenant are shared: only superusers see and make them."""
+
+    tenant_path = "tenant"
+    # Fields whose choices include what is shared by all tenants.
+    shared_choices: tuple[str, ...] = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
+        rows = super().get_queryset(request)
+        if request.user.is_superuser:
+            return rows
+        return rows.filter(**{f"{self.tenant_path}__in": administered(request)})
+
+    def formfield_for_foreignkey(  # type: ignore[override]
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> ModelChoiceField[Any] | None:
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if field is not None and not request.user.is_superuser:
+            field.queryset = self._own_choices(db_field, request)
+            if db_field.name == "tenant":
+                field.required = True
+        return field
+
+    def _own_choices(self, db_field: ForeignKey[Any, Any], request: HttpRequest) -> QuerySet[Any]:
+        """Rows of the related model that the person may refer to: tenants they run, their rows, their members."""
+        model, own = db_field.remote_field.model, administered(request)
+        if model is Tenant:
+            return own
+        if any(field.name == "tenant" for field in model._meta.get_fields()):
+            shared = Q(tenant=None) if db_field.name in self.shared_choices else Q(pk__in=[])
+            return model._default_manager.filter(Q(tenant__in=own) | shared)
+        return model._default_manager.filter(pk=request.user.pk) if _is_user(model) else model._default_manager.none()
+
+
+def _is_user(model: type[Model]) -> bool:
+    from django.contrib.auth import get_user_model
+
+    return model is get_user_model()
