@@ -134,10 +134,9 @@ def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Everything that `make run` starts, in a folder of its own, with the best runtime there is; see tests/stack.py."""
+    """Everything that `make run` starts, in a folder of its own, with real containers; see tests/stack.py."""
     _need("redis", request.config)
-    if capabilities.missing("docker"):
-        _need("bubblewrap", request.config)
+    _need("docker", request.config)
     from tests.stack import Stack
 
     with Stack() as running:

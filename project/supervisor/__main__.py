@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -30,8 +31,9 @@ class Refused(Exception):
 
 
 class Supervisor:
-    def __init__(self, host: str, port: int, only: str) -> None:
+    def __init__(self, host: str, port: int, only: bool) -> None:
         self.host, self.port, self.only = host, port, only
+        self.password = ""
         self.state = Path(os.environ.setdefault("THERMAE_STATE_DIR", str(BASE_DIR / "var")))
         self.logs = self.state / "logs"
         self.children: list[Child] = []
@@ -55,6 +57,7 @@ class Supervisor:
         began = time.monotonic()
         self._claim()
         self._configure()
+        self._choose_password()
         import django
 
         django.setup()
@@ -62,7 +65,7 @@ class Supervisor:
 
         with step("Database is up to date"):
             installation.migrate()
-            installation.seed()
+            installation.seed(self.password)
             installation.collect_static()
         self._prepare_runtime()
         self._start_redis()
@@ -73,11 +76,13 @@ class Supervisor:
             installation.wait_for_ready(installation.FIRST, waiting.detail, self._check)
         self._try_a_cell(api)
         say(f"\nReady: {self.url}   (after {duration(time.monotonic() - began)}; Ctrl-C stops)")
-        say(f"  Log in as {installation.demo_login()}\n")
+        say(f"  Log in as demo, password {self.password}\n")
         self._build_the_rest()
         self._watch()
 
     def _claim(self) -> None:
+        if os.environ.get("THERMAE_PRODUCTION", "").lower() in ("1", "true", "yes", "on"):
+            raise Refused("make run is for a laptop or a trial. For production see docs/operations.md.")
         self.logs.mkdir(parents=True, exist_ok=True)
         self.state.chmod(0o711)
         try:
@@ -123,6 +128,16 @@ class Supervisor:
         if self.host in ("0.0.0.0", "::"):  # noqa: S104
             hosts += [socket.gethostname(), *{str(info[4][0]) for info in _addresses()}]
         environment.setdefault("THERMAE_ALLOWED_HOSTS", ",".join(dict.fromkeys(hosts)))
+
+    def _choose_password(self) -> None:
+        """The demo's, made once. The sign-in page shows it only where nobody but this machine can ask for the page."""
+        path = self.state / "demo_password"
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(9))
+        self.password = path.read_text().strip()
+        if self.host in ("127.0.0.1", "localhost", "::1"):
+            os.environ.setdefault("THERMAE_DEMO_LOGIN", f"demo / {self.password}")
 
     def _prepare_runtime(self) -> None:
         from project.supervisor import installation

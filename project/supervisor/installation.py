@@ -31,10 +31,10 @@ def collect_static() -> None:
     call_command("collectstatic", verbosity=0, interactive=False)
 
 
-def seed() -> None:
-    """The demo tenant, its people, and a pool for each language; what is there stays as it is."""
+def seed(password: str) -> None:
+    """The demo's tenant, its person, and a pool for each language; pools that are there stay as they are."""
     with Path(os.devnull).open("w") as nowhere:
-        call_command("seed_demo", stdout=nowhere)
+        call_command("seed_demo", password=password, stdout=nowhere)
 
 
 def prepare(command: list[str], log: Path, tell: Callable[[str], None]) -> None:
