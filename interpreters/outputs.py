@@ -203,13 +203,13 @@ def store(execution: UUID, answer: Outputs) -> bool:
         outputs, cut = [], True
     fields = facts(answer.record)
     fields["finished_at"] = fields["finished_at"] or timezone.now()
-    unsaved = Execution.objects.filter(pk=execution, outputs=None)
+    unsaved = Execution.objects.filter(pk=execution, outputs__isnull=True)
     return unsaved.update(outputs=outputs, outputs_cut=cut, **fields) == 1
 
 
 def store_lost(execution: UUID, reason: str) -> bool:
     """Write down that nothing is left of an execution."""
-    unsaved = Execution.objects.filter(pk=execution, outputs=None)
+    unsaved = Execution.objects.filter(pk=execution, outputs__isnull=True)
     lost = {"status": Execution.Status.LOST, "reason": reason[:200], "finished_at": timezone.now()}
     return unsaved.update(outputs=[], **lost) == 1
 
@@ -249,7 +249,7 @@ async def _last(agent: Agent, execution: UUID, seconds: float) -> Outputs | None
 
 
 def _unsaved(session: UUID) -> list[UUID]:
-    rows = Execution.objects.filter(session=session, outputs=None)
+    rows = Execution.objects.filter(session=session, outputs__isnull=True)
     return list(rows.order_by("queued_at").values_list("pk", flat=True))
 
 

@@ -2,11 +2,13 @@
 
 import json
 import logging
+import re
 import zlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Count, F, Q
@@ -105,6 +107,18 @@ class SessionPool(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        """What a form must not save: each error says what to do."""
+        errors = {}
+        if not _is_environment(self.environment):
+            errors["environment"] = 'Give variables as text, as {"NAME": "value"}; names are letters, digits and _.'
+        if self.memory and self.disk and self.disk > self.memory // 2:
+            errors["disk"] = "The work directory is held in memory: give it at most half of it."
+        if self.cooldown and self.max_alive and self.cooldown > self.max_alive:
+            errors["cooldown"] = "A session ends at its longest life anyway: make the cooldown shorter than that."
+        if errors:
+            raise ValidationError(errors)
+
     @property
     def revision(self) -> int:
         """A number for all that a sandbox is made from: a ready instance of another one is replaced."""
@@ -170,3 +184,10 @@ class SessionPool(models.Model):
         """Write these fields alone: an admin may be editing the others."""
         SessionPool.objects.filter(pk=self.pk).update(**fields)
         self.refresh_from_db(fields=list(fields))
+
+
+def _is_environment(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    named = all(isinstance(name, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", name) for name in value)
+    return named and all(isinstance(text, str) and "\0" not in text for text in value.values())

@@ -29,7 +29,7 @@ def tear_down(session: "Session", runtime: Runtime, collect: Callable[[UUID], ob
 
 def _collect(session: "Session", collect: Callable[[UUID], object]) -> None:
     """Outputs are saved if they can be; a sandbox that resists is removed all the same."""
-    if session.tenant_id is None or not session.executions.filter(outputs=None).exists():
+    if session.tenant_id is None or not session.executions.filter(outputs__isnull=True).exists():
         return
     try:
         collect(session.pk)

@@ -1,4 +1,4 @@
-"""`manage.py seed_demo`: a tenant, a person and a pool for each language, to try everything with. Runs any number of times."""
+"""`manage.py seed_demo`: a tenant, a person and a pool for each language. Runs any number of times."""
 
 import secrets
 from argparse import ArgumentParser
@@ -69,7 +69,7 @@ def _settle(image: InterpreterImage) -> None:
     """Under Docker an image is there once it is built; the other runtimes start from the source itself."""
     docker = settings.RUNTIME == "docker"
     runs_here = settings.RUNTIME != "bubblewrap" or image.source in EMBEDDED
-    if docker and image.reference == image.source or not runs_here:
+    if (docker and image.reference == image.source) or not runs_here:
         image.reference, image.state = "", InterpreterImage.State.ABSENT
     elif not docker:
         image.reference, image.state = image.source, InterpreterImage.State.READY

@@ -1,4 +1,4 @@
-"""`manage.py stop_sandboxes`: end every session and remove every sandbox of this installation. Workers must be stopped."""
+"""`manage.py stop_sandboxes`: end all sessions and remove all sandboxes of this installation, workers being stopped."""
 
 import time
 from argparse import ArgumentParser
