@@ -54,6 +54,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report: Any = yield
     if report.when == "call" and report.failed and item.get_closest_marker("docker"):
         report.sections.append(("sandboxes of this run", describe_labelled_containers()))
+        stack = item.funcargs.get("stack") if isinstance(item, pytest.Function) else None
+        if stack:
+            report.sections.append(("last words of the stack", stack.last_words()))
     return report
 
 

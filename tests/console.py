@@ -1,0 +1,127 @@
+"""What tests do to a running stack behind its back, in a process that has the stack's own settings.
+
+python -m tests.console    reads one call a line, {"verb": "pool", "with": {…}}, and answers each with one line
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+
+class Console:
+    """The other end: `console.pool(name="quick", cooldown=10)` calls the verb `pool` below."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+        with log.open("a") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.console"], env={**os.environ, **environment},
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
+            )  # fmt: skip
+
+    def __getattr__(self, verb: str) -> Callable[..., Any]:
+        return partial(self._call, verb)
+
+    def _call(self, verb: str, **given: Any) -> Any:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps({"verb": verb, "with": given}) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        answer = json.loads(line) if line else {"error": "the console ended"}
+        if "error" in answer:
+            raise AssertionError(f"{verb}: {answer['error']}")
+        return answer["result"]
+
+    def stop(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait(10)
+
+
+def serve() -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what commands print is no answer
+    import django
+
+    django.setup()
+    verbs = {verb.__name__: verb for verb in (prepare, image, person, token, pool, sessions, executions, database)}
+    for line in sys.stdin:
+        call = json.loads(line)
+        try:
+            answer = {"result": verbs[call["verb"]](**call["with"])}
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(answer, default=str) + "\n")
+        answers.flush()
+
+
+def prepare() -> None:
+    """An installation without people, pools and images."""
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0, interactive=False)
+    call_command("collectstatic", verbosity=0, interactive=False)
+
+
+def image(name: str) -> None:
+    """Let pools use an image; it is built where that is not done yet."""
+    from django.core.management import call_command
+
+    call_command("build_images", name)
+
+
+def person(name: str, tenant: str, role: str = "owner", password: str = "") -> None:
+    from django.contrib.auth import get_user_model
+
+    from tenants.models import Membership, Tenant
+
+    home, _ = Tenant.objects.get_or_create(slug=tenant, defaults={"name": tenant.title()})
+    user = get_user_model().objects.create_user(name, f"{name}@example.com", password or None)
+    Membership.objects.create(tenant=home, user=user, role=role)
+
+
+def token(name: str, seconds: float | None = None, **fields: Any) -> str:
+    """The secret of a new token of that person's."""
+    from tenants.models import ApiToken, Membership
+
+    member = Membership.objects.get(user__username=name)
+    lifetime = timedelta(seconds=seconds) if seconds is not None else None
+    return ApiToken.issue(tenant=member.tenant, user=member.user, name="test", lifetime=lifetime, **fields)[1]
+
+
+def pool(name: str, image: str = "python", **fields: Any) -> int:
+    """Make a shared pool, or change it."""
+    from interpreters.models import InterpreterImage, SessionPool
+
+    fields["image"] = InterpreterImage.objects.get(name=image)
+    return int(SessionPool.objects.update_or_create(name=name, tenant=None, defaults=fields)[0].pk)
+
+
+def sessions(**which: Any) -> list[dict[str, Any]]:
+    from interpreters.models import Session
+
+    fields = ("id", "pool__name", "state", "phase", "tenant_id", "identifier", "handle", "reason", "detail")
+    return list(Session.objects.filter(**which).order_by("created_at").values(*fields))
+
+
+def executions(**which: Any) -> list[dict[str, Any]]:
+    from interpreters.models import Execution
+
+    fields = ("id", "session_id", "status", "reason", "outputs", "outputs_cut", "finished_at")
+    return list(Execution.objects.filter(**which).order_by("queued_at").values(*fields))
+
+
+def database() -> str:
+    from django.conf import settings
+
+    return str(settings.DATABASES["default"]["NAME"])
+
+
+if __name__ == "__main__":
+    serve()
