@@ -46,7 +46,7 @@ def _pid_namespace(pid: int) -> str:
 
 def agent_processes(container: str) -> list[int]:
     """The agent and its kernel host: what runs from the agent's own environment."""
-    found = [pid for pid, line in processes_of(container).items() if " agent" in line and "ipykernel" not in line]
+    found = [pid for pid, line in processes_of(container).items() if " -m agent" in line]
     if not found:
         raise LookupError("No agent runs in this sandbox.")
     return found
@@ -55,7 +55,7 @@ def agent_processes(container: str) -> list[int]:
 def kernel_python(container: str) -> str:
     """The interpreter that the sandbox's ipykernel runs on: it has pyzmq, and is what a peer must start too."""
     for line in processes_of(container).values():
-        if "ipykernel" in line:
+        if "kernel -f " in line:
             return line.split()[0]
     raise LookupError("No ipykernel runs in this sandbox.")
 
