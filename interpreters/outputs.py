@@ -14,13 +14,13 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.utils import timezone
 
 from interpreters import client
 from interpreters.client import Agent, AgentError, AgentRefused, Outputs, Record
 from interpreters.models import Execution
+from interpreters.models.threads import in_thread
 
 logger = logging.getLogger(__name__)
 
@@ -194,8 +194,11 @@ def facts(record: Record) -> dict[str, Any]:
     }
 
 
-def store(execution: UUID, answer: Outputs) -> bool:
-    """Write a finished execution down. False if somebody else did before, or there is no row."""
+def store(session: UUID, execution: UUID, answer: Outputs) -> bool:
+    """Write a finished execution of this session down. False if somebody else did before, or it has no such row.
+
+    The session is asked for, because ids come from callers: one sandbox must never write another's execution.
+    """
     try:
         outputs, cut = to_notebook(answer)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -207,26 +210,26 @@ def store(execution: UUID, answer: Outputs) -> bool:
     return unsaved.update(outputs=outputs, outputs_cut=cut, **fields) == 1
 
 
-def store_lost(execution: UUID, reason: str) -> bool:
+def store_lost(session: UUID, execution: UUID, reason: str) -> bool:
     """Write down that nothing is left of an execution."""
-    unsaved = Execution.objects.filter(pk=execution, outputs__isnull=True)
+    unsaved = Execution.objects.filter(pk=execution, session=session, outputs__isnull=True)
     lost = {"status": Execution.Status.LOST, "reason": reason[:200], "finished_at": timezone.now()}
     return unsaved.update(outputs=[], **lost) == 1
 
 
-async def save(agent: Agent, execution: UUID) -> bool:
+async def save(agent: Agent, session: UUID, execution: UUID) -> bool:
     """Save a finished execution's outputs. False if it still runs or was saved before. Raises AgentError."""
     answer = await agent.outputs(execution)
-    return answer.record.final and await sync_to_async(store)(execution, answer)
+    return answer.record.final and await in_thread(store)(session, execution, answer)
 
 
 async def collect(session: UUID) -> None:
     """Save all that a session's executions left: what is finished as it is, the rest as lost with what it has said."""
     agent = client.get_agent(session)
     deadline = asyncio.get_running_loop().time() + COLLECT
-    for execution in await sync_to_async(_unsaved)(session):
+    for execution in await in_thread(_unsaved)(session):
         answer = await _last(agent, execution, deadline - asyncio.get_running_loop().time())
-        await sync_to_async(_store_last)(execution, answer)
+        await in_thread(_store_last)(session, execution, answer)
 
 
 def collect_sync(session: UUID) -> None:
@@ -235,7 +238,7 @@ def collect_sync(session: UUID) -> None:
     for execution in _unsaved(session):
         left = deadline - timezone.now().timestamp()
         answer = client.ask(session, lambda agent, e=execution, s=left: _last(agent, e, s))  # type: ignore[misc]
-        _store_last(execution, answer)
+        _store_last(session, execution, answer)
 
 
 async def _last(agent: Agent, execution: UUID, seconds: float) -> Outputs | None:
@@ -253,14 +256,14 @@ def _unsaved(session: UUID) -> list[UUID]:
     return list(rows.order_by("queued_at").values_list("pk", flat=True))
 
 
-def _store_last(execution: UUID, answer: Outputs | None) -> None:
+def _store_last(session: UUID, execution: UUID, answer: Outputs | None) -> None:
     if answer is None:
-        store_lost(execution, LOST_WITH_SANDBOX)
+        store_lost(session, execution, LOST_WITH_SANDBOX)
         return
     if not answer.record.final:
         lost = replace(answer.record, state=Execution.Status.LOST.value, reason=LOST_WITH_SANDBOX)
         answer = replace(answer, record=lost)
-    store(execution, answer)
+    store(session, execution, answer)
 
 
 def _moment(seconds: float | None) -> datetime | None:

@@ -1,0 +1,53 @@
+"""The public verbs on sessions. HTTP, WebSocket and every other edge call these and nothing below them.
+
+Each verb is given the Actor who asks, or a Session that was found for one; each raises Problem.
+"""
+
+from interpreters.sessions import files
+from interpreters.sessions.access import get
+from interpreters.sessions.following import Follower, changes, running
+from interpreters.sessions.opening import close, describe, issue_token, keep_alive, list_open, open, pools
+from interpreters.sessions.problems import Problem
+from interpreters.sessions.reading import list_of, read
+from interpreters.sessions.running import (
+    ask_kernel,
+    cancel,
+    give_input,
+    interrupt,
+    replay,
+    request,
+    restart,
+    run,
+    start,
+    stream,
+    usage,
+)
+
+__all__ = [
+    "Follower",
+    "Problem",
+    "ask_kernel",
+    "cancel",
+    "changes",
+    "close",
+    "describe",
+    "files",
+    "get",
+    "give_input",
+    "interrupt",
+    "issue_token",
+    "keep_alive",
+    "list_of",
+    "list_open",
+    "open",
+    "pools",
+    "read",
+    "replay",
+    "request",
+    "restart",
+    "run",
+    "running",
+    "start",
+    "stream",
+    "usage",
+]

@@ -1,0 +1,65 @@
+"""Finding a session, and speaking to its agent. Every query starts at the tenant of who asks."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from interpreters.client import Agent, AgentMisbehaved, AgentRefused, AgentUnavailable, get_agent
+from interpreters.lifecycle import Reason, State
+from interpreters.models import Session
+from interpreters.models.threads import in_thread
+from interpreters.sessions import problems
+from tenants.authentication import Actor, NotAllowed
+from tenants.models import Scope
+
+
+def allowed(actor: Actor, scope: str, session: UUID | None = None) -> None:
+    """Raises Problem unless `actor` has the scope, and its token, if it opens one session only, opens this one."""
+    try:
+        actor.require(scope, session=session)
+    except NotAllowed as refusal:
+        raise problems.of_tenants(refusal) from refusal
+
+
+def find(actor: Actor, session: UUID) -> Session:
+    """The tenant's session, with its pool and image. Synchronous: for code that is at the database already."""
+    allowed(actor, Scope.SESSIONS_USE, session)
+    found = Session.objects.filter(tenant=actor.tenant, pk=session).select_related("pool__image").first()
+    if found is None:
+        raise problems.NotFound("There is no such session: it may never have been, or be another tenant's.")
+    return found
+
+
+get = in_thread(find)
+
+
+@asynccontextmanager
+async def agent_of(session: Session) -> AsyncIterator[Agent]:
+    """The agent of a running session. What goes wrong with it inside the block is raised as a Problem."""
+    if session.state != State.LEASED:
+        raise not_running(session)
+    try:
+        yield get_agent(session.pk)
+    except AgentRefused as refusal:
+        raise problems.of_agent(refusal) from refusal
+    except AgentMisbehaved as fault:
+        await misbehaved(session, fault)
+        raise problems.Misbehaved(Reason.MISBEHAVED.sentence) from fault
+    except AgentUnavailable as silence:
+        await session.arefresh_from_db(fields=["state", "reason"])
+        if session.state != State.LEASED:
+            raise not_running(session) from silence
+        raise problems.Unavailable("The sandbox does not answer at the moment: try again.", retry_after=2) from silence
+
+
+def not_running(session: Session) -> problems.Problem:
+    if session.state == State.STARTING:
+        return problems.Unavailable(
+            "The session is still being started: try again in a moment.", "starting", retry_after=1
+        )
+    return problems.Ended(session.message or "The session has ended: open a new one.")
+
+
+async def misbehaved(session: Session, fault: AgentMisbehaved) -> None:
+    """End a session whose agent cannot be believed any more."""
+    await in_thread(session.end)(Reason.MISBEHAVED, str(fault))

@@ -1,0 +1,114 @@
+"""Opening, listing and ending sessions, and the words for what they are doing."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from interpreters.lifecycle import Phase, Reason, State
+from interpreters.models import BadIdentifier, Lease, NoInstance, Session, SessionPool
+from interpreters.models.threads import in_thread
+from interpreters.sessions import access, problems
+from tenants.authentication import Actor
+from tenants.models import ApiToken, Scope
+
+SHORTEST_TOKEN, LONGEST_TOKEN = 60, 24 * 3600  # seconds
+# The newest sessions that a list shows.
+LISTED = 200
+
+
+@in_thread
+def pools(actor: Actor) -> list[SessionPool]:
+    """Those that the tenant may use, counted (see `SessionPool.objects.with_counts`)."""
+    access.allowed(actor, Scope.POOLS_READ)
+    return list(SessionPool.objects.usable_by(actor.tenant).with_counts().order_by("name"))
+
+
+@in_thread
+def open(actor: Actor, pool: str, identifier: str) -> Lease:
+    """The tenant's session of `identifier`: the live one, a ready instance, or a cold start. Raises Problem."""
+    access.allowed(actor, Scope.SESSIONS_USE)
+    found = SessionPool.objects.usable_by(actor.tenant).filter(name=pool).first()
+    if found is None:
+        raise problems.NotFound(f"There is no pool named {pool!r:.80}: GET /pools lists those that you may use.")
+    try:
+        return found.lease(actor.tenant, actor.user, identifier)
+    except (BadIdentifier, NoInstance) as refusal:
+        raise problems.of_pool(refusal) from refusal
+
+
+@in_thread
+def list_open(actor: Actor) -> list[Session]:
+    """The tenant's sessions that are starting or running, newest first."""
+    access.allowed(actor, Scope.SESSIONS_USE)
+    rows = Session.objects.filter(tenant=actor.tenant).open().select_related("pool__image")
+    return list(rows.order_by("-created_at")[:LISTED])
+
+
+@in_thread
+def keep_alive(actor: Actor, session: UUID) -> Session:
+    """Count as used now, as if code had run."""
+    found = access.find(actor, session)
+    if not found.touch():
+        raise access.not_running(found)
+    return found
+
+
+@in_thread
+def close(actor: Actor, session: UUID) -> Session:
+    """End a session; one that is ending already is left to it."""
+    found = access.find(actor, session)
+    found.end(Reason.CLOSED)
+    return found
+
+
+@in_thread
+def issue_token(actor: Actor, session: UUID, lifetime: int) -> tuple[ApiToken, str]:
+    """A token that opens this session only, for `lifetime` seconds, and its secret."""
+    found = access.find(actor, session)
+    access.allowed(actor, Scope.SESSIONS_USE)  # a token of one session makes no others
+    if not SHORTEST_TOKEN <= lifetime <= LONGEST_TOKEN:
+        raise problems.BadRequest(f"`lifetime` must be {SHORTEST_TOKEN} to {LONGEST_TOKEN} seconds.")
+    return ApiToken.issue(
+        tenant=actor.tenant,
+        user=actor.user,
+        name=f"session {found.identifier}"[:100],
+        scopes=[Scope.SESSIONS_USE],
+        session=found.pk,
+        lifetime=timedelta(seconds=lifetime),
+    )
+
+
+def describe(session: Session) -> dict[str, Any]:
+    """What a session is doing, for the wire. Asks the database for a place in the queue: not for an event loop."""
+    position = session.position
+    return {
+        "id": str(session.pk),
+        "pool": session.pool.name,
+        "language": session.pool.image.language,
+        "identifier": session.identifier,
+        "state": str(session.state),
+        "phase": session.phase,
+        "position": position,
+        "created_at": session.created_at.timestamp(),
+        "expires_at": session.expires_at.timestamp() if session.expires_at else None,
+        "cooldown": session.pool.cooldown,
+        "reason": session.reason,
+        "detail": session.detail if session.reason in (Reason.KILLED, Reason.OUT_OF_MEMORY) else "",
+        "message": _sentence(session, position),
+    }
+
+
+STARTING: Mapping[str, str] = {
+    Phase.QUEUED: "Waiting for its turn to start.",
+    Phase.CREATING: "The sandbox is being created.",
+    Phase.STARTING_KERNEL: "The kernel is starting.",
+}
+
+
+def _sentence(session: Session, position: int) -> str:
+    if session.state != State.STARTING:
+        return session.message
+    if position > 1:
+        return f"Waiting to start: {position - 1} before it in the queue."
+    return STARTING.get(session.phase, "")

@@ -1,0 +1,113 @@
+"""Executions into the database, beside the path of running code: nobody who waits for output waits for a row."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+from uuid import UUID
+
+from django.db import DatabaseError, IntegrityError, transaction
+
+from interpreters import outputs
+from interpreters.client import AgentError, ExecuteRequest, get_agent
+from interpreters.models import Execution, Session
+from interpreters.models.threads import in_thread
+from interpreters.sessions import problems
+from tenants.authentication import Actor
+
+logger = logging.getLogger(__name__)
+
+# What this process is just writing, and saving, by execution.
+_writing: dict[UUID, asyncio.Task[None]] = {}
+_saving: dict[UUID, asyncio.Task[None]] = {}
+
+
+def write_down(actor: Actor, session: Session, request: ExecuteRequest) -> asyncio.Task[None]:
+    """Begin to write an execution's row. The task raises Problem if there can be none."""
+    return _keep(_writing, request.id, in_thread(_insert)(actor, session, request))
+
+
+async def written(execution: UUID) -> None:
+    """Wait until the row is there, if this process is writing it. Raises Problem if it could not."""
+    task = _writing.get(execution)
+    if task is not None:
+        await asyncio.shield(task)
+
+
+@in_thread
+def _delete(execution: UUID) -> None:
+    Execution.objects.unfinished().filter(pk=execution, outputs__isnull=True).delete()
+
+
+async def forget(execution: UUID) -> None:
+    """Take back the row of an execution that the agent refused."""
+    try:
+        await written(execution)
+    except problems.Problem:
+        return  # it is not ours
+    await _delete(execution)
+
+
+def save_soon(session: UUID, execution: UUID) -> asyncio.Task[None]:
+    """Begin to save an execution that has ended, unless this process is at it already."""
+    return _saving.get(execution) or _keep(_saving, execution, _save(session, execution))
+
+
+async def save(session: UUID, execution: UUID) -> None:
+    await asyncio.shield(save_soon(session, execution))
+
+
+async def save_new(session: UUID, executions: list[UUID]) -> None:
+    """Save those of many that have ended which are not saved yet; the log is replayed to every new tab."""
+    for execution in executions:
+        if execution in _writing:
+            await asyncio.wait([_writing[execution]])
+    for execution in await _unsaved(session, executions):
+        await save(session, execution)
+
+
+@in_thread
+def _unsaved(session: UUID, executions: list[UUID]) -> list[UUID]:
+    rows = Execution.objects.filter(pk__in=executions, session=session, outputs__isnull=True)
+    return list(rows.values_list("pk", flat=True))
+
+
+def _insert(actor: Actor, session: Session, request: ExecuteRequest) -> None:
+    try:
+        with transaction.atomic():
+            Execution.objects.create(
+                id=request.id,
+                session_id=session.pk,
+                tenant_id=actor.tenant.pk,
+                user_id=actor.user.pk,
+                context=request.context,
+                cell=request.cell,
+                code=request.code.replace("\0", "\ufffd"),
+            )
+            session.touch()
+    except IntegrityError:
+        # Sent again after a broken line, it is there already. Somebody else's is never touched.
+        if not Execution.objects.filter(pk=request.id, session=session.pk).exists():
+            raise problems.Conflict("This id names another execution: take a new random one.", "id_taken") from None
+
+
+async def _save(session: UUID, execution: UUID) -> None:
+    """Errors are only logged: whoever reads the execution next tries again."""
+    try:
+        await written(execution)
+        await outputs.save(get_agent(session), session, execution)
+    except (AgentError, DatabaseError, problems.Problem) as error:
+        logger.warning("execution %s was not saved: %s", execution, error)
+
+
+def _keep(tasks: dict[UUID, asyncio.Task[None]], name: UUID, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    task = tasks[name] = asyncio.create_task(work)
+
+    def done(task: asyncio.Task[None]) -> None:
+        if tasks.get(name) is task:
+            del tasks[name]
+        if not task.cancelled() and (error := task.exception()):
+            logger.warning("execution %s: %s", name, error)
+
+    task.add_done_callback(done)
+    return task

@@ -1,0 +1,171 @@
+"""Running code: starting it, reading how it goes, and what a person may say to it meanwhile."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+from django.conf import settings
+
+from interpreters.client import AgentRefused, Entry, ExecuteRequest, Refusal
+from interpreters.models import Execution, Session
+from interpreters.sessions import access, problems, record
+from interpreters.sessions.reading import find, read
+from tenants.authentication import Actor
+
+NAME = re.compile(r"[A-Za-z0-9_.-]{1,63}")
+LONGEST_CELL = 128
+MAX_INPUT = 64 * 1024
+
+
+def checked_name(name: str, what: str) -> str:
+    if not NAME.fullmatch(name):
+        raise problems.BadRequest(f"A {what} is named with 1 to 63 letters, digits, or any of _ . -")
+    return name
+
+
+def request(
+    code: str, *, id: UUID | None = None, context: str = "default", cell: str = "", **options: Any
+) -> ExecuteRequest:
+    """What to run, within our bounds. Raises Problem."""
+    # A character takes at most four bytes: only what may be too long is encoded to be measured.
+    if len(code) > settings.MAX_CODE_BYTES // 4 and len(code.encode(errors="replace")) > settings.MAX_CODE_BYTES:
+        limit = settings.MAX_CODE_BYTES
+        raise problems.TooLarge(f"Code may have {limit} bytes: put data into a file and upload that.")
+    if len(cell) > LONGEST_CELL:
+        raise problems.BadRequest(f"`cell` may have {LONGEST_CELL} characters.")
+    return ExecuteRequest(id or uuid4(), code, checked_name(context, "context"), cell, **options)
+
+
+def is_final(entry: Entry) -> bool:
+    """Whether this entry tells the end of an execution."""
+    if entry.msg_type != "execution_state" or entry.channel != "agent":
+        return False
+    return entry.content().get("state") not in ("queued", "running")
+
+
+async def start(actor: Actor, session: Session, wanted: ExecuteRequest) -> None:
+    """Start an execution that nobody waits for."""
+    async with access.agent_of(session) as agent:
+        record.write_down(actor, session, wanted)
+        try:
+            await agent.execute(wanted)
+        except AgentRefused:
+            await record.forget(wanted.id)
+            raise
+
+
+async def stream(actor: Actor, session: Session, wanted: ExecuteRequest) -> AsyncGenerator[Entry, None]:
+    """Start an execution and yield what it says, its end included. Saved when it ends."""
+    async with access.agent_of(session) as agent:
+        seen = (await agent.health()).seq
+        async with agent.channel(seen) as channel:
+            record.write_down(actor, session, wanted)
+            await channel.send(op(wanted))
+            async for message in channel:
+                if isinstance(message, Refusal):
+                    await record.forget(wanted.id)
+                    raise problems.Conflict(message.message, message.code)
+                if message.execution == str(wanted.id):
+                    yield message
+                    if is_final(message):
+                        record.save_soon(session.pk, wanted.id)
+                        return
+
+
+def op(wanted: ExecuteRequest) -> dict[str, Any]:
+    """An execution as an op of a channel."""
+    return {"op": "execute", **msgspec.to_builtins(wanted)}
+
+
+async def run(actor: Actor, session: Session, wanted: ExecuteRequest, within: float) -> Execution:
+    """Start an execution and wait at most `within` seconds. It goes on when the time is up."""
+    try:
+        async with asyncio.timeout(within), aclosing(stream(actor, session, wanted)) as entries:
+            async for _ in entries:
+                pass
+    except TimeoutError:
+        pass
+    await record.written(wanted.id)
+    return await read(actor, wanted.id)
+
+
+async def replay(actor: Actor, execution: UUID, after: int = 0) -> AsyncGenerator[Entry, None]:
+    """What an execution has said past entry `after`, and goes on to say, up to its end, while its sandbox is there."""
+    row = await find(actor, execution)
+    async with access.agent_of(row.session) as agent:
+        ended = (await agent.record(execution)).final
+        last = (await agent.health()).seq
+        if ended and after >= last:
+            return
+        async with agent.channel(after) as channel:
+            async for message in channel:
+                if isinstance(message, Refusal):
+                    continue
+                if message.execution == str(execution):
+                    yield message
+                    if is_final(message):
+                        record.save_soon(row.session_id, execution)
+                        return
+                if ended and message.seq >= last:
+                    return
+
+
+# --- Saying something to it ---
+
+
+async def cancel(actor: Actor, execution: UUID) -> Execution:
+    """Take it from the queue, or interrupt it. Nothing happens to one that has ended."""
+    row = await find(actor, execution)
+    if row.outputs is None:
+        async with access.agent_of(row.session) as agent:
+            await agent.cancel(execution)
+    return row
+
+
+async def give_input(actor: Actor, execution: UUID, value: str) -> None:
+    row = await find(actor, execution)
+    async with access.agent_of(row.session) as agent:
+        await agent.input(row.context, checked_input(value))
+
+
+def checked_input(value: str) -> str:
+    if len(value) > MAX_INPUT:
+        raise problems.TooLarge(f"An input may have {MAX_INPUT} characters.")
+    return value
+
+
+async def interrupt(actor: Actor, session: UUID, context: str = "default") -> None:
+    async with access.agent_of(await access.get(actor, session)) as agent:
+        await agent.interrupt(checked_name(context, "context"))
+
+
+async def restart(actor: Actor, session: UUID, context: str = "default") -> None:
+    """A new kernel: variables are gone, and what waits is aborted."""
+    async with access.agent_of(await access.get(actor, session)) as agent:
+        await agent.restart(checked_name(context, "context"))
+
+
+async def ask_kernel(
+    session: Session, verb: str, code: str, cursor_pos: int = 0, detail_level: int = 0, context: str = "default"
+) -> dict[str, Any]:
+    """`complete`, `inspect` or `is_complete`: the content of the kernel's reply. `cursor_pos` in code points."""
+    if len(code) > settings.MAX_CODE_BYTES:
+        raise problems.TooLarge(f"Code may have {settings.MAX_CODE_BYTES} bytes.")
+    if not 0 <= cursor_pos <= len(code):
+        raise problems.BadRequest("`cursor_pos` must be within the code, in code points.")
+    checked_name(context, "context")
+    async with access.agent_of(session) as agent:
+        if verb == "complete":
+            return await agent.complete(context, code, cursor_pos)
+        if verb == "inspect":
+            return await agent.inspect(context, code, cursor_pos, 1 if detail_level else 0)
+        return await agent.is_complete(context, code)
+
+
+async def usage(session: Session) -> dict[str, float | None]:
+    async with access.agent_of(session) as agent:
+        return await agent.usage()
