@@ -1,6 +1,6 @@
 """Is the web server in this container well? For its health check: the status tells, and nothing is printed.
 
-    python project/health_probe.py [port]
+python project/health_probe.py [port]
 """
 
 import http.client

@@ -84,7 +84,7 @@ class Supervisor:
         if os.environ.get("THERMAE_PRODUCTION", "").lower() in ("1", "true", "yes", "on"):
             raise Refused("make run is for a laptop or a trial. For production see docs/operations.md.")
         self.logs.mkdir(parents=True, exist_ok=True)
-        self.state.chmod(0o711)
+        self.state.chmod(0o700)
         try:
             self.lock = RunLock(self.state / "run.lock")
         except AlreadyRunning as error:
