@@ -1,0 +1,101 @@
+import { lazy, Suspense } from "./lazy";
+import type { VNode } from "preact";
+import { useEffect } from "preact/hooks";
+import type { Page } from "../notebook/page";
+import { Cells } from "./Cells";
+import { PageProvider } from "./context";
+import { Dialogs } from "./Dialogs";
+import { Icon } from "./Icon";
+import { Toolbar } from "./Toolbar";
+
+const TerminalDock = lazy(() => import("../terminal/TerminalDock").then((module) => module.TerminalDock));
+const FilesPanel = lazy(() => import("../files/FilesPanel").then((module) => module.FilesPanel));
+
+export function App({ page }: { page: Page }): VNode {
+  usePageKeys(page);
+  return (
+    <PageProvider value={page}>
+      <Toolbar />
+      <div class="work">
+        <Cells />
+        {page.filesOpen.value && <Suspense load={FilesPanel} />}
+      </div>
+      {page.terminalOpen.value && <Suspense load={TerminalDock} />}
+      <Dialogs />
+      <Toasts page={page} />
+      <Announcer page={page} />
+      <p id="editor-help" class="vh">
+        Escape leaves the editor. Tab completes or indents; after Escape it moves on.
+      </p>
+    </PageProvider>
+  );
+}
+
+/** Keys that mean the same everywhere on the page. */
+function usePageKeys(page: Page): void {
+  useEffect(() => {
+    const press = (event: KeyboardEvent) => {
+      const control = event.ctrlKey || event.metaKey;
+      if (control && !event.shiftKey && event.key.toLowerCase() === "s") {
+        event.preventDefault();
+        void page.save();
+      } else if (control && event.shiftKey && event.code === "Backquote") {
+        event.preventDefault();
+        if ((event.target as Element).closest?.("#terminal")) page.go(page.notebook.indexOf(page.current.id));
+        else {
+          page.terminalOpen.value = true;
+          page.terminalFocus.value++;
+        }
+      }
+    };
+    const leave = (event: BeforeUnloadEvent) => {
+      if (page.autosave.dirty) event.preventDefault();
+    };
+    const hide = () => document.visibilityState === "hidden" && void page.autosave.flush();
+    addEventListener("keydown", press);
+    addEventListener("beforeunload", leave);
+    document.addEventListener("visibilitychange", hide);
+    return () => {
+      removeEventListener("keydown", press);
+      removeEventListener("beforeunload", leave);
+      document.removeEventListener("visibilitychange", hide);
+    };
+  }, []);
+}
+
+function Toasts({ page }: { page: Page }): VNode {
+  return (
+    <div class="toasts" role="status">
+      {page.toasts.value.map((toast) => (
+        <div class="toast" key={toast.id}>
+          <span class="grow">{toast.text}</span>
+          {toast.action && (
+            <button
+              class="button small"
+              onClick={() => {
+                toast.action!.run();
+                page.dismiss(toast.id);
+              }}
+            >
+              {toast.action.label}
+            </button>
+          )}
+          <button class="button quiet icon" aria-label="Dismiss" onClick={() => page.dismiss(toast.id)}>
+            <Icon name="close" size={14} />
+          </button>
+        </div>
+      ))}
+    </div>
+  );
+}
+
+/** For people who listen: what finished or failed, never every line of output. */
+function Announcer({ page }: { page: Page }): VNode {
+  return (
+    <div class="vh" role="log" aria-live="polite" aria-label="Progress">
+      {page.announced.value.slice(-5).map((words, index) => (
+        <p key={page.announced.value.length - 5 + index}>{words}</p>
+      ))}
+    </div>
+  );
+}

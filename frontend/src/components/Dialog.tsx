@@ -1,0 +1,56 @@
+import type { ComponentChildren, VNode } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+
+interface Props {
+  title: string;
+  children: ComponentChildren;
+  wide?: boolean;
+  close(): void;
+}
+
+/** The browser's own modal: it keeps the focus inside, closes on Escape and gives the focus back. */
+export function Dialog({ title, children, wide = false, close }: Props): VNode {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const before = document.activeElement as HTMLElement | null;
+    dialog.current!.showModal();
+    return () => before?.focus?.();
+  }, []);
+  return (
+    <dialog ref={dialog} class={wide ? "wide" : ""} aria-label={title} onClose={close} onClick={(event) => event.target === dialog.current && close()}>
+      <div class="dialog-inner">
+        <h2>{title}</h2>
+        {children}
+      </div>
+    </dialog>
+  );
+}
+
+interface ConfirmProps {
+  title: string;
+  children: ComponentChildren;
+  action: string;
+  danger?: boolean;
+  confirm(): void;
+  close(): void;
+}
+
+export function Confirm({ title, children, action, danger = false, confirm, close }: ConfirmProps): VNode {
+  const act = () => {
+    close();
+    confirm();
+  };
+  return (
+    <Dialog title={title} close={close}>
+      {children}
+      <div class="actions">
+        <button class="button" onClick={close}>
+          Cancel
+        </button>
+        <button class={`button ${danger ? "danger-solid" : "primary"}`} onClick={act} autofocus>
+          {action}
+        </button>
+      </div>
+    </Dialog>
+  );
+}

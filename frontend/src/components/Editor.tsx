@@ -1,0 +1,89 @@
+// An editor that exists once it is near the screen: a notebook of hundreds of cells opens at once.
+
+import type { VNode } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { loadLanguage, loadMarkdown, readyLanguage } from "../editor/languages";
+import { CellEditor, type EditorEvents } from "../editor/setup";
+import type { Cell, CellType } from "../notebook/document";
+import { usePage } from "./context";
+
+interface Props {
+  cell: Cell;
+  type: CellType;
+  label: string;
+  focused: boolean;
+}
+
+const HINTS: Record<CellType, string> = { code: "Type code; Shift Enter runs it", markdown: "Write Markdown; Shift Enter shows it", raw: "Text that is kept as it is" };
+
+export function Editor({ cell, type, label, focused }: Props): VNode {
+  const page = usePage();
+  const holder = useRef<HTMLDivElement>(null);
+  const editor = useRef<CellEditor | null>(null);
+  const [near, setNear] = useState(focused);
+  const source = cell.source.value;
+
+  useEffect(() => {
+    if (near) return;
+    const watch = new IntersectionObserver(([entry]) => entry!.isIntersecting && setNear(true), { rootMargin: "800px" });
+    watch.observe(holder.current!);
+    return () => watch.disconnect();
+  }, [near]);
+
+  useEffect(() => {
+    if (focused) setNear(true);
+  }, [focused]);
+
+  useEffect(() => {
+    if (!near) return;
+    const events: EditorEvents = {
+      changed: (text) => page.notebook.setSource(cell, text),
+      focused: () => page.touch(cell, "edit"),
+      escape: () => {
+        if (cell.type.value === "markdown" && cell.source.value.trim()) cell.editing.value = false;
+        page.go(page.notebook.indexOf(cell.id));
+      },
+      run: (then) => page.runAnd(cell, then),
+      split: (at) => page.edit(page.notebook.split(cell, at)),
+      leave: (by) => {
+        const index = page.notebook.indexOf(cell.id) + by;
+        if (index >= 0 && index < page.notebook.cells.value.length) page.go(index, page.notebook.cells.value[index]!.type.value === "code" ? "edit" : "command");
+      },
+      tell: (words) => page.tell(words),
+    };
+    const made = new CellEditor(holder.current!, {
+      text: cell.source.value,
+      label,
+      placeholder: page.notebook.cells.value.length === 1 || type !== "code" ? HINTS[type] : "",
+      code: type === "code",
+      ask: (question, code, cursor) => page.session.question(question, code, cursor),
+      events,
+    });
+    editor.current = made;
+    if (type !== "raw") dress(made, type === "code" ? page.settings.language : "markdown");
+    return () => {
+      editor.current = null;
+      made.destroy();
+    };
+  }, [near, type]);
+
+  useEffect(() => editor.current?.setLabel(label), [label, near]);
+  useEffect(() => editor.current?.setText(source), [source, near]);
+  useEffect(() => {
+    if (focused) editor.current?.focus();
+  }, [focused, near, page.moves.value]);
+
+  return (
+    <div class="editor" ref={holder}>
+      {!near && <pre class="editor-still">{source || " "}</pre>}
+    </div>
+  );
+}
+
+function dress(editor: CellEditor, language: string): void {
+  const ready = readyLanguage(language);
+  if (ready) return editor.setLanguage(ready);
+  void (language === "markdown" ? loadMarkdown() : loadLanguage(language)).then((extension) => {
+    if (editor.view.dom.isConnected) editor.setLanguage(extension);
+  });
+}

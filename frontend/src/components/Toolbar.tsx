@@ -1,0 +1,55 @@
+import type { VNode } from "preact";
+import { usePage } from "./context";
+import { Icon, type IconName } from "./Icon";
+import { SessionBar } from "./SessionBar";
+
+export function Toolbar(): VNode {
+  const page = usePage();
+  return (
+    <div class="toolbar" role="toolbar" aria-label="Notebook">
+      <div class="tools">
+        <Tool icon="run" label="Run" hint="Run the cell and go to the next (Shift Enter)" act={() => page.runAnd(page.current, "next")} primary />
+        <Tool icon="stop" label="Stop" hint="Interrupt the running code (I I)" act={() => page.interrupt()} disabled={!page.busy.value} />
+        <Tool icon="restart" label="Restart" hint="Restart the kernel (0 0)" act={() => (page.dialog.value = "restart")} />
+        <Tool icon="runAll" label="Run all" hint="Run all cells from the first" act={() => page.runAll()} />
+        <span class="divider" />
+        <Tool icon="plus" label="Code" hint="Add a code cell below (B)" act={() => page.insert(page.notebook.indexOf(page.current.id) + 1)} words />
+        <Tool icon="plus" label="Text" hint="Add a Markdown cell below" act={() => page.insert(page.notebook.indexOf(page.current.id) + 1, "markdown")} words />
+      </div>
+      <SessionBar />
+      <div class="tools">
+        <Toggle icon="files" label="Files" pressed={page.filesOpen.value} act={() => (page.filesOpen.value = !page.filesOpen.value)} />
+        <Toggle icon="terminal" label="Terminal" pressed={page.terminalOpen.value} act={() => (page.terminalOpen.value = !page.terminalOpen.value)} />
+        <Tool icon="keyboard" label="Keys" hint="List of keys (?)" act={() => (page.dialog.value = "help")} />
+      </div>
+    </div>
+  );
+}
+
+interface ToolProps {
+  icon: IconName;
+  label: string;
+  hint: string;
+  act(): void;
+  disabled?: boolean;
+  primary?: boolean;
+  words?: boolean;
+}
+
+function Tool({ icon, label, hint, act, disabled = false, primary = false, words = false }: ToolProps): VNode {
+  return (
+    <button class={`button tool${primary ? " primary" : " quiet"}${words || primary ? " words" : ""}`} title={hint} aria-label={label === "Code" || label === "Text" ? `Add ${label.toLowerCase()} cell` : label} disabled={disabled} onClick={act}>
+      <Icon name={icon} />
+      <span class="tool-label" aria-hidden="true">{label}</span>
+    </button>
+  );
+}
+
+function Toggle({ icon, label, pressed, act }: { icon: IconName; label: string; pressed: boolean; act(): void }): VNode {
+  return (
+    <button class="button tool quiet words" aria-pressed={pressed} title={label} onClick={act}>
+      <Icon name={icon} />
+      <span class="tool-label">{label}</span>
+    </button>
+  );
+}

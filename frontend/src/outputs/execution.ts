@@ -1,0 +1,241 @@
+// One run of a cell, and the log that tells of it: entries in, what to draw out. Nothing here knows a socket or a page.
+
+import type { ExecutionStateContent, ExecutionStatus, KernelStateContent, LogEntry, MimeBundle } from "../protocol";
+import { LineTerminal } from "./lines";
+
+export type Output =
+  | { kind: "stream"; name: "stdout" | "stderr"; terminal: LineTerminal; version: number }
+  | { kind: "display"; data: MimeBundle; metadata: Record<string, unknown>; displayId: string | null; result: boolean; version: number }
+  | { kind: "error"; name: string; value: string; traceback: string; version: number }
+  | { kind: "cut"; messages: number; bytes: number; version: number };
+
+export interface InputRequest {
+  prompt: string;
+  password: boolean;
+}
+
+export interface Execution {
+  readonly id: string;
+  cell: string;
+  state: ExecutionStatus;
+  position: number;
+  count: number | null;
+  queuedAt: number | null;
+  startedAt: number | null;
+  finishedAt: number | null;
+  reason: string | null;
+  outputs: Output[];
+  input: InputRequest | null;
+  /** Some of its output was dropped on the way, visibly. */
+  cut: boolean;
+  /** Built from the log, or read from what the server saved. */
+  saved: boolean;
+  clearOnNext: boolean;
+}
+
+export function newExecution(id: string, cell: string): Execution {
+  return {
+    id, cell, state: "queued", position: 0, count: null, queuedAt: null, startedAt: null, finishedAt: null,
+    reason: null, outputs: [], input: null, cut: false, saved: false, clearOnNext: false,
+  };
+}
+
+export function isFinal(execution: Execution): boolean {
+  return execution.state !== "queued" && execution.state !== "running";
+}
+
+export type Applied = "applied" | "duplicate" | "gap";
+
+/** The log of one sandbox. Applying an entry twice, or the whole log again, changes nothing. */
+export class ExecutionLog {
+  seq = 0;
+  kernel: KernelStateContent | null = null;
+  /** The last interrupt did not stop the code: offer a restart. */
+  interruptIgnored = false;
+  readonly executions = new Map<string, Execution>();
+  /** Executions touched since the last `takeChanged`. */
+  private changed = new Set<string>();
+  private afterCut = false;
+
+  apply(entry: LogEntry): Applied {
+    if (entry.seq <= this.seq) return "duplicate";
+    const cut = entry.channel === "agent" && entry.header.msg_type === "cut";
+    if (entry.seq > this.seq + 1 && !this.afterCut && !cut) return "gap";
+    this.seq = entry.seq;
+    this.afterCut = cut;
+    if (entry.channel === "agent") this.applyAgent(entry);
+    else if (entry.channel === "iopub") this.applyOutput(entry);
+    else if (entry.channel === "stdin") this.applyInput(entry);
+    return "applied";
+  }
+
+  takeChanged(): string[] {
+    const ids = [...this.changed];
+    this.changed.clear();
+    return ids;
+  }
+
+  private touch(id: string, cell = ""): Execution {
+    let execution = this.executions.get(id);
+    if (!execution) this.executions.set(id, (execution = newExecution(id, cell)));
+    this.changed.add(id);
+    return execution;
+  }
+
+  private applyAgent(entry: LogEntry): void {
+    const id = entry.parent_header.msg_id ?? "";
+    switch (entry.header.msg_type) {
+      case "execution_state":
+        return applyState(this.touch(id), entry.content as unknown as ExecutionStateContent);
+      case "kernel_state":
+        this.kernel = entry.content as unknown as KernelStateContent;
+        if (this.kernel.state !== "busy") this.interruptIgnored = false;
+        return;
+      case "interrupt":
+        this.interruptIgnored = entry.content.state === "ignored";
+        return;
+      case "cut": {
+        if (!id) return;
+        const execution = this.touch(id);
+        execution.cut = true;
+        execution.outputs.push({ kind: "cut", messages: Number(entry.content.messages) || 0, bytes: Number(entry.content.bytes) || 0, version: 0 });
+      }
+    }
+  }
+
+  private applyInput(entry: LogEntry): void {
+    const id = entry.parent_header.msg_id;
+    if (!id) return;
+    const execution = this.touch(id);
+    if (entry.header.msg_type === "input_request") {
+      execution.input = { prompt: String(entry.content.prompt ?? ""), password: entry.content.password === true };
+    } else if (entry.header.msg_type === "input_reply" && execution.input) {
+      // The kernel does not repeat what was asked and answered: the transcript does.
+      const value = execution.input.password ? "••••" : String(entry.content.value ?? "");
+      addStream(execution, "stdout", `${execution.input.prompt}${value}\n`);
+      execution.input = null;
+    }
+  }
+
+  private applyOutput(entry: LogEntry): void {
+    const { content } = entry;
+    const id = entry.parent_header.msg_id;
+    if (entry.header.msg_type === "update_display_data") return this.updateDisplays(content);
+    if (!id) return;
+    switch (entry.header.msg_type) {
+      case "stream":
+        return addStream(this.touch(id), content.name === "stderr" ? "stderr" : "stdout", String(content.text ?? ""));
+      case "display_data":
+      case "execute_result":
+        return addOutput(this.touch(id), display(content, entry.header.msg_type === "execute_result"));
+      case "error":
+        return addOutput(this.touch(id), failure(content));
+      case "clear_output":
+        return clearOutputs(this.touch(id), content.wait === true);
+    }
+  }
+
+  /** One display_id may be shown by several cells: all of them change. */
+  private updateDisplays(content: Record<string, unknown>): void {
+    const id = displayIdOf(content);
+    if (id === null) return;
+    for (const execution of this.executions.values()) {
+      for (const output of execution.outputs) {
+        if (output.kind !== "display" || output.displayId !== id) continue;
+        output.data = (content.data ?? {}) as MimeBundle;
+        output.metadata = (content.metadata ?? {}) as Record<string, unknown>;
+        output.version++;
+        this.changed.add(execution.id);
+      }
+    }
+  }
+}
+
+function applyState(execution: Execution, content: ExecutionStateContent): void {
+  execution.state = content.state;
+  execution.position = content.position ?? 0;
+  execution.count = content.execution_count ?? execution.count;
+  execution.queuedAt = content.queued_at ?? execution.queuedAt;
+  execution.startedAt = content.started_at ?? execution.startedAt;
+  execution.finishedAt = content.finished_at ?? execution.finishedAt;
+  execution.reason = content.reason ?? null;
+  if (content.cell) execution.cell = content.cell;
+  if (isFinal(execution)) execution.input = null;
+}
+
+function clearOutputs(execution: Execution, wait: boolean): void {
+  if (wait) execution.clearOnNext = true;
+  else {
+    execution.outputs = [];
+    execution.clearOnNext = false;
+  }
+}
+
+function addOutput(execution: Execution, output: Output): void {
+  if (execution.clearOnNext) clearOutputs(execution, false);
+  execution.outputs.push(output);
+}
+
+function addStream(execution: Execution, name: "stdout" | "stderr", text: string): void {
+  if (execution.clearOnNext) clearOutputs(execution, false);
+  let last = execution.outputs.at(-1);
+  if (last?.kind !== "stream" || last.name !== name) {
+    execution.outputs.push((last = { kind: "stream", name, terminal: new LineTerminal(), version: 0 }));
+  }
+  last.terminal.write(text);
+  last.version++;
+}
+
+function displayIdOf(content: Record<string, unknown>): string | null {
+  const id = (content.transient as { display_id?: unknown } | undefined)?.display_id;
+  return typeof id === "string" ? id : null;
+}
+
+function display(content: Record<string, unknown>, result: boolean): Output {
+  return {
+    kind: "display",
+    data: (content.data ?? {}) as MimeBundle,
+    metadata: (content.metadata ?? {}) as Record<string, unknown>,
+    displayId: displayIdOf(content),
+    result,
+    version: 0,
+  };
+}
+
+function failure(content: Record<string, unknown>): Output {
+  const traceback = Array.isArray(content.traceback) ? content.traceback.map(String).join("\n") : "";
+  const [name, value] = [String(content.ename ?? "Error"), String(content.evalue ?? "")];
+  return { kind: "error", name, value, traceback: traceback || `${name}: ${value}`, version: 0 };
+}
+
+/** Outputs as nbformat keeps them, such as those that the server saved. */
+export function outputsFromNotebook(saved: readonly Record<string, unknown>[]): Output[] {
+  const holder = newExecution("", "");
+  for (const output of saved) {
+    const content = { ...output, text: joined(output.text), data: joinBundle(output.data) };
+    if (output.output_type === "stream") addStream(holder, output.name === "stderr" ? "stderr" : "stdout", content.text);
+    else if (output.output_type === "error") addOutput(holder, failure(content));
+    else addOutput(holder, display(content, output.output_type === "execute_result"));
+  }
+  return holder.outputs;
+}
+
+/** nbformat may keep text as a list of lines. */
+function joined(text: unknown): string {
+  return Array.isArray(text) ? text.join("") : String(text ?? "");
+}
+
+function joinBundle(data: unknown): MimeBundle {
+  const entries = Object.entries((data ?? {}) as MimeBundle);
+  return Object.fromEntries(entries.map(([type, value]) => [type, Array.isArray(value) && !/json$/.test(type) ? value.join("") : value]));
+}
+
+/**
+ * Which of two tellings of the same execution to draw: what the server saved, or what the log says.
+ * The log has live display updates; what was saved is whole even where the log was cut, and does not flicker during a replay.
+ */
+export function preferred(saved: Execution | undefined, live: Execution | undefined): Execution | undefined {
+  if (!saved || !live) return live ?? saved;
+  if (!isFinal(saved)) return live;
+  return isFinal(live) && !live.cut ? live : saved;
+}

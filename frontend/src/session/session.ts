@@ -1,0 +1,295 @@
+// The session of this notebook: opens it, follows its log, runs cells in it, and keeps all of it as signals.
+//
+// Whatever is asked while the line is down, or before a sandbox is there, waits here and is sent when it can be.
+// An execution carries its own id, so sending it again after a break does nothing twice.
+
+import { batch, signal } from "@preact/signals";
+import { ApiError, ask } from "../api";
+import { ExecutionLog, isFinal, newExecution, type Execution } from "../outputs/execution";
+import { isLogEntry, uuid, type ClientMessage, type SessionMessage, type SessionStateMessage, type Usage } from "../protocol";
+import { LastingSocket } from "./socket";
+import type { SessionView } from "./words";
+
+export interface Run {
+  id: string;
+  cell: string;
+  code: string;
+}
+
+interface Question {
+  resolve(content: Record<string, unknown> | null): void;
+  timer: number;
+}
+
+const ANSWER_WITHIN = 6000;
+const EMPTY: SessionView = { state: "none", line: "none", phase: "", position: 0, reason: "", message: "", kernel: null };
+
+export class NotebookSession {
+  readonly view = signal<SessionView>(EMPTY);
+  readonly usage = signal<Usage | null>(null);
+  /** When it ends if nothing more happens, in milliseconds since 1970. */
+  readonly expiresAt = signal<number | null>(null);
+  readonly cooldown = signal<number | null>(null);
+  readonly interruptIgnored = signal(false);
+  readonly id = signal<string | null>(null);
+  /** Told in this tab of each session so far; a new sandbox begins a new log. */
+  private log = new ExecutionLog();
+  private socket: LastingSocket | null = null;
+  private waiting = new Map<string, Run>();
+  private questions = new Map<string, Question>();
+  private retryTimer = 0;
+  private usageWanted = true;
+  private frame = 0;
+
+  constructor(
+    private readonly pool: string,
+    private readonly identifier: string,
+    private readonly onChange: (changed: Execution[]) => void,
+    private readonly onProblem: (message: string) => void,
+  ) {
+    addEventListener("online", () => this.socket?.hurry());
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") this.socket?.hurry();
+      this.watchUsage(document.visibilityState === "visible");
+    });
+  }
+
+  get live(): boolean {
+    return !["none", "refused", "gone", "stopping"].includes(this.view.value.state);
+  }
+
+  /** Use the session that is live already, or say how the last one ended. */
+  attach(last: { id: string; state: string; reason: string } | null): void {
+    if (!last) return;
+    if (last.state === "gone" || last.state === "stopping") this.show({ ...EMPTY, state: "gone", reason: last.reason });
+    else this.follow(last.id, "leased");
+  }
+
+  /** Have a session: the live one, a ready one, or one that is being started. */
+  async open(): Promise<void> {
+    if (this.live) return;
+    clearTimeout(this.retryTimer);
+    this.show({ ...EMPTY, state: "opening" });
+    try {
+      const { status, body } = await ask<Record<string, unknown>>("POST", "/api/v1/sessions", { pool: this.pool, identifier: this.identifier });
+      this.follow(String(body.id), status === 202 ? "starting" : "leased", body);
+    } catch (error) {
+      this.refuse(error as ApiError);
+    }
+  }
+
+  private refuse(error: ApiError): void {
+    this.show({ ...EMPTY, state: "refused", message: error.message });
+    const temporary = [0, 429, 502, 503, 504].includes(error.status);
+    if (temporary && this.waiting.size) this.retryTimer = window.setTimeout(() => void this.open(), (error.retryAfter ?? 3) * 1000);
+    else this.abandon(error.message);
+  }
+
+  private follow(id: string, state: SessionStateMessage["state"], more: Record<string, unknown> = {}): void {
+    this.socket?.close();
+    this.log = new ExecutionLog();
+    this.id.value = id;
+    this.show({ ...EMPTY, state, line: "connecting", phase: String(more.phase ?? ""), position: Number(more.position ?? 0) });
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    this.socket = new LastingSocket({
+      url: () => `${scheme}://${location.host}/ws/sessions/${id}/channels?after=${this.log.seq}`,
+      onOpen: () => this.opened(),
+      onMessage: (message) => this.hear(message),
+      onWaiting: () => this.change({ line: "waiting" }),
+      onEnd: (code) => this.ended(code),
+    });
+  }
+
+  private opened(): void {
+    this.change({ line: "open" });
+    if (this.usageWanted && document.visibilityState === "visible") this.socket?.send({ type: "watch_usage", on: true });
+    this.flush();
+  }
+
+  /** Send what waits, once there is a sandbox to run it. */
+  private flush(): void {
+    if (this.view.value.state !== "leased") return;
+    for (const run of this.waiting.values()) this.send({ type: "execute", id: run.id, code: run.code, cell: run.cell, stop_on_error: true });
+  }
+
+  private hear(message: unknown): void {
+    if (isLogEntry(message)) {
+      if (this.log.apply(message) === "gap") return this.socket?.reconnect();
+      const id = message.parent_header?.msg_id;
+      if (id) this.waiting.delete(id);
+      this.drawSoon();
+      return;
+    }
+    const told = message as SessionMessage;
+    if (told?.channel !== "session") return;
+    if (told.type === "state") this.applyState(told);
+    else if (told.type === "usage") this.usage.value = told;
+    else if (told.type === "reply") this.settle(told.id, told.content);
+    else if (told.type === "error") this.failed(told.id, told.code, told.message);
+  }
+
+  private applyState(told: SessionStateMessage): void {
+    const { state, phase = "", position = 0, reason = "" } = told;
+    batch(() => {
+      this.change({ state, phase, position, reason, message: told.message ?? "" });
+      this.expiresAt.value = typeof told.expires_at === "number" ? told.expires_at * 1000 : null;
+      if (typeof told.cooldown === "number") this.cooldown.value = told.cooldown;
+    });
+    if (state === "leased") this.flush();
+    if (state === "gone") this.ended(4409);
+  }
+
+  private ended(code: number): void {
+    this.socket?.close();
+    if (code === 4401) return this.onProblem("You are signed out. Sign in again in another tab, then load this page again.");
+    const { reason, message } = this.view.value;
+    batch(() => {
+      this.show({ ...EMPTY, state: "gone", reason, message });
+      this.usage.value = null;
+      this.expiresAt.value = null;
+    });
+    this.loseRunning();
+    this.abandon("The session ended before this ran.");
+  }
+
+  /** What still ran when the session ended never ends by itself. */
+  private loseRunning(): void {
+    const lost = [...this.log.executions.values()].filter((execution) => !isFinal(execution));
+    for (const execution of lost) {
+      execution.state = "lost";
+      execution.input = null;
+      execution.reason = "The session ended while this ran.";
+    }
+    if (lost.length) this.onChange(lost);
+  }
+
+  private abandon(reason: string): void {
+    const abandoned = [...this.waiting.values()].map((run) => ({ ...newExecution(run.id, run.cell), state: "aborted" as const, reason }));
+    this.waiting.clear();
+    if (abandoned.length) this.onChange(abandoned);
+  }
+
+  /** Log entries come in bursts: the page hears of them once per frame. A hidden tab has no frames. */
+  private drawSoon(): void {
+    if (this.frame) return;
+    const draw = () => {
+      this.frame = 0;
+      this.draw();
+    };
+    this.frame = document.visibilityState === "visible" ? requestAnimationFrame(draw) : window.setTimeout(draw, 200);
+  }
+
+  private draw(): void {
+    const changed = this.log.takeChanged().map((id) => this.log.executions.get(id)!);
+    batch(() => {
+      if (this.log.kernel !== this.view.value.kernel) this.change({ kernel: this.log.kernel });
+      this.interruptIgnored.value = this.log.interruptIgnored;
+      if (changed.length) this.onChange(changed);
+    });
+  }
+
+  /** Run code; it waits its turn wherever a turn is to be had. Returns the execution as it stands. */
+  run(cell: string, code: string): Execution {
+    const run: Run = { id: uuid(), cell, code };
+    this.waiting.set(run.id, run);
+    const execution = { ...newExecution(run.id, cell), position: this.waiting.size };
+    if (!this.live) void this.open();
+    else if (this.view.value.state === "leased") this.send({ type: "execute", id: run.id, code, cell, stop_on_error: true });
+    return execution;
+  }
+
+  /** Take one execution out of the queue, or interrupt it if it runs. */
+  cancel(execution: Execution): void {
+    if (this.waiting.delete(execution.id)) this.onChange([{ ...execution, state: "cancelled" }]);
+    this.send({ type: "cancel", id: execution.id });
+  }
+
+  interrupt(): void {
+    this.abandonWaitingForSandbox();
+    if (this.id.value && !this.send({ type: "interrupt" })) void this.post("interrupt");
+  }
+
+  private abandonWaitingForSandbox(): void {
+    if (this.view.value.state !== "leased") this.abandon("Stopped before a sandbox was there.");
+  }
+
+  /** Resolves once the new kernel is ready. */
+  async restart(): Promise<boolean> {
+    if (!this.live) {
+      await this.open();
+      return this.live;
+    }
+    return this.post("restart");
+  }
+
+  answer(execution: Execution, value: string): void {
+    if (!this.send({ type: "input", value })) return this.onProblem("The answer was not sent: the connection is down. Try again in a moment.");
+    execution.input = null;
+    this.onChange([execution]);
+  }
+
+  keepAlive(): void {
+    this.send({ type: "keep_alive" });
+  }
+
+  async end(): Promise<void> {
+    if (!this.id.value || !this.live) return;
+    if (!this.send({ type: "close" })) await ask("DELETE", `/api/v1/sessions/${this.id.value}`).catch((error: ApiError) => this.onProblem(error.message));
+  }
+
+  /** Ask the kernel; null when it does not answer in time or there is none. */
+  question(type: "complete" | "inspect" | "is_complete", code: string, cursor: number): Promise<Record<string, unknown> | null> {
+    const id = uuid();
+    if (this.view.value.state !== "leased" || !this.send({ type, id, code, cursor_pos: cursor })) return Promise.resolve(null);
+    return new Promise((resolve) => {
+      const timer = window.setTimeout(() => this.settle(id, null), ANSWER_WITHIN);
+      this.questions.set(id, { resolve, timer });
+    });
+  }
+
+  private settle(id: string, content: Record<string, unknown> | null): void {
+    const question = this.questions.get(id);
+    if (!question) return;
+    clearTimeout(question.timer);
+    this.questions.delete(id);
+    question.resolve(content);
+  }
+
+  private failed(id: string | null, code: string, message: string): void {
+    if (id && this.questions.has(id)) return this.settle(id, null);
+    const run = id ? this.waiting.get(id) : undefined;
+    if (run) {
+      this.waiting.delete(run.id);
+      return this.onChange([{ ...newExecution(run.id, run.cell), state: "aborted", reason: message }]);
+    }
+    if (code === "no_input") return;
+    this.onProblem(message);
+  }
+
+  private watchUsage(on: boolean): void {
+    this.usageWanted = on;
+    this.send({ type: "watch_usage", on });
+  }
+
+  private send(message: ClientMessage): boolean {
+    return this.socket?.send(message) ?? false;
+  }
+
+  private async post(verb: string): Promise<boolean> {
+    try {
+      await ask("POST", `/api/v1/sessions/${this.id.value}/${verb}`);
+      return true;
+    } catch (error) {
+      this.onProblem((error as ApiError).message);
+      return false;
+    }
+  }
+
+  private show(view: SessionView): void {
+    this.view.value = view;
+  }
+
+  private change(part: Partial<SessionView>): void {
+    this.view.value = { ...this.view.value, ...part };
+  }
+}

@@ -1,0 +1,27 @@
+// Light, dark or the system's choice. Kept in a cookie, so that the server draws the page right at once.
+
+import { effect, signal } from "@preact/signals";
+
+export type Theme = "light" | "dark" | "system";
+
+const system = matchMedia("(prefers-color-scheme: dark)");
+const systemDark = signal(system.matches);
+system.addEventListener("change", () => (systemDark.value = system.matches));
+
+function chosen(): Theme {
+  const value = document.documentElement.dataset.theme;
+  return value === "light" || value === "dark" ? value : "system";
+}
+
+export const theme = signal<Theme>(chosen());
+export const darkNow = signal(false);
+effect(() => {
+  darkNow.value = theme.value === "dark" || (theme.value === "system" && systemDark.value);
+});
+
+export function choose(next: Theme): void {
+  theme.value = next;
+  if (next === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = next;
+  document.cookie = `theme=${next}; path=/; max-age=31536000; samesite=lax`;
+}

@@ -1,0 +1,18 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  // Relative, so that the files work below whatever STATIC_URL is.
+  base: "",
+  publicDir: false,
+  build: {
+    outDir: "static/frontend/dist",
+    manifest: "manifest.json",
+    target: "es2022",
+    // The page's templates write the preload tags; chunks loaded later are few.
+    modulePreload: { polyfill: false },
+    rollupOptions: { input: ["src/notebook.tsx", "src/pages.ts"] },
+    chunkSizeWarningLimit: 700,
+  },
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  test: { environment: "node", include: ["src/**/*.test.ts", "src/**/*.test.tsx"] },
+});
