@@ -30,7 +30,8 @@ Message = dict[str, Any]
 
 def waiting_bytes(transport: Any) -> int:
     """What Twisted holds for a connection and the kernel has not taken yet."""
-    return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+    waiting: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+    return waiting
 
 
 @implementer(IPushProducer)

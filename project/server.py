@@ -104,7 +104,7 @@ class WebSocket(WebSocketProtocol):
         if self.state != self.STATE_OPEN:
             return  # it is closing: its application hears of that soon
         # sendFrame and not sendMessage, whose size limit is that for what comes in.
-        self.sendFrame(opcode=2 if binary else 1, payload=content if binary else content.encode())
+        self.sendFrame(opcode=2 if binary else 1, payload=content.encode() if isinstance(content, str) else content)
 
     def connectionLost(self, reason: Any) -> None:
         if self.valve is not None:
@@ -162,7 +162,9 @@ class Server(daphne.server.Server):
 
     def kill_all_applications(self) -> Any:
         # Daphne's expects an application on every connection, and stops half-way where there is none.
-        self.connections = {key: value for key, value in self.connections.items() if "application_instance" in value}
+        self.connections: dict[Any, dict[str, Any]] = {
+            key: value for key, value in self.connections.items() if "application_instance" in value
+        }
         return super().kill_all_applications()
 
 

@@ -4,6 +4,7 @@ Each value comes from an environment variable named `THERMAE_<NAME>`, has a defa
 stops the start with a message when it is wrong. `docs/settings.md` is checked against this file by a test.
 """
 
+import logging
 import secrets
 from pathlib import Path
 
@@ -55,7 +56,7 @@ SECRET_KEY = _secret_key()
 # --- Web -----------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 # Full origins, as `https://thermae.example.org`, that may post forms and open WebSockets besides our own host.
-CSRF_TRUSTED_ORIGINS = env.list("TRUSTED_ORIGINS", default=[])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("TRUSTED_ORIGINS", default=[])
 # True when a proxy in front of us ends TLS and sets X-Forwarded-Proto.
 BEHIND_TLS_PROXY = env.bool("BEHIND_TLS_PROXY", default=PRODUCTION)
 if BEHIND_TLS_PROXY:
@@ -194,7 +195,7 @@ MAX_NOTEBOOK_BYTES = env.int("MAX_NOTEBOOK_BYTES", default=16 * 1024 * 1024)
 MAX_FRAME_BYTES = env.int("MAX_FRAME_BYTES", default=1024 * 1024 + 64 * 1024)
 
 # --- Logs and metrics ----------------------------------------------------------------------------------------
-LOG_LEVEL = env.log_level("LOG_LEVEL", default="INFO")
+LOG_LEVEL = env.log_level("LOG_LEVEL", default=logging.INFO)
 # `text` for people, `json` for collectors.
 LOG_FORMAT = env.str("LOG_FORMAT", default="json" if PRODUCTION else "text", validate=validate.OneOf(["text", "json"]))
 # If set, `/metrics` answers only to `Authorization: Bearer <this>`; if empty, only to this machine.

@@ -152,7 +152,7 @@ async def _run_cell(agent: Agent) -> str:
             await asyncio.sleep(0.02)
             record = await agent.record(record.id)
         outputs = await agent.outputs(record.id)
-    texts = (message["content"].get("data", {}).get("text/plain", "") for message in outputs.messages)
+    texts = (message["content"].get("data", {}).get("text/plain", "") for message in outputs.messages())
     return "".join(texts)
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from project.supervisor import engine, redis
 from project.supervisor.children import Child, ChildFailed
@@ -266,7 +267,7 @@ class Supervisor:
             say(f"  ! Sandboxes may be left: {error}. The next start removes or adopts them.")
 
 
-def _addresses() -> Sequence[tuple[object, ...]]:
+def _addresses() -> Sequence[tuple[Any, ...]]:
     try:
         return socket.getaddrinfo(socket.gethostname(), None)
     except OSError:
