@@ -24,6 +24,7 @@ CHECK_EVERY = 10  # polls after which the row is looked at again
 
 
 def launch(session: "Session", runtime: Runtime, ask: Ask) -> None:
+    began = time.monotonic()
     try:
         handle = runtime.create(session.sandbox_spec).handle
     except LaunchFailed as failure:
@@ -38,7 +39,7 @@ def launch(session: "Session", runtime: Runtime, ask: Ask) -> None:
     if health and health.state != "ready":
         reason = Reason.START_FAILED if health.state == "failed" else Reason.START_TIMEOUT
         _fail(session, reason, f"{health.detail}\n{_last_words(runtime, handle)}".strip())
-    elif health and _hand_over(session):
+    elif health and _hand_over(session, time.monotonic() - began):
         session.pool.recovered()
     else:
         _abandon(session, runtime, handle)
@@ -72,13 +73,14 @@ def _still_starting(session: "Session") -> bool:
     return type(session).objects.filter(pk=session.pk, state=State.STARTING).exists()
 
 
-def _hand_over(session: "Session") -> bool:
+def _hand_over(session: "Session", seconds: float) -> bool:
     """To nobody, or to who holds it by now: each UPDATE says which of the two it found."""
-    if session.move(State.STARTING, State.READY, given={"tenant": None}, phase=""):
+    done = {"phase": "", "launch_seconds": seconds}
+    if session.move(State.STARTING, State.READY, given={"tenant": None}, **done):
         return True
     now = timezone.now()
     held = {"tenant__isnull": False}
-    return session.move(State.STARTING, State.LEASED, given=held, phase="", leased_at=now, last_used_at=now)
+    return session.move(State.STARTING, State.LEASED, given=held, **done, leased_at=now, last_used_at=now)
 
 
 def _fail(session: "Session", reason: Reason, detail: str) -> None:
