@@ -7,6 +7,7 @@ environment of its own under STATE_DIR. Only the standard library: it runs befor
 """
 
 import argparse
+import functools
 import hashlib
 import os
 import shutil
@@ -44,6 +45,7 @@ def built() -> bool:
     return STAMP.exists() and STAMP.read_text() == fingerprint()
 
 
+@functools.cache
 def node_commands() -> tuple[Path, list[str]]:
     """The folder that holds `node`, and the command that is npm."""
     node, npm = shutil.which("node"), shutil.which("npm")
