@@ -7,6 +7,7 @@ down. The first one wins, by one conditional UPDATE.
 import asyncio
 import logging
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,8 +19,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from interpreters import client
-from interpreters.client import Agent, AgentError, AgentRefused, Outputs, Record
-from interpreters.models import Execution
+from interpreters.client import Agent, AgentError, Outputs, Record
+from interpreters.lifecycle import State
+from interpreters.models import Execution, Session
 from interpreters.models.threads import in_thread
 
 logger = logging.getLogger(__name__)
@@ -185,10 +187,11 @@ def to_notebook(answer: Outputs, limit: int | None = None) -> tuple[list[dict[st
 
 def facts(record: Record) -> dict[str, Any]:
     """An agent's record as fields of an Execution."""
+    count = record.execution_count
     return {
         "status": record.state,
         "reason": _clean(record.reason or "")[:200],
-        "execution_count": record.execution_count if 0 <= (record.execution_count or -1) < 2**31 else None,
+        "execution_count": count if count is not None and 0 <= count < 2**31 else None,
         "started_at": _moment(record.started_at),
         "finished_at": _moment(record.finished_at),
     }
@@ -205,8 +208,11 @@ def store(session: UUID, execution: UUID, answer: Outputs) -> bool:
         logger.warning("execution %s: its outputs make no sense: %s", execution, error)
         outputs, cut = [], True
     fields = facts(answer.record)
-    fields["finished_at"] = fields["finished_at"] or timezone.now()
-    unsaved = Execution.objects.filter(pk=execution, outputs__isnull=True)
+    now = timezone.now()
+    fields["finished_at"] = min(fields["finished_at"] or now, now)
+    leased = Session.objects.filter(pk=session, state=State.LEASED, last_used_at__lt=fields["finished_at"])
+    leased.update(last_used_at=fields["finished_at"])
+    unsaved = Execution.objects.filter(pk=execution, session=session, outputs__isnull=True)
     return unsaved.update(outputs=outputs, outputs_cut=cut, **fields) == 1
 
 
@@ -223,20 +229,11 @@ async def save(agent: Agent, session: UUID, execution: UUID) -> bool:
     return answer.record.final and await in_thread(store)(session, execution, answer)
 
 
-async def collect(session: UUID) -> None:
-    """Save all that a session's executions left: what is finished as it is, the rest as lost with what it has said."""
-    agent = client.get_agent(session)
-    deadline = asyncio.get_running_loop().time() + COLLECT
-    for execution in await in_thread(_unsaved)(session):
-        answer = await _last(agent, execution, deadline - asyncio.get_running_loop().time())
-        await in_thread(_store_last)(session, execution, answer)
-
-
 def collect_sync(session: UUID) -> None:
-    """The same for a worker, in its own thread."""
-    deadline = timezone.now().timestamp() + COLLECT
+    """For a worker that tears a session down: save what is finished as it is, the rest as lost with what it said."""
+    deadline = time.monotonic() + COLLECT
     for execution in _unsaved(session):
-        left = deadline - timezone.now().timestamp()
+        left = deadline - time.monotonic()
         answer = client.ask(session, lambda agent, e=execution, s=left: _last(agent, e, s))  # type: ignore[misc]
         _store_last(session, execution, answer)
 
@@ -246,7 +243,7 @@ async def _last(agent: Agent, execution: UUID, seconds: float) -> Outputs | None
     try:
         async with asyncio.timeout(max(0.0, seconds)):
             return await agent.outputs(execution)
-    except (AgentRefused, AgentError, TimeoutError) as error:
+    except (AgentError, TimeoutError) as error:
         logger.info("execution %s: nothing to save: %s", execution, error)
         return None
 

@@ -5,11 +5,7 @@ Each verb is given the Actor who asks, or a Session that was found for one; each
 
 from interpreters.sessions import files
 from interpreters.sessions.access import get
-from interpreters.sessions.following import Follower, changes, running
-from interpreters.sessions.opening import close, describe, issue_token, keep_alive, list_open, open, pools
-from interpreters.sessions.problems import Problem
-from interpreters.sessions.reading import list_of, read
-from interpreters.sessions.running import (
+from interpreters.sessions.executing import (
     ask_kernel,
     cancel,
     give_input,
@@ -22,6 +18,10 @@ from interpreters.sessions.running import (
     stream,
     usage,
 )
+from interpreters.sessions.following import Follower, changes, running
+from interpreters.sessions.opening import close, describe, issue_token, keep_alive, list_open, open, pools
+from interpreters.sessions.problems import Problem
+from interpreters.sessions.reading import list_of, read
 
 __all__ = [
     "Follower",

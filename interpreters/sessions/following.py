@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, suppress
 from typing import Any
 from uuid import UUID
 
@@ -27,9 +27,9 @@ LAYER_RETRY, LINE_RETRY = 5.0, 0.5
 STARTING = 60.0
 
 
-async def changes(session: UUID, every: float = EVERY) -> AsyncIterator[None]:
-    """Yields at once, then whenever the session's row may have changed. Notices only make it sooner."""
-    news = asyncio.Event()
+async def changes(session: UUID, every: float = EVERY, news: asyncio.Event | None = None) -> AsyncGenerator[None, None]:
+    """Yields at once, then whenever the session's row may have changed. Notices, and `news`, only make it sooner."""
+    news = news or asyncio.Event()
     listening = asyncio.create_task(_listen(session_group(session), news))
     try:
         while True:
@@ -68,8 +68,8 @@ async def running(actor: Actor, session: UUID, within: float = STARTING) -> Sess
     found = await access.get(actor, session)
     if found.state == State.STARTING:
         with suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                async for _ in changes(session, every=0.5):
+            async with asyncio.timeout(within), aclosing(changes(session, every=0.5)) as looks:
+                async for _ in looks:
                     found = await access.get(actor, session)
                     if found.state != State.STARTING:
                         break

@@ -35,17 +35,17 @@ async def written(execution: UUID) -> None:
 
 
 @in_thread
-def _delete(execution: UUID) -> None:
-    Execution.objects.unfinished().filter(pk=execution, outputs__isnull=True).delete()
+def _delete(session: UUID, execution: UUID) -> None:
+    Execution.objects.unfinished().filter(pk=execution, session=session, outputs__isnull=True).delete()
 
 
-async def forget(execution: UUID) -> None:
-    """Take back the row of an execution that the agent refused."""
+async def forget(session: UUID, execution: UUID) -> None:
+    """Take back the row of an execution that the session's agent refused."""
     try:
         await written(execution)
     except problems.Problem:
         return  # it is not ours
-    await _delete(execution)
+    await _delete(session, execution)
 
 
 def save_soon(session: UUID, execution: UUID) -> asyncio.Task[None]:

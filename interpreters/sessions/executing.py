@@ -54,7 +54,7 @@ async def start(actor: Actor, session: Session, wanted: ExecuteRequest) -> None:
         try:
             await agent.execute(wanted)
         except AgentRefused:
-            await record.forget(wanted.id)
+            await record.forget(session.pk, wanted.id)
             raise
 
 
@@ -67,7 +67,7 @@ async def stream(actor: Actor, session: Session, wanted: ExecuteRequest) -> Asyn
             await channel.send(op(wanted))
             async for message in channel:
                 if isinstance(message, Refusal):
-                    await record.forget(wanted.id)
+                    await record.forget(session.pk, wanted.id)
                     raise problems.Conflict(message.message, message.code)
                 if message.execution == str(wanted.id):
                     yield message

@@ -1,0 +1,1 @@
+"""WebSockets (docs/protocol.md §3): parse, authorise, call one verb, render."""

@@ -1,0 +1,179 @@
+"""`/ws/sessions/<id>/channels`: the log of a session out, a notebook's verbs in."""
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from interpreters import sessions
+from interpreters.client import Entry, Refusal
+from interpreters.consumers import messages
+from interpreters.consumers.socket import Receive, Scope, Send, Socket
+from interpreters.lifecycle import State
+from interpreters.sessions import Follower, Problem, executing, problems, record
+
+# Ops that wait while the session is being started.
+MOST_WAITING = 1000
+# Seconds between two looks at what a session uses.
+USAGE_EVERY = 2.0
+# Digits: what a browser can count.
+LONGEST_SEQ = 15
+
+
+class Channels(Socket):
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        super().__init__(scope, receive, send)
+        self._after = 0
+        self._told: dict[str, Any] = {}
+        self._follower: Follower | None = None
+        self._started = asyncio.Event()
+        self._waiting: deque[tuple[dict[str, Any], str | None]] = deque()
+        self._ended: list[UUID] = []
+        self._usage: asyncio.Task[None] | None = None
+
+    def prepare(self) -> None:
+        after = parse_qs(self.scope.get("query_string", b"").decode("latin-1")).get("after", ["0"])[0]
+        if len(after) > LONGEST_SEQ or not (after.isascii() and after.isdecimal()):
+            raise problems.BadRequest("`after` must be the seq of the last entry that you have, or 0.")
+        self._after = int(after)
+
+    # --- out ---
+
+    async def changed(self, state: dict[str, Any]) -> None:
+        if state != self._told:
+            self._told = state
+            await self.send_message({"channel": "session", "type": "state", **state})
+        if state["state"] == State.LEASED:
+            self._started.set()
+
+    async def speak(self) -> None:
+        await self._started.wait()
+        follower = self._follower = Follower(self.session, self._after)
+        self._group.create_task(self._flush(follower))
+        async for message in follower:
+            if isinstance(message, Refusal):
+                await self._refused(message)
+                continue
+            await self.send(message.raw)
+            if message.channel == "agent" and executing.is_final(message):
+                self._note_end(message)
+
+    def _note_end(self, entry: Entry) -> None:
+        """Save what has ended, many at a time: a new tab is told of all ends of the past."""
+        try:
+            self._ended.append(UUID(entry.execution))
+        except ValueError:
+            return
+        if len(self._ended) == 1:
+            self._group.create_task(self._save())
+
+    async def _save(self) -> None:
+        while self._ended:
+            await record.save_new(self.id, list(self._ended[:200]))
+            del self._ended[:200]
+
+    async def _refused(self, refusal: Refusal) -> None:
+        if refusal.op == "execute":
+            with suppress(ValueError):
+                self._group.create_task(record.forget(self.id, UUID(refusal.id)))
+        await self.tell(problems.Conflict(refusal.message, refusal.code), refusal.id or None)
+
+    async def tell(self, problem: Problem, about: str | None = None) -> None:
+        error = {"id": about, "code": problem.code, "message": problem.message}
+        await self.send_message({"channel": "session", "type": "error", **error})
+
+    # --- in ---
+
+    async def heard(self, data: str | bytes) -> None:
+        message = messages.parse(data)
+        about = str(getattr(message, "id", "")) or None
+        try:
+            await self._obey(message, about)
+        except Problem as problem:
+            await self.tell(problem, about)
+
+    async def _obey(self, message: messages.AnyMessage, about: str | None) -> None:
+        match message:
+            case messages.Execute() as wanted:
+                await self._execute(wanted, str(about))
+            case messages.Cancel():
+                await self._do({"op": "cancel", "id": about}, about)
+            case messages.Interrupt(context=context):
+                await self._do({"op": "interrupt", "context": executing.checked_name(context, "context")})
+            case messages.Restart(context=context):
+                await self._do({"op": "restart", "context": executing.checked_name(context, "context")})
+            case messages.Input(value=value, context=context):
+                op = {"op": "input", "value": executing.checked_input(value)}
+                await self._do({**op, "context": executing.checked_name(context, "context")})
+            case messages.Complete() | messages.Inspect() | messages.IsComplete() as question:
+                self.spawn(self._answer(question), about)
+            case messages.KeepAlive():
+                self.spawn(self._keep_alive())
+            case messages.Close():
+                self.spawn(self._end())
+            case messages.WatchUsage(on=on):
+                self._watch_usage(on)
+            case messages.Ping():
+                await self.send_message({"channel": "session", "type": "pong"})
+
+    async def _execute(self, wanted: messages.Execute, about: str) -> None:
+        request = sessions.request(
+            wanted.code, id=wanted.id, context=wanted.context, cell=wanted.cell, stop_on_error=wanted.stop_on_error
+        )
+        await self._do(executing.op(request), about)
+        # After the agent was told: code never waits for its row.
+        record.write_down(self.actor, self.session, request)
+        self._group.create_task(self._chore(record.written(wanted.id), about))
+
+    async def _do(self, op: dict[str, Any], about: str | None = None) -> None:
+        """Hand an op to the agent, in order, at once or when there is one."""
+        if self.session.state in (State.STOPPING, State.GONE):
+            raise problems.Ended(self.session.message or "The session has ended: open a new one.")
+        if self._follower is None or self._waiting:
+            if len(self._waiting) >= MOST_WAITING:
+                raise problems.Unavailable("Too much is waiting for the session to start.", "busy", retry_after=1)
+            self._waiting.append((op, about))
+            return
+        await self._follower.send(op)
+
+    async def _flush(self, follower: Follower) -> None:
+        while self._waiting:
+            op, about = self._waiting[0]
+            try:
+                await follower.send(op)
+            except Problem as problem:
+                await self.tell(problem, about)
+            self._waiting.popleft()
+
+    async def _answer(self, question: messages.Question) -> None:
+        verb = str(question.__struct_config__.tag)
+        content = await sessions.ask_kernel(
+            self.session, verb, question.code, question.cursor_pos, question.detail_level, question.context
+        )
+        await self.send_message({"channel": "session", "type": "reply", "id": question.id, "content": content})
+
+    async def _keep_alive(self) -> None:
+        await sessions.keep_alive(self.actor, self.id)
+        self.look()
+
+    async def _end(self) -> None:
+        await sessions.close(self.actor, self.id)
+        self.look()
+
+    def _watch_usage(self, on: bool) -> None:
+        if self._usage is not None:
+            self._usage.cancel()
+        self._usage = self._group.create_task(self._tell_usage()) if on else None
+
+    async def _tell_usage(self) -> None:
+        await self._started.wait()
+        while True:
+            try:
+                usage = await sessions.usage(self.session)
+            except Problem:
+                usage = {}
+            if usage:
+                await self.send_message({"channel": "session", "type": "usage", **usage})
+            await asyncio.sleep(USAGE_EVERY)

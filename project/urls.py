@@ -1,0 +1,10 @@
+"""The whole table of addresses: one include per application."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", include("interpreters.urls")),
+    path("", include("frontend.urls")),
+]
