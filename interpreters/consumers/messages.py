@@ -77,7 +77,7 @@ class Ping(Message, tag="ping"):
 
 Question = Complete | Inspect | IsComplete
 AnyMessage = Execute | Cancel | Interrupt | Restart | Input | Question | KeepAlive | Close | WatchUsage | Ping
-_decoder = msgspec.json.Decoder(AnyMessage)
+_decoder: msgspec.json.Decoder[AnyMessage] = msgspec.json.Decoder(AnyMessage)
 
 
 def parse(frame: str | bytes) -> AnyMessage:

@@ -65,6 +65,10 @@ class Socket(ABC):
     # --- for each kind of socket ---
 
     @abstractmethod
+    def prepare(self) -> None:
+        """Check the address. Raises Problem."""
+
+    @abstractmethod
     async def heard(self, data: str | bytes) -> None:
         """Handle one frame. Raises Problem, which is told to the client."""
 
@@ -76,6 +80,7 @@ class Socket(ABC):
     async def tell(self, problem: Problem, about: str | None = None) -> None:
         """Say what could not be done."""
 
+    @abstractmethod
     async def changed(self, state: dict[str, Any]) -> None:
         """The session's row was looked at."""
 
@@ -132,9 +137,6 @@ class Socket(ABC):
         except* Exception:
             logger.exception("WebSocket of session %s", self.id)
             await self._close(1011, "Something went wrong here: it was logged. Connect again.")
-
-    def prepare(self) -> None:
-        """Check the address. Raises Problem."""
 
     def _enter(self) -> tuple[Actor, Session, dict[str, Any]]:
         actor = identify(self.scope)

@@ -10,7 +10,7 @@ from interpreters.client import AgentError
 from interpreters.client.base import Terminal
 from interpreters.consumers.socket import Closed, Receive, Scope, Send, Socket
 from interpreters.lifecycle import State
-from interpreters.sessions import Problem, access, problems, running
+from interpreters.sessions import Problem, access, executing, problems
 
 Size = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 
@@ -31,7 +31,7 @@ class Shell(Socket):
         self._terminal: Terminal | None = None
 
     def prepare(self) -> None:
-        self._name = running.checked_name(self.scope["url_route"]["kwargs"]["name"], "terminal")
+        self._name = executing.checked_name(self.scope["url_route"]["kwargs"]["name"], "terminal")
         query = parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
         self._rows, self._cols = _dimension(query, "rows", 24), _dimension(query, "cols", 80)
 
@@ -61,9 +61,10 @@ class Shell(Socket):
                 raise problems.Unavailable("The session is still being started.", "starting")
             return
         try:
-            await (
-                self._terminal.resize(self._rows, self._cols) if isinstance(data, str) else self._terminal.send(data)
-            )
+            if isinstance(data, str):
+                await self._terminal.resize(self._rows, self._cols)
+            else:
+                await self._terminal.send(data)
         except AgentError as silence:
             raise problems.Unavailable("The shell does not answer: connect again.") from silence
 
