@@ -8,7 +8,7 @@ from typing import Any
 from .errors import Refusal, bad_request
 from .execution import MAX_CODE, Execution
 from .http import Request, head
-from .log import Log
+from .journal import Journal
 from .messages import Json, dump
 from .sandbox import DEFAULT, Sandbox
 from .websocket import WebSocket
@@ -16,15 +16,17 @@ from .websocket import WebSocket
 MAX_OP = 2 * MAX_CODE + (64 << 10)
 
 
-async def follow(log: Log, after: int, write: Callable[[list[bytes]], Awaitable[None]]) -> None:
+async def follow(journal: Journal, after: int, write: Callable[[list[bytes]], Awaitable[None]]) -> None:
     """Write every entry behind `after`, for ever, as fast as the reader takes them."""
-    while True:
-        batch, after = log.read(after)
-        if batch:
-            await write(batch)
-            await asyncio.sleep(0)  # a fast reader never makes `write` wait, and others must have their turn
-        else:
-            await log.wait(after)
+    with journal.flow.reader():
+        while True:
+            batch, after = journal.log.read(after)
+            if batch:
+                await write(batch)
+                journal.flow.took(after)
+                await asyncio.sleep(0)  # a fast reader never makes `write` wait, and others must have their turn
+            else:
+                await journal.log.wait(after)
 
 
 async def until_gone(request: Request, work: Awaitable[None]) -> None:
@@ -46,7 +48,7 @@ async def stream_log(sandbox: Sandbox, request: Request) -> None:
         request.writer.write(b"\n".join([*batch, b""]))
         await request.writer.drain()
 
-    await until_gone(request, follow(sandbox.journal.log, after, write))
+    await until_gone(request, follow(sandbox.journal, after, write))
 
 
 async def serve_channels(sandbox: Sandbox, request: Request) -> None:
@@ -57,7 +59,7 @@ async def serve_channels(sandbox: Sandbox, request: Request) -> None:
         socket.send_all(batch)
         await socket.drain()
 
-    follower = asyncio.create_task(follow(sandbox.journal.log, after, write))
+    follower = asyncio.create_task(follow(sandbox.journal, after, write))
     chores: set[asyncio.Task[None]] = set()
     try:
         async for message in socket:

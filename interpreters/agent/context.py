@@ -226,6 +226,7 @@ class Context:
             return
         if self._ladder is not None:
             self._ladder.cancel()
+        self._journal.flow.let_go()
         self._climb(self._running, ("sent", "sent_again", "ignored"))
 
     def _climb(self, execution: Execution, steps: tuple[str, ...]) -> None:
@@ -279,6 +280,8 @@ class Context:
             self._last_iopub = asyncio.get_running_loop().time()
             self._note(message, execution)
         self._journal.take(self._whose(message), channel, message)
+        if channel == "iopub" and self.kernel is not None and self._ladder is None:
+            self._journal.flow.check(self.kernel.output)  # not while somebody wants it to stop: its end is behind it
         if execution is None:
             return
         if channel == "shell" and message.msg_type == "execute_reply":

@@ -2,6 +2,7 @@
 
 import base64
 
+from .flow import Flow
 from .log import Log, Owner
 from .messages import Json, Message, dump, new_header
 from .streams import Streams
@@ -12,6 +13,7 @@ MAX_MESSAGE = 8 << 20  # bytes of one message's content, metadata and buffers
 class Journal:
     def __init__(self, limit: int) -> None:
         self.log = Log(limit)
+        self.flow = Flow(self.log)
         self._streams = Streams(self.log)
 
     def take(self, owner: Owner, channel: str, message: Message) -> None:

@@ -58,6 +58,11 @@ class Kernel:
     def last_words(self) -> str:
         return self._stderr.decode("utf-8", "replace").strip()
 
+    @property
+    def output(self) -> Peer:
+        """Where what it prints comes from."""
+        return self._peers["iopub"]
+
     async def start(self, cwd: str, environment: Mapping[str, str]) -> None:
         """Until the kernel answers. Raises StartFailed, Refusal."""
         try:

@@ -38,6 +38,7 @@ class Entry:
     messages: int = 0  # a cut: so many entries, of so many bytes, were here, from `first` to `seq`
     bytes: int = 0
     first: int = 0
+    end: int = 0  # bytes of all that was ever written, up to and with this
 
     @property
     def size(self) -> int:
@@ -49,6 +50,7 @@ class Log:
 
     def __init__(self, limit: int) -> None:
         self.seq = 0
+        self.end = 0  # bytes of all that was ever written
         self._limit = limit
         self._entries: list[Entry] = []
         self._total = 0
@@ -73,6 +75,8 @@ class Log:
         data = _entry(self.seq, owner.context, channel, header, parent, metadata, content, buffers)
         entry = Entry(self.seq, owner, data, lasting, channel == "iopub")
         self._entries.append(entry)
+        self.end += entry.size
+        entry.end = self.end
         self._total += entry.size
         size = self._sizes[owner] = self._sizes.get(owner, 0) + entry.size
         if self._total > self._limit or size > self._limit // 2:
@@ -96,6 +100,11 @@ class Log:
             if most <= 0:
                 break
         return batch, after
+
+    def offset(self, seq: int) -> int:
+        """How much of `end` had been written when that seq was."""
+        at = bisect_right(self._entries, seq, key=lambda entry: entry.seq)
+        return self._entries[at - 1].end if at else 0
 
     async def wait(self, after: int) -> None:
         """Until there is an entry behind `after`."""
@@ -207,17 +216,17 @@ def _cuts(run: Sequence[Entry]) -> list[Entry]:
     seqs = range(last - len(lost) + 1, last + 1)
     cuts = []
     for seq, (owner, (messages, size)) in zip(seqs, lost.items(), strict=True):
-        cuts.append(_cut(seq, owner, messages, size, first))
+        cuts.append(_cut(seq, owner, messages, size, first, run[-1].end))
         first = seq + 1
     return cuts
 
 
-def _cut(seq: int, owner: Owner, messages: int, size: int, first: int) -> Entry:
+def _cut(seq: int, owner: Owner, messages: int, size: int, first: int, end: int) -> Entry:
     content: dict[str, Any] = {"messages": messages, "bytes": size, "first": first}
     header = dump(new_header("cut", "agent"))
     parent = dump({"msg_id": owner.execution} if owner.execution else {})
     data = _entry(seq, owner.context, "agent", header, parent, b"{}", dump(content), b"")
-    return Entry(seq, owner, data, messages=messages, bytes=size, first=first)
+    return Entry(seq, owner, data, messages=messages, bytes=size, first=first, end=end)
 
 
 def _entry(

@@ -70,6 +70,13 @@ class Peer(asyncio.Protocol):
         head = b"".join(frame(part, MORE) for part in frames[:-1])
         self._transport.write(head + frame(frames[-1]))
 
+    def pause(self) -> None:
+        """Take nothing more until `resume`: the sender has to wait."""
+        self._transport.pause_reading()
+
+    def resume(self) -> None:
+        self._transport.resume_reading()
+
     def close(self) -> None:
         self._on_lost = lambda: None
         self._transport.abort()

@@ -14,7 +14,7 @@ from ipykernel.kernelapp import IPKernelApp
 from traitlets import DottedObjectName
 
 PIECE = 128 * 1024  # characters
-MOST_WAITING = 64  # messages
+MOST_WAITING = 32  # messages
 
 
 class MeasuredStream(OutStream):
