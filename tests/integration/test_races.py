@@ -1,0 +1,117 @@
+"""Many callers and workers on one pool at the same time. `test_workers_postgres.py` runs this on PostgreSQL too."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any, TypeVar
+from uuid import UUID
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from interpreters.lifecycle import LIVE, State
+from interpreters.models import NoInstance, Session, SessionPool
+from interpreters.runtime.memory import MemoryRuntime
+from tenants.models import Tenant
+
+pytestmark = pytest.mark.django_db(transaction=True)
+THREADS, IDENTIFIERS, MAXIMUM = 40, 8, 5
+T = TypeVar("T")
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("celery.app.task.Task.apply_async", lambda *_, **__: None)
+
+
+def at_once(count: int, do: Callable[[int], T]) -> list[T]:
+    def one(n: int) -> T:
+        try:
+            return do(n)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(one, range(count)))
+
+
+def well(sessions: Sequence[UUID]) -> Mapping[UUID, Any]:
+    return dict.fromkeys(sessions, SimpleNamespace(state="ready", detail="", busy=True, last_activity=0.0))
+
+
+def no_two_share(pool: SessionPool, got: Sequence[tuple[str, UUID | None]]) -> None:
+    """Each session has one identifier and each identifier one session, in the answers and in the rows."""
+    pairs = {(name, session) for name, session in got if session}
+    assert max(Counter(name for name, _ in pairs).values()) == 1
+    assert max(Counter(session for _, session in pairs).values()) == 1
+    assert len(pairs) == MAXIMUM, "every session found somebody"
+    assert pool.sessions.filter(state__in=LIVE).count() == MAXIMUM
+    for name, session in pairs:
+        assert Session.objects.get(pk=session).identifier == name
+
+
+@pytest.mark.parametrize("ready", [0, 2, MAXIMUM], ids=["all cold", "some ready", "all ready"])
+def test_each_session_gets_one_holder_and_each_identifier_one_session(pool: Any, acme: Tenant, ready: int) -> None:
+    for _ in range(ready):
+        pool.sessions.create(state=State.READY, pool_revision=pool.revision)
+
+    def lease(n: int) -> tuple[str, UUID | None]:
+        name = f"id-{n % IDENTIFIERS}"
+        mine = SessionPool.objects.select_related("image").get(pk=pool.pk)
+        try:
+            return name, mine.lease(acme, None, name).session.pk
+        except NoInstance:
+            return name, None
+
+    no_two_share(pool, at_once(THREADS, lease))
+
+
+def test_workers_that_maintain_and_launch_one_pool_at_the_same_time_make_what_is_needed_once(pool: Any) -> None:
+    runtime = MemoryRuntime()
+
+    def work(_: int) -> None:
+        SessionPool.objects.get(pk=pool.pk).maintain(runtime, well)
+        while session := Session.objects.claim_queued():
+            session.launch(runtime, well)
+
+    at_once(8, work)
+    assert pool.sessions.filter(state=State.READY).count() == pool.ready_instances
+    assert pool.sessions.count() == len(runtime.list(settings.INSTALLATION)) == pool.ready_instances
+
+
+def test_workers_that_tear_down_the_same_session_leave_nothing(pool: Any) -> None:
+    runtime = MemoryRuntime()
+    pool.maintain(runtime, well)
+    while session := Session.objects.claim_queued():
+        session.launch(runtime, well)
+    victims = list(pool.sessions.values_list("pk", flat=True))
+
+    def work(n: int) -> bool:
+        session = Session.objects.get(pk=victims[n % len(victims)])
+        ended = session.end("closed")
+        session.tear_down(runtime, lambda _: None)
+        return ended
+
+    assert sum(at_once(8, work)) == len(victims), "each was ended by one"
+    assert set(pool.sessions.values_list("state", flat=True)) == {"gone"}
+    assert runtime.list(settings.INSTALLATION) == []
+
+
+def test_leasing_while_the_pool_is_refilled_never_exceeds_the_maximum(pool: Any, acme: Tenant) -> None:
+    runtime = MemoryRuntime()
+
+    def work(n: int) -> int:
+        mine = SessionPool.objects.select_related("image").get(pk=pool.pk)
+        if n % 3 == 0:
+            mine.maintain(runtime, well)
+            while session := Session.objects.claim_queued():
+                session.launch(runtime, well)
+        else:
+            with contextlib.suppress(NoInstance):
+                mine.lease(acme, None, f"id-{n}")
+        return Session.objects.live().count()
+
+    assert max(at_once(24, work)) <= MAXIMUM
