@@ -50,23 +50,25 @@ def check(document: Any) -> Document:
     if (document.get("nbformat"), document.get("nbformat_minor")) != NBFORMAT:
         raise InvalidDocument("Only nbformat 4.5 is stored: convert the notebook first, as with `jupyter nbconvert`.")
     cells = document.get("cells")
-    if isinstance(cells, list) and len(cells) > MAX_CELLS:
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) and isinstance(cell.get("id"), str) for cell in cells):
+        raise InvalidDocument("`cells` must be a list of objects that each have an id.")
+    if len(cells) > MAX_CELLS:
         raise InvalidDocument(f"A notebook has at most {MAX_CELLS} cells; this one has {len(cells)}: split it.")
+    # First, because the validator would give one of them another id and go on.
+    if len({cell["id"] for cell in cells}) != len(cells):
+        raise InvalidDocument("Two cells have the same id: give each cell its own.")
     try:
-        nbformat.validate(nbformat.from_dict(document), repair_duplicate_cell_ids=False)
+        nbformat.validate(document)
     except (NotebookValidationError, ValidationError) as error:
         raise InvalidDocument(_explain(error)) from error
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise InvalidDocument("A notebook is a JSON object with nbformat, metadata and cells.") from error
-    ids = [cell["id"] for cell in document["cells"]]
-    if len(set(ids)) != len(ids):
-        raise InvalidDocument("Two cells have the same id: give each cell its own.")
+    except RecursionError as error:
+        raise InvalidDocument("The notebook is nested too deeply.") from error
     return document
 
 
 def _explain(error: Exception) -> str:
     """One sentence with the place. The validator's own message repeats the whole notebook."""
-    path = [str(part) for part in getattr(error, "absolute_path", None) or getattr(error, "relative_path", ())]
+    path = [str(part) for part in getattr(error, "relative_path", ())]
     place = f"cell {int(path[1]) + 1}" if path[:1] == ["cells"] and len(path) > 1 else "the notebook"
     reason = str(getattr(error, "message", error)).splitlines()[0][:200]
     return f"This is not a valid notebook, in {place}: {reason}"

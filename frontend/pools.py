@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Count, Q, QuerySet
-
-from interpreters.lifecycle import LIVE, State
 from interpreters.models import InterpreterImage, SessionPool
 from tenants.models import Tenant
 
@@ -22,21 +19,9 @@ class PoolCard:
         return self.status != "unavailable"
 
 
-def pools_of(tenant: Tenant) -> QuerySet[SessionPool]:
-    """The pools that a tenant may use: its own and the shared ones."""
-    return SessionPool.objects.filter(Q(tenant=None) | Q(tenant=tenant), enabled=True)
-
-
 def pool_cards(tenant: Tenant) -> list[PoolCard]:
-    counted = pools_of(tenant).select_related("image").order_by("image__language", "name")
-    counted = counted.annotate(
-        ready=Count("sessions", filter=Q(sessions__state=State.READY)),
-        starting=Count("sessions", filter=Q(sessions__state=State.STARTING)),
-        live=Count("sessions", filter=Q(sessions__state__in=LIVE)),
-    )
-    # A tenant's own pool hides a shared one of the same name.
-    by_name = {pool.name: pool for pool in sorted(counted, key=lambda pool: pool.tenant_id is not None)}
-    return sorted((_card(pool) for pool in by_name.values()), key=lambda card: (card.language.lower(), card.name))
+    pools = SessionPool.objects.usable_by(tenant).filter(enabled=True).with_counts()
+    return sorted((_card(pool) for pool in pools), key=lambda card: (card.language.lower(), card.name))
 
 
 def _card(pool: SessionPool) -> PoolCard:
@@ -45,19 +30,20 @@ def _card(pool: SessionPool) -> PoolCard:
 
 
 def _state(pool: SessionPool) -> tuple[str, str]:
-    ready, starting, live = (getattr(pool, name) for name in ("ready", "starting", "live"))
-    if ready:
-        return "ready", f"{ready} ready"
-    if pool.image.state == InterpreterImage.State.BUILDING:
-        return "building", "Image is being built"
-    if pool.image.state == InterpreterImage.State.FAILED:
-        return "unavailable", "Building its image failed"
+    counts = {name: getattr(pool, name) for name in ("ready", "starting", "live")}
+    image = InterpreterImage.State(pool.image.state)
+    if counts["ready"]:
+        return "ready", f"{counts['ready']} ready"
+    if image == InterpreterImage.State.BUILDING:
+        return "building", "Being built"
+    if image == InterpreterImage.State.FAILED:
+        return "unavailable", "Building it failed"
+    if image == InterpreterImage.State.ABSENT:
+        return "building", "Not built yet"
     if pool.last_error:
         return "unavailable", "Not available right now"
-    if pool.image.state == InterpreterImage.State.ABSENT:
-        return "building", "Image is not built yet"
-    if starting:
+    if counts["starting"]:
         return "starting", "Warming up"
-    if live >= pool.max_concurrent:
+    if counts["live"] >= pool.max_concurrent:
         return "full", "All in use"
     return "starting", "Starts on demand"

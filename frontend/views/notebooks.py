@@ -15,7 +15,8 @@ from frontend.access import member_required, own_notebook
 from frontend.documents import new_document
 from frontend.executions import filled_document
 from frontend.models import Notebook
-from frontend.pools import pool_cards, pools_of
+from frontend.pools import pool_cards
+from interpreters.models import SessionPool
 
 TITLE_LENGTH = 200
 
@@ -45,11 +46,12 @@ def pool_list(request: HttpRequest) -> HttpResponse:
 @require_POST
 @member_required
 def create(request: HttpRequest) -> HttpResponse:
-    pool = pools_of(request.tenant).filter(name=request.POST.get("pool", "")).select_related("image").first()
+    usable = SessionPool.objects.usable_by(request.tenant).filter(enabled=True)
+    pool = usable.filter(name=request.POST.get("pool", "")).first()
     if pool is None:
         messages.error(request, "That language is not available. Choose one from the list.")
         return redirect("notebooks")
-    title = _title(request) or f"{pool.image.language} notebook, {timezone.localdate():%d %B}"
+    title = _title(request) or f"{pool.image.language} notebook, {timezone.localdate():%-d %B}"
     document = new_document(pool.image.kernel, pool.image.language)
     notebook = Notebook.objects.create(
         tenant=request.tenant, owner=request.user, title=title, pool=pool.name, document=document

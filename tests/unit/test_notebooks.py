@@ -1,0 +1,191 @@
+"""Notebooks: whose they are, how they are saved, and what a page of theirs is told."""
+
+import copy
+import json
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from frontend.documents import InvalidDocument, check, fill_outputs, keep_outputs, new_document
+from frontend.models import Notebook
+from interpreters.models import Execution, Session
+
+
+@pytest.fixture
+def notebook(acme: Any, alice: Any, pool: Any) -> Notebook:
+    document = new_document("python3", "Python")
+    return Notebook.objects.create(tenant=acme, owner=alice, title="Study", pool="python", document=document)
+
+
+@pytest.fixture
+def signed_in(client: Client, alice: Any) -> Client:
+    client.force_login(alice)
+    return client
+
+
+def put(client: Client, notebook: Notebook, version: int, document: Any) -> Any:
+    body = {"version": version, "document": document}
+    return client.put(reverse("notebook_document", args=[notebook.pk]), json.dumps(body), content_type="application/json")
+
+
+def code_cell(name: str, source: str = "", **more: Any) -> dict[str, Any]:
+    return {
+        "id": name, "cell_type": "code", "source": source, "metadata": {}, "outputs": [], "execution_count": None, **more
+    }  # fmt: skip
+
+
+def document_of(*cells: dict[str, Any]) -> dict[str, Any]:
+    return {**new_document("python3", "Python"), "cells": list(cells)}
+
+
+def executed(notebook: Notebook, user: Any, cell: str, outputs: Any, *, minutes_ago: int = 0, **more: Any) -> Execution:
+    session = Session.objects.filter(identifier=notebook.identifier(user.pk)).first()
+    if session is None:
+        from interpreters.models import SessionPool
+
+        session = Session.objects.create(
+            pool=SessionPool.objects.get(), tenant=notebook.tenant, user=user, state="gone", reason="cooldown",
+            identifier=notebook.identifier(user.pk),
+        )  # fmt: skip
+    more.setdefault("tenant", notebook.tenant)
+    execution = Execution.objects.create(session=session, user=user, cell=cell, code="", status="ok", outputs=outputs, **more)
+    Execution.objects.filter(pk=execution.pk).update(queued_at=timezone.now() - timedelta(minutes=minutes_ago))
+    return execution
+
+
+class TestAStrangerAndAColleague:
+    @pytest.mark.parametrize("route", ["notebook", "notebook_document", "download_notebook"])
+    def test_find_nothing(self, client: Client, notebook: Notebook, bob: Any, charlie: Any, route: str) -> None:
+        for user in (bob, charlie):
+            client.force_login(user)
+            assert client.get(reverse(route, args=[notebook.pk])).status_code == 404
+
+    @pytest.mark.parametrize("route", ["rename_notebook", "delete_notebook", "restore_notebook"])
+    def test_change_nothing(self, client: Client, notebook: Notebook, bob: Any, charlie: Any, route: str) -> None:
+        for user in (bob, charlie):
+            client.force_login(user)
+            assert client.post(reverse(route, args=[notebook.pk]), {"title": "mine"}).status_code == 404
+            assert put(client, notebook, 1, document_of(code_cell("a"))).status_code == 404
+        notebook.refresh_from_db()
+        assert (notebook.title, notebook.version, notebook.deleted_at) == ("Study", 1, None)
+
+    def test_without_a_login_is_asked_to_sign_in(self, client: Client, notebook: Notebook) -> None:
+        answer = client.get(reverse("notebook", args=[notebook.pk]))
+        assert answer.status_code == 302
+        assert answer["Location"].startswith(reverse("login"))
+
+
+class TestSaving:
+    def test_counts_the_version_up(self, signed_in: Client, notebook: Notebook) -> None:
+        answer = put(signed_in, notebook, 1, document_of(code_cell("a", "1+1")))
+        assert answer.json() == {"version": 2}
+        notebook.refresh_from_db()
+        assert notebook.document["cells"][0]["source"] == "1+1"
+
+    def test_from_a_stale_tab_changes_nothing_and_says_so(self, signed_in: Client, notebook: Notebook) -> None:
+        put(signed_in, notebook, 1, document_of(code_cell("a", "new")))
+        answer = put(signed_in, notebook, 1, document_of(code_cell("a", "stale")))
+        assert answer.status_code == 409
+        assert answer.json()["version"] == 2
+        notebook.refresh_from_db()
+        assert notebook.document["cells"][0]["source"] == "new"
+
+    def test_needs_a_csrf_token(self, alice: Any, notebook: Notebook) -> None:
+        client = Client(enforce_csrf_checks=True)
+        client.force_login(alice)
+        assert put(client, notebook, 1, document_of(code_cell("a"))).status_code == 403
+
+    def test_refuses_what_is_too_large(self, signed_in: Client, notebook: Notebook, settings: Any) -> None:
+        settings.MAX_NOTEBOOK_BYTES = 1000
+        answer = put(signed_in, notebook, 1, document_of(code_cell("a", "x" * 2000)))
+        assert answer.status_code == 413
+        assert "at most" in answer.json()["message"]
+
+    @pytest.mark.parametrize(
+        ("body", "said"),
+        [
+            ("{", "not JSON"),
+            ("[]", "version"),
+            ('{"version": "1", "document": {}}', "version"),
+            ('{"version": 1, "document": {}}', "nbformat 4.5"),
+            ('{"version": 1, "document": []}', "JSON object"),
+        ],
+    )
+    def test_says_what_is_wrong(self, signed_in: Client, notebook: Notebook, body: str, said: str) -> None:
+        url = reverse("notebook_document", args=[notebook.pk])
+        answer = signed_in.put(url, body, content_type="application/json")
+        assert answer.status_code == 400
+        assert said in answer.json()["message"]
+
+    def test_keeps_outputs_that_the_tab_does_not_send(self, signed_in: Client, notebook: Notebook) -> None:
+        old = [{"output_type": "stream", "name": "stdout", "text": "kept"}]
+        notebook.document = document_of(code_cell("a", outputs=old, execution_count=3))
+        notebook.save()
+        put(signed_in, notebook, 1, document_of(code_cell("a", "edited")))
+        notebook.refresh_from_db()
+        assert notebook.document["cells"][0]["outputs"] == old
+        assert notebook.document["cells"][0]["source"] == "edited"
+
+
+class TestReading:
+    def test_fills_in_the_latest_outputs_of_each_cell(self, signed_in: Client, notebook: Notebook, alice: Any) -> None:
+        notebook.document = document_of(code_cell("a"), code_cell("b"))
+        notebook.save()
+        new = [{"output_type": "stream", "name": "stdout", "text": "new"}]
+        executed(notebook, alice, "a", [], minutes_ago=5)
+        latest = executed(notebook, alice, "a", new, execution_count=2)
+        answer = signed_in.get(reverse("notebook_document", args=[notebook.pk])).json()
+        first, second = answer["document"]["cells"]
+        assert (first["outputs"], first["execution_count"]) == (new, 2)
+        assert second["outputs"] == []
+        assert [each["id"] for each in answer["executions"]] == [str(latest.pk)]
+        assert answer["session"]["reason"] == "cooldown"
+
+    def test_takes_nothing_from_another_tenant_or_person(
+        self, signed_in: Client, notebook: Notebook, alice: Any, bob: Any, other: Any
+    ) -> None:
+        notebook.document = document_of(code_cell("a"))
+        notebook.save()
+        outputs = [{"output_type": "stream", "name": "stdout", "text": "secret"}]
+        executed(notebook, bob, "a", outputs)
+        executed(notebook, alice, "a", outputs, tenant=other)
+        answer = signed_in.get(reverse("notebook_document", args=[notebook.pk]))
+        assert "secret" not in answer.content.decode()
+
+    def test_leaves_cleared_outputs_out(self) -> None:
+        execution = Execution(id=uuid.uuid4(), cell="a", outputs=[{"output_type": "stream", "name": "stdout", "text": "x"}])
+        cleared = document_of(code_cell("a", metadata={"thermae": {"cleared": str(execution.pk)}}))
+        assert fill_outputs(cleared, {"a": execution})["cells"][0]["outputs"] == []
+        assert keep_outputs(copy.deepcopy(cleared), document_of(code_cell("a", outputs=[1])))["cells"][0]["outputs"] == []
+
+    def test_downloads_as_a_notebook_file(self, signed_in: Client, notebook: Notebook) -> None:
+        answer = signed_in.get(reverse("download_notebook", args=[notebook.pk]))
+        assert answer["Content-Disposition"] == 'attachment; filename="study.ipynb"'
+        check(json.loads(answer.content))
+
+
+class TestADocument:
+    def test_that_is_new_is_valid(self) -> None:
+        check(new_document("python3", "Python"))
+
+    def test_names_the_cell_that_is_wrong(self) -> None:
+        with pytest.raises(InvalidDocument, match="cell 2"):
+            check(document_of(code_cell("a"), {"id": "b", "cell_type": "markdown", "metadata": {}}))
+
+    def test_with_two_cells_of_one_id_is_refused(self) -> None:
+        with pytest.raises(InvalidDocument, match="same id"):
+            check(document_of(code_cell("a"), code_cell("a")))
+
+    @pytest.mark.parametrize("cells", [None, 3, [3], [None], {"a": 1}, [{"id": 3, "cell_type": "code"}]])
+    def test_of_another_shape_is_refused_in_words(self, cells: Any) -> None:
+        with pytest.raises(InvalidDocument):
+            check({**new_document("python3", "Python"), "cells": cells})
+
+    def test_with_too_many_cells_is_refused(self) -> None:
+        with pytest.raises(InvalidDocument, match="at most"):
+            check(document_of(*(code_cell(f"c{n}") for n in range(5001))))
