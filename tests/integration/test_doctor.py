@@ -1,0 +1,66 @@
+"""`manage.py doctor` says, for each thing that an installation needs, that it is well or what to do.
+
+That all is well, with a real sandbox, is in test_run.py.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.services import RedisServer
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def manage(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("THERMAE_", "DJANGO_"))}
+    return subprocess.run(
+        [sys.executable, "manage.py", *command],
+        cwd=ROOT, env={**clean, "THERMAE_STATE_DIR": str(folder), **environment},
+        capture_output=True, text=True, timeout=90,
+    )  # fmt: skip
+
+
+def doctor(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    defaults = {"THERMAE_RUNTIME": "memory", "THERMAE_REDIS_URL": "redis://127.0.0.1:1/0"}
+    return manage(folder, "doctor", **{**defaults, **environment})
+
+
+def line_of(report: str, subject: str) -> str:
+    return "\n".join(line for line in report.splitlines() if f" {subject} " in line)
+
+
+def test_a_fresh_checkout_is_told_what_to_do_next(tmp_path: Path) -> None:
+    done = doctor(tmp_path)
+    assert done.returncode == 1
+    assert "run: manage.py migrate" in done.stdout
+    assert "make run" in line_of(done.stdout, "redis")
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_an_engine_that_does_not_answer_is_named_with_its_address(tmp_path: Path) -> None:
+    manage(tmp_path, "migrate", "-v0")
+    done = doctor(tmp_path, THERMAE_RUNTIME="docker", THERMAE_DOCKER_HOST=f"unix://{tmp_path}/none.sock")
+    assert done.returncode == 1
+    assert f"{tmp_path}/none.sock" in line_of(done.stdout, "docker")
+    assert "THERMAE_DOCKER_HOST" in done.stdout
+
+
+def test_a_database_that_does_not_answer_is_said_once_for_each_check_and_nothing_breaks(tmp_path: Path) -> None:
+    done = doctor(tmp_path, THERMAE_DATABASE_URL="postgres://nobody@127.0.0.1:1/none")
+    assert done.returncode == 1
+    assert "check THERMAE_DATABASE_URL" in done.stdout
+    assert "ok   disk" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.redis
+def test_redis_without_a_worker_is_half_of_it(tmp_path: Path, redis_server: RedisServer) -> None:
+    manage(tmp_path, "migrate", "-v0")
+    done = doctor(tmp_path, THERMAE_REDIS_URL=redis_server.url)
+    assert line_of(done.stdout, "redis").startswith("ok")
+    assert "no Celery worker answers" in line_of(done.stdout, "worker")
+    assert done.returncode == 1
