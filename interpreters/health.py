@@ -1,71 +1,88 @@
-"""`/healthz`: this process answers. `/healthz/ready`: it can do its work; each part says "ok" or what is wrong.
+"""Whether this process lives, and whether the installation can do its work.
 
-The web process must not touch the engine. That it answers is known from the worker: every look at a pool that
-reached the engine leaves its time in the pool's row.
+Web never asks the engine. A worker that reaches it writes down when it last looked at a pool: that is its heartbeat.
 """
 
-from collections.abc import Callable
-from datetime import timedelta
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
-import redis
+import redis.asyncio
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.models import Max
+from django.db.models import Count, Max
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from interpreters.models import SessionPool
+from interpreters.models.threads import in_thread
 
-REDIS_TIMEOUT = 1.0  # seconds
-OK = "ok"
-
-
-@require_safe
-def live(request: HttpRequest) -> JsonResponse:
-    return JsonResponse({"status": OK})
+# Seconds for each part to answer.
+PATIENCE = 2.0
 
 
-@require_safe
-def ready(request: HttpRequest) -> JsonResponse:
-    parts = {name: check() for name, check in CHECKS.items()}
-    well = all(said == OK for said in parts.values())
-    return JsonResponse({"status": OK if well else "failing", **parts}, status=200 if well else 503)
+class Unwell(Exception):
+    """A part does not do its work; the message says what to do."""
 
 
-def _database() -> str:
+async def live(request: HttpRequest) -> JsonResponse:
+    """This process answers."""
+    return JsonResponse({"status": "ok"})
+
+
+async def ready(request: HttpRequest) -> JsonResponse:
+    """Every part that sessions need, each "ok" or what is wrong; 503 unless all are well."""
+    checks = {"database": database, "redis": redis_server, "engine": engine}
+    findings = dict(zip(checks, await asyncio.gather(*map(_finding, checks.values())), strict=True))
+    well = all(finding == "ok" for finding in findings.values())
+    return JsonResponse({"status": "ok" if well else "unwell", **findings}, status=200 if well else 503)
+
+
+async def _finding(check: Callable[[], Awaitable[None]]) -> str:
     try:
-        connection.ensure_connection()
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+        async with asyncio.timeout(PATIENCE):
+            await check()
+    except Unwell as finding:
+        return str(finding)
+    except TimeoutError:
+        return f"It did not answer within {PATIENCE:.0f} s."
+    return "ok"
+
+
+async def database() -> None:
+    try:
+        await in_thread(_select)()
     except DatabaseError as error:
-        return f"the database does not answer: {type(error).__name__}"
-    return OK
+        raise Unwell("The database does not answer: see THERMAE_DATABASE_URL.") from error
 
 
-def _redis() -> str:
-    server = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=REDIS_TIMEOUT, socket_connect_timeout=REDIS_TIMEOUT)
+def _select() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+async def redis_server() -> None:
+    if not str(settings.CHANNEL_LAYERS["default"]["BACKEND"]).startswith("channels_redis"):
+        return
     try:
-        server.ping()
-    except redis.RedisError as error:
-        return f"Redis does not answer: {type(error).__name__}"
-    finally:
-        server.close()
-    return OK
+        async with redis.asyncio.from_url(settings.REDIS_URL) as server:
+            await server.ping()
+    except (redis.RedisError, OSError, ValueError) as error:
+        raise Unwell("Redis does not answer: see THERMAE_REDIS_URL.") from error
 
 
-def _engine() -> str:
+async def engine() -> None:
+    """A worker has looked at its engine lately. Nothing to look at is fine too."""
     try:
-        last = SessionPool.objects.aggregate(last=Max("maintained_at"))["last"]
-        pools = last is not None or SessionPool.objects.exists()
-    except DatabaseError:
-        return "unknown: the database does not answer"
-    if not pools:
-        return OK
-    patience = timedelta(seconds=6 * settings.MAINTAIN_INTERVAL + settings.DOCKER_TIMEOUT)
-    if last is None or last < timezone.now() - patience:
-        return "no worker has reached the engine lately: see that a worker runs, and its log"
-    return OK
+        seen, pools = await in_thread(_last_seen)()
+    except DatabaseError as error:
+        raise Unwell("Unknown while the database does not answer.") from error
+    late = timedelta(seconds=max(30.0, 6 * settings.MAINTAIN_INTERVAL))
+    if pools and (seen is None or timezone.now() - seen > late):
+        raise Unwell("No worker has reached its engine lately: check the Celery worker, beat, and the engine.")
 
 
-CHECKS: dict[str, Callable[[], str]] = {"database": _database, "redis": _redis, "engine": _engine}
+def _last_seen() -> tuple[datetime | None, int]:
+    """When any enabled pool was last looked at, and how many there are."""
+    found = SessionPool.objects.filter(enabled=True).aggregate(seen=Max("maintained_at"), pools=Count("pk"))
+    return found["seen"], found["pools"]

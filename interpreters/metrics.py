@@ -1,91 +1,95 @@
-"""`/metrics` for Prometheus.
+"""Prometheus metrics, read from the database at every scrape.
 
-What several processes change is counted from the database when it is asked for, so that every web process gives the
-same answer and workers need no port of their own. Only what a web process itself does is measured in it.
+What happens to sandboxes happens in workers; the rows know all of it, whichever process did it and however often it was
+restarted. Sums are over the rows that are kept: deleting old sessions makes them fall, as a restart would. Only leases
+are counted by the web process that gives them (`sessions.opening`).
 """
 
 import hmac
-from collections.abc import Iterator
+import ipaddress
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Avg, Count, Q
+from django.db.models import Count, Q, Sum
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_GET
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import REGISTRY
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from interpreters.lifecycle import LIVE, State
+from interpreters.lifecycle import OPEN
 from interpreters.models import Execution, Session, SessionPool
+from interpreters.models.threads import in_thread
 
-LEASE_SECONDS = Histogram(
-    "thermae_lease_seconds",
-    "Seconds to give a session to an identifier, by whether one was ready.",
-    ["pool", "start"],
-    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
-)
-REFUSED = Counter("thermae_leases_refused", "Sessions that could not be opened, by code of the refusal.", ["pool", "code"])
-LOOPBACK = ("127.0.0.1", "::1")
+POOL = ("pool", "tenant")  # the tenant is empty for a shared pool
+Names = Mapping[int, tuple[str, str]]
+LAUNCH_BUCKETS = (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 60)  # seconds
+
+
+async def metrics(request: HttpRequest) -> HttpResponse:
+    if not _may_scrape(request):
+        return HttpResponse("Scrape from this machine, or with THERMAE_METRICS_TOKEN as bearer token.\n", status=403)
+    return HttpResponse(await in_thread(generate_latest)(REGISTRY), content_type=CONTENT_TYPE_LATEST)
+
+
+def _may_scrape(request: HttpRequest) -> bool:
+    if settings.METRICS_TOKEN:
+        expected = f"Bearer {settings.METRICS_TOKEN}".encode()
+        return hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected)
+    # What a proxy forwards comes from this machine too, and is not meant.
+    return "X-Forwarded-For" not in request.headers and _is_loopback(request.META.get("REMOTE_ADDR", ""))
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 class Rows(Collector):
-    """What the tables say at the moment of the scrape."""
+    """What the database knows."""
 
-    def collect(self) -> Iterator[Metric]:
-        yield from self._pools()
-        yield self._ended()
+    def describe(self) -> Iterable[Metric]:
+        return ()  # registering must not ask the database
+
+    def collect(self) -> Iterable[Metric]:
+        pools = list(SessionPool.objects.with_counts().select_related("tenant").order_by("pk"))
+        names = {pool.pk: (pool.name, pool.tenant.slug if pool.tenant else "") for pool in pools}
+        for state in OPEN:
+            gauge = GaugeMetricFamily(f"thermae_sessions_{state}", f"Sessions that are {state}.", labels=POOL)
+            for pool in pools:
+                gauge.add_metric(names[pool.pk], getattr(pool, state))
+            yield gauge
+        yield from self._launches(names)
+        yield self._reaped(names)
         yield self._executions()
 
-    def _pools(self) -> Iterator[Metric]:
-        sessions = GaugeMetricFamily("thermae_sessions", "Sessions alive, by state.", labels=["tenant", "pool", "state"])
-        limits = GaugeMetricFamily("thermae_pool_limit", "What a pool is set to.", labels=["tenant", "pool", "limit"])
-        failures = GaugeMetricFamily("thermae_pool_failures", "Failed launches in a row.", labels=["tenant", "pool"])
-        launch = GaugeMetricFamily(
-            "thermae_launch_seconds", "Mean seconds from creating to ready, of the live.", labels=["tenant", "pool"]
-        )
-        counts = {state.value: Count("sessions", filter=Q(sessions__state=state)) for state in LIVE}
-        alive = Avg("sessions__launch_seconds", filter=Q(sessions__state__in=LIVE))
-        for pool in SessionPool.objects.select_related("tenant").annotate(**counts, mean_launch=alive):
-            labels = [pool.tenant.slug if pool.tenant else "", pool.name]
-            for state in LIVE:
-                sessions.add_metric([*labels, state.value], getattr(pool, state.value))
-            limits.add_metric([*labels, "ready_instances"], pool.ready_instances)
-            limits.add_metric([*labels, "max_concurrent"], pool.max_concurrent)
-            failures.add_metric(labels, pool.failures)
-            if pool.mean_launch is not None:
-                launch.add_metric(labels, pool.mean_launch)
-        yield from (sessions, limits, failures, launch)
+    def _launches(self, names: Names) -> Iterable[Metric]:
+        histogram = HistogramMetricFamily("thermae_launch_seconds", "From its turn to start to ready.", labels=POOL)
+        counts: dict[str, Any] = {
+            f"le_{n}": Count("pk", filter=Q(launch_seconds__lte=bound)) for n, bound in enumerate(LAUNCH_BUCKETS)
+        }
+        launched = Session.objects.exclude(launch_seconds=None).values("pool").order_by("pool")
+        rows: Iterable[Any] = launched.annotate(**counts, number=Count("pk"), total=Sum("launch_seconds"))
+        for row in rows:
+            buckets = [(str(float(bound)), row[f"le_{n}"]) for n, bound in enumerate(LAUNCH_BUCKETS)]
+            histogram.add_metric(names[row["pool"]], [*buckets, ("+Inf", row["number"])], row["total"])
+        yield histogram
 
-    def _ended(self) -> Metric:
-        family = CounterMetricFamily("thermae_sessions_ended", "Sessions gone, by reason.", labels=["pool", "reason"])
-        gone = Session.objects.filter(state=State.GONE).values_list("pool__name", "reason")
-        for pool, reason, n in gone.annotate(n=Count("id")).order_by():
-            family.add_metric([pool, reason], n)
-        return family
+    def _reaped(self, names: Names) -> Metric:
+        counter = CounterMetricFamily("thermae_reaped", "Sessions that ended, by reason.", labels=(*POOL, "reason"))
+        ended = Session.objects.exclude(reason="").values("pool", "reason").order_by("pool", "reason")
+        for row in ended.annotate(number=Count("pk")):
+            counter.add_metric((*names[row["pool"]], row["reason"]), row["number"])
+        return counter
 
     def _executions(self) -> Metric:
-        family = CounterMetricFamily("thermae_executions", "Executions, by status.", labels=["status"])
-        for status, n in Execution.objects.values_list("status").annotate(n=Count("id")).order_by():
-            family.add_metric([status], n)
-        return family
+        counter = CounterMetricFamily("thermae_executions", "Executions, by what is known of them.", labels=("status",))
+        for row in Execution.objects.values("status").order_by("status").annotate(number=Count("pk")):
+            counter.add_metric((row["status"],), row["number"])
+        return counter
 
 
-@require_GET
-def metrics(request: HttpRequest) -> HttpResponse:
-    """To who sends METRICS_TOKEN; without one set, only to this machine itself."""
-    if not _may_read(request):
-        return HttpResponse("Send “Authorization: Bearer <THERMAE_METRICS_TOKEN>”.\n", status=403, content_type="text/plain")
-    return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
-
-
-def _may_read(request: HttpRequest) -> bool:
-    if settings.METRICS_TOKEN:
-        sent = request.headers.get("Authorization", "").encode()
-        return hmac.compare_digest(sent, f"Bearer {settings.METRICS_TOKEN}".encode())
-    # Behind a proxy everybody comes from this machine: what it forwards for somebody else does not count as local.
-    return request.META.get("REMOTE_ADDR") in LOOPBACK and "X-Forwarded-For" not in request.headers
-
-
-def register() -> None:
-    """Once in a process, when its models are loaded."""
-    REGISTRY.register(Rows())
+REGISTRY.register(Rows())

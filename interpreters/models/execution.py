@@ -53,3 +53,7 @@ class Execution(models.Model):
 
     def __str__(self) -> str:
         return f"{self.id} ({self.status})"
+
+    @property
+    def final(self) -> bool:
+        return self.status not in (self.Status.QUEUED, self.Status.RUNNING)

@@ -19,7 +19,7 @@ from interpreters.sessions.executing import (
     usage,
 )
 from interpreters.sessions.following import Follower, changes, running
-from interpreters.sessions.opening import close, describe, issue_token, keep_alive, list_open, open, pools
+from interpreters.sessions.opening import close, describe, described, issue_token, keep_alive, list_open, open, pools
 from interpreters.sessions.problems import Problem
 from interpreters.sessions.reading import list_of, read
 
@@ -31,6 +31,7 @@ __all__ = [
     "changes",
     "close",
     "describe",
+    "described",
     "files",
     "get",
     "give_input",

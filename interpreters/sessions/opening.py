@@ -1,9 +1,12 @@
 """Opening, listing and ending sessions, and the words for what they are doing."""
 
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+
+from prometheus_client import Counter, Histogram
 
 from interpreters.lifecycle import Phase, Reason, State
 from interpreters.models import BadIdentifier, Lease, NoInstance, Session, SessionPool
@@ -11,6 +14,14 @@ from interpreters.models.threads import in_thread
 from interpreters.sessions import access, problems
 from tenants.authentication import Actor
 from tenants.models import ApiToken, Scope
+
+LEASE_SECONDS = Histogram(
+    "thermae_lease_seconds",
+    "The lease of a session, by whether it was live, ready, or has to be started.",
+    ("pool", "kind"),
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+COLD_STARTS = Counter("thermae_cold_starts", "Leases for which nothing was ready.", ("pool",))
 
 SHORTEST_TOKEN, LONGEST_TOKEN = 60, 24 * 3600  # seconds
 # The newest sessions that a list shows.
@@ -31,10 +42,16 @@ def open(actor: Actor, pool: str, identifier: str) -> Lease:
     found = SessionPool.objects.usable_by(actor.tenant).filter(name=pool).first()
     if found is None:
         raise problems.NotFound(f"There is no pool named {pool!r:.80}: GET /pools lists those that you may use.")
+    began = time.perf_counter()
     try:
-        return found.lease(actor.tenant, actor.user, identifier)
+        lease = found.lease(actor.tenant, actor.user, identifier)
     except (BadIdentifier, NoInstance) as refusal:
         raise problems.of_pool(refusal) from refusal
+    kind = "live" if not lease.fresh else "cold" if lease.cold else "ready"
+    LEASE_SECONDS.labels(pool, kind).observe(time.perf_counter() - began)
+    if kind == "cold":
+        COLD_STARTS.labels(pool).inc()
+    return lease
 
 
 @in_thread
@@ -98,6 +115,8 @@ def describe(session: Session) -> dict[str, Any]:
         "message": _sentence(session, position),
     }
 
+
+described = in_thread(describe)
 
 STARTING: Mapping[str, str] = {
     Phase.QUEUED: "Waiting for its turn to start.",

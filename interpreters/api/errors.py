@@ -1,0 +1,62 @@
+"""Every error in one shape: `{"error": "<code>", "message": "<what to do>"}`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from interpreters.sessions import Problem, problems
+from tenants.authentication import NotAllowed
+
+
+def render(problem: Problem) -> HttpResponse:
+    response = JsonResponse({"error": problem.code, "message": problem.message}, status=problem.status)
+    if problem.retry_after is not None:
+        response["Retry-After"] = str(problem.retry_after)
+    if problem.status == 401:
+        response["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def no_such_address(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return render(problems.NotFound("There is nothing at this address: see /api/v1/docs."))
+
+
+def told(errors: Sequence[dict[str, Any]]) -> str:
+    """Pydantic's findings as a sentence: where, and what is expected there."""
+    sentences = []
+    for error in errors[:3]:
+        place = ".".join(str(part) for part in error["loc"][1:] if part not in ("body", "payload"))
+        sentences.append(f"{place or 'the body'}: {error['msg'][0].lower()}{error['msg'][1:]}")
+    return f"Correct {'; '.join(sentences)}."
+
+
+def install(api: NinjaAPI) -> None:
+    @api.exception_handler(Problem)
+    def _(request: HttpRequest, error: Problem) -> HttpResponse:
+        return render(error)
+
+    @api.exception_handler(NotAllowed)
+    def _(request: HttpRequest, error: NotAllowed) -> HttpResponse:
+        return render(problems.of_tenants(error))
+
+    @api.exception_handler(ValidationError)
+    def _(request: HttpRequest, error: ValidationError) -> HttpResponse:
+        return render(problems.BadRequest(told(error.errors), "invalid"))
+
+    @api.exception_handler(RequestDataTooBig)
+    def _(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+        return render(problems.TooLarge("This body is too large: put data into a file and upload that."))
+
+    @api.exception_handler(HttpError)
+    def _(request: HttpRequest, error: HttpError) -> HttpResponse:
+        problem = problems.BadRequest(f"{error.message}. Send a JSON object with its Content-Type.")
+        problem.status = error.status_code
+        return render(problem)
+
+    @api.exception_handler(Http404)
+    def _(request: HttpRequest, error: Http404) -> HttpResponse:
+        return no_such_address(request)

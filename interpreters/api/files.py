@@ -1,0 +1,122 @@
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from posixpath import basename
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import StreamingHttpResponse
+from django.utils.http import content_disposition_header
+from ninja import Router, Status
+
+from interpreters import sessions
+from interpreters.api.caller import Request
+from interpreters.api.schemas import ERRORS, Folder
+from interpreters.client.base import Download
+from interpreters.sessions import files, problems
+
+router = Router(tags=["files"])
+
+CHUNK = 256 * 1024
+RANGE = re.compile(r"bytes=(\d{1,18})?-(\d{1,18})?")
+Opening = Callable[[int], AbstractAsyncContextManager[Download]]
+
+
+@router.get("/sessions/{uuid:session}/files", response={200: Folder, **ERRORS}, summary="What is in a folder")
+async def list_files(request: Request, session: UUID, path: str = "") -> dict[str, Any]:
+    return await files.list_folder(await sessions.get(request.auth, session), path)
+
+
+@router.get("/sessions/{uuid:session}/files/{path:path}", summary="A file, or by Range a part of it")
+async def download(request: Request, session: UUID, path: str) -> StreamingHttpResponse:
+    found = await sessions.get(request.auth, session)
+
+    def opening(start: int) -> AbstractAsyncContextManager[Download]:
+        return files.download(found, path, start)
+
+    return await _sent(opening, basename(path), request.headers.get("Range", ""))
+
+
+@router.put("/sessions/{uuid:session}/files/{path:path}", response={204: None, **ERRORS}, summary="Write a file")
+async def upload(request: Request, session: UUID, path: str) -> Status[None]:
+    found = await sessions.get(request.auth, session)
+    if int(request.headers.get("Content-Length") or 0) > settings.MAX_UPLOAD_BYTES:
+        raise files.too_large()
+    await files.upload(found, path, _body(request))
+    return Status(204, None)
+
+
+@router.post("/sessions/{uuid:session}/files/{path:path}", response={201: None, **ERRORS}, summary="Make a folder")
+async def make_folder(request: Request, session: UUID, path: str) -> Status[None]:
+    await files.make_folder(await sessions.get(request.auth, session), path)
+    return Status(201, None)
+
+
+@router.delete("/sessions/{uuid:session}/files/{path:path}", response={204: None, **ERRORS}, summary="Delete")
+async def delete(request: Request, session: UUID, path: str) -> Status[None]:
+    await files.delete(await sessions.get(request.auth, session), path)
+    return Status(204, None)
+
+
+@router.get("/sessions/{uuid:session}/archive", summary="A folder as a zip")
+async def archive(request: Request, session: UUID, path: str = "") -> StreamingHttpResponse:
+    found = await sessions.get(request.auth, session)
+    return await _sent(lambda _: files.archive(found, path), f"{basename(path.rstrip('/')) or 'files'}.zip", "")
+
+
+async def _body(request: Request) -> AsyncIterator[bytes]:
+    """The body in pieces, from the file that the server has spooled it to."""
+    while chunk := request.read(CHUNK):
+        yield chunk
+
+
+# --- Sending ---
+
+
+async def _sent(opening: Opening, name: str, wanted: str) -> StreamingHttpResponse:
+    """A download as a response. Always an attachment: what a sandbox made is no page of ours."""
+    start, end = await _range(opening, wanted)
+    body = _opened(opening, start, end)
+    size = await anext(body)
+    last = size - 1 if isinstance(size, int) and end is None else end
+    response = StreamingHttpResponse(body, content_type="application/octet-stream")
+    response["Content-Disposition"] = content_disposition_header(True, name)
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response["Cache-Control"] = "no-store"
+    if isinstance(size, int):
+        last = min(size - 1, last if last is not None else size - 1)
+        response["Accept-Ranges"] = "bytes"
+        response["Content-Length"] = str(last - start + 1)
+        if wanted and (start, last) != (0, size - 1):
+            response.status_code = 206
+            response["Content-Range"] = f"bytes {start}-{last}/{size}"
+    return response
+
+
+async def _opened(opening: Opening, start: int, end: int | None) -> AsyncGenerator[Any, None]:
+    """First the size of the whole, then the bytes from `start` to `end`, `end` included."""
+    async with opening(start) as download:
+        yield download.size
+        left = end - start + 1 if end is not None else None
+        async for chunk in download.body:
+            if left is not None:
+                chunk = chunk[:left]
+                left -= len(chunk)
+            yield chunk
+            if left == 0:
+                return
+
+
+async def _range(opening: Opening, wanted: str) -> tuple[int, int | None]:
+    """First and last byte of a Range header. One that we do not understand is ignored, as HTTP wants it."""
+    match = RANGE.fullmatch(wanted.replace(" ", ""))
+    if match is None or match[1] is match[2] is None:
+        return 0, None
+    if match[1] is None:  # the last so many bytes
+        async with opening(0) as download:
+            return max(0, (download.size or 0) - int(match[2])), None
+    start, end = int(match[1]), int(match[2]) if match[2] else None
+    if end is not None and end < start:
+        raise problems.BadRequest("The Range ends before it begins.", "bad_range")
+    return start, end
