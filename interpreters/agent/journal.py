@@ -22,7 +22,8 @@ class Journal:
         if message.msg_type == "stream" and not message.lost:
             name, text = message.parsed.get("name"), message.parsed.get("text")
             if name in ("stdout", "stderr") and isinstance(text, str):
-                self._streams.write(owner, name, text, message.header, parent)
+                content = message.content if len(message.parsed) == 2 else b""
+                self._streams.write(owner, name, text, message.header, parent, content)
             return
         self._streams.flush(owner)
         content, metadata, buffers = message.content, message.metadata, _buffers(message)

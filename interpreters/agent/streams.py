@@ -21,6 +21,7 @@ class _Pending:
     quiet_until: float
     texts: list[str] = field(default_factory=list)
     size: int = 0
+    content: bytes = b""  # as the kernel wrote it, while there is one text only
     timer: asyncio.TimerHandle | None = None
 
 
@@ -31,17 +32,21 @@ class Streams:
         self._log = log
         self._pending: dict[tuple[Owner, str], _Pending] = {}
 
-    def write(self, owner: Owner, name: str, text: str, header: bytes, parent: bytes) -> None:
+    def write(self, owner: Owner, name: str, text: str, header: bytes, parent: bytes, content: bytes) -> None:
+        """`content` is the message's, with nothing in it but `name` and `text`."""
         key = (owner, name)
         loop = asyncio.get_running_loop()
         pending = self._pending.get(key)
         if pending is None:
             pending = self._pending[key] = _Pending(header, parent, 0.0)
+        if pending.size + len(text) > MOST_TEXT:
+            self._flush(key, pending)  # what is large enough already stays as it is
+        pending.content = b"" if pending.texts else content
         pending.texts.append(text)
         pending.size += len(text)
         pending.header = header
         wait = pending.quiet_until - loop.time()
-        if wait <= 0 or pending.size >= MOST_TEXT:
+        if wait <= 0 or pending.size >= MOST_TEXT // 2:
             self._flush(key, pending)
         elif pending.timer is None:
             pending.timer = loop.call_later(wait, self._flush, key, pending)
@@ -61,13 +66,16 @@ class Streams:
             pending.timer = None
         if not pending.texts:
             return
-        text = pending.texts[0] if len(pending.texts) == 1 else "".join(pending.texts)
-        pending.texts, pending.size = [], 0
+        contents = self._contents(key[1], pending)
+        pending.texts, pending.size, pending.content = [], 0, b""
         pending.quiet_until = asyncio.get_running_loop().time() + INTERVAL
-        owner, name = key
-        for piece in pieces(text):
-            content = b'{"name":"%b","text":%b}' % (name.encode(), piece)
-            self._log.append(owner, "iopub", pending.header, pending.parent, content)
+        for content in contents:
+            self._log.append(key[0], "iopub", pending.header, pending.parent, content)
+
+    def _contents(self, name: str, pending: _Pending) -> list[bytes]:
+        if pending.content and len(pending.content) <= MOST_TEXT:
+            return [pending.content]  # encoding it again would be a third of the work of a flood
+        return [b'{"name":"%b","text":%b}' % (name.encode(), piece) for piece in pieces("".join(pending.texts))]
 
 
 def pieces(text: str) -> list[bytes]:
