@@ -1,6 +1,7 @@
 """The list of notebooks, and what is done to a notebook as a whole."""
 
 import json
+from datetime import timedelta
 from uuid import UUID
 
 from django.contrib import messages
@@ -8,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.text import slugify
+from django.utils.timesince import timesince
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_POST
 
@@ -29,7 +31,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     pools = pool_cards(request.tenant)
     languages = {pool.name: pool.language for pool in pools}
     rows = [
-        {"notebook": notebook, "language": languages.get(notebook.pool, notebook.pool)}
+        {"notebook": notebook, "language": languages.get(notebook.pool, notebook.pool), "when": _opened(notebook)}
         for notebook in sorted(notebooks, key=lambda one: one.opened_at or one.updated_at, reverse=True)
     ]
     deleted = request.session.pop("deleted_notebook", None)
@@ -112,6 +114,15 @@ def download(request: HttpRequest, notebook_id: UUID) -> HttpResponse:
     response = HttpResponse(json.dumps(document, indent=1, ensure_ascii=False), content_type="application/x-ipynb+json")
     response["Content-Disposition"] = f'attachment; filename="{slugify(notebook.title) or "notebook"}.ipynb"'
     return response
+
+
+def _opened(notebook: Notebook) -> str:
+    """When it was opened, for people: “opened 3 hours ago”."""
+    if notebook.opened_at is None:
+        return "not opened yet"
+    if timezone.now() - notebook.opened_at < timedelta(minutes=1):
+        return "opened just now"
+    return f"opened {timesince(notebook.opened_at, depth=1)} ago"
 
 
 def _title(request: HttpRequest) -> str:

@@ -1,5 +1,6 @@
 import type { ComponentChildren, VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { Icon } from "./Icon";
 
 interface Props {
   title: string;
@@ -19,7 +20,12 @@ export function Dialog({ title, children, wide = false, close }: Props): VNode {
   return (
     <dialog ref={dialog} class={wide ? "wide" : ""} aria-label={title} onClose={close} onClick={(event) => event.target === dialog.current && close()}>
       <div class="dialog-inner">
-        <h2>{title}</h2>
+        <div class="dialog-head">
+          <h2>{title}</h2>
+          <button class="button quiet icon" aria-label="Close" onClick={close}>
+            <Icon name="close" size={16} />
+          </button>
+        </div>
         {children}
       </div>
     </dialog>

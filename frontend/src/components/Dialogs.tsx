@@ -43,7 +43,7 @@ function Help({ close }: { close(): void }): VNode {
               {group.keys.map(([keys, what]) => (
                 <div key={keys}>
                   <dt>
-                    {keys.split(" ").map((key) => (/^(or|to)$|,$/.test(key) ? ` ${key} ` : <kbd>{key}</kbd>))}
+                    {keys.split(" ").map((key) => (key === "or" ? " or " : <><kbd>{key.replace(/,$/, "")}</kbd>{key.endsWith(",") && ", "}</>))}
                   </dt>
                   <dd>{what}</dd>
                 </div>
@@ -51,11 +51,6 @@ function Help({ close }: { close(): void }): VNode {
             </dl>
           </section>
         ))}
-      </div>
-      <div class="actions">
-        <button class="button primary" onClick={close}>
-          Close
-        </button>
       </div>
     </Dialog>
   );

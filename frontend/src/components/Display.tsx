@@ -64,7 +64,7 @@ function Image({ type, value, data, metadata }: { type: string; value: unknown; 
   const [width, height] = [about.width, about.height].map((length) => (typeof length === "number" ? length : undefined));
   return (
     <div class="output image-output">
-      <img src={imageAddress(type, value)} alt={alt} width={width} height={height} loading="lazy" decoding="async" />
+      <img src={imageAddress(type, value)} alt={alt} width={width} height={height} decoding="async" />
     </div>
   );
 }

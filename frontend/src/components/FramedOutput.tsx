@@ -36,7 +36,7 @@ export function FramedOutput({ html, script }: { html?: string; script?: string 
 
   return (
     <div class="output frame-output">
-      <iframe ref={frame} src={addresses.frame} sandbox="allow-scripts" title="Output drawn with HTML" style={{ height: `${height}px` }} loading="lazy" />
+      <iframe ref={frame} src={addresses.frame} sandbox="allow-scripts" title="Output drawn with HTML" style={{ height: `${height}px` }} />
     </div>
   );
 }

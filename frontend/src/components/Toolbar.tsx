@@ -38,7 +38,7 @@ interface ToolProps {
 
 function Tool({ icon, label, hint, act, disabled = false, primary = false, words = false }: ToolProps): VNode {
   return (
-    <button class={`button tool${primary ? " primary" : " quiet"}${words || primary ? " words" : ""}`} title={hint} aria-label={label === "Code" || label === "Text" ? `Add ${label.toLowerCase()} cell` : label} disabled={disabled} onClick={act}>
+    <button class={`button tool${primary ? " primary" : " quiet"}${words || primary ? " words" : ""}${icon === "keyboard" ? " keys" : ""}`} title={hint} aria-label={label === "Code" || label === "Text" ? `Add ${label.toLowerCase()} cell` : label} disabled={disabled} onClick={act}>
       <Icon name={icon} />
       <span class="tool-label" aria-hidden="true">{label}</span>
     </button>

@@ -77,5 +77,5 @@ export function TerminalView({ session, name, shown, query }: Props): VNode {
     if (shown && query.step && query.text) search.current?.findPrevious(query.text);
   }, [query]);
 
-  return <div ref={holder} class="terminal" role="tabpanel" aria-label={`Terminal ${name}`} hidden={!shown} />;
+  return <div ref={holder} class="terminal-holder" role="tabpanel" aria-label={`Terminal ${name}`} hidden={!shown} />;
 }
