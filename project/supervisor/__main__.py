@@ -59,6 +59,8 @@ class Supervisor:
         self._claim()
         self._configure()
         self._choose_password()
+        self._start_redis()
+        self._share()
         import django
 
         django.setup()
@@ -68,11 +70,11 @@ class Supervisor:
             installation.migrate()
             installation.seed(self.password)
             installation.collect_static()
+        # The web server comes up while the image is looked at.
+        web = self._start_web()
         self._prepare_runtime()
-        self._start_redis()
-        self._share()
-        self._start_servers()
-        api = self._wait_for_web()
+        self._start_worker()
+        api = self._wait_for(web)
         with step("An instance of Python is warm") as waiting:
             installation.wait_for_ready(installation.FIRST, waiting.detail, self._check)
         self._try_a_cell(api)
@@ -171,26 +173,27 @@ class Supervisor:
         self.shared.touch(mode=0o600)
         self.shared.write_text(text)
 
-    def _start_servers(self) -> None:
+    def _start_worker(self) -> None:
         celery = [sys.executable, "-m", "celery", "-A", "project", "worker"]
         options = ["--pool", "threads", "--concurrency", WORKER_THREADS, "--without-mingle", "--without-gossip"]
         beat = ["--beat", "--schedule", str(self.state / "beat-schedule"), "--loglevel", "INFO"]
-        # Before the web server, because it takes longer; SIGQUIT: what it was doing, the next start does.
         self._start(Child("Worker", [*celery, *options, *beat], self.logs / "worker.log", patience=8))
-        web = [sys.executable, "-m", "project.server", "--host", self.host, "--port", str(self.port)]
-        self._start(Child("Web", web, self.logs / "web.log"))
 
-    def _start(self, child: Child) -> None:
+    def _start_web(self) -> Child:
+        web = [sys.executable, "-m", "project.server", "--host", self.host, "--port", str(self.port)]
+        return self._start(Child("Web", web, self.logs / "web.log"))
+
+    def _start(self, child: Child) -> Child:
         self.children.append(child)
         child.start()
         self._record()
+        return child
 
     def _record(self) -> None:
         if self.lock:
             self.lock.record({child.name: child.process.pid for child in self.children if child.process})
 
-    def _wait_for_web(self) -> Api:
-        web = self.children[-1]
+    def _wait_for(self, web: Child) -> Api:
         probe = Api(self.api_host, self.port, "")
         with step("Web server answers"):
             web.wait_until(probe.live, 30)
@@ -247,12 +250,12 @@ class Supervisor:
 
     def stop(self) -> None:
         """End the processes, then the sandboxes, then Redis, and leave nothing."""
-        redis_first = [child for child in self.children if child.name == "Redis"]
-        for child in reversed([child for child in self.children if child not in redis_first]):
+        servers = [child for child in self.children if child.name != "Redis"]
+        for child in sorted(servers, key=lambda child: child.name != "Web"):
             child.stop()
-        if self.children:
+        if servers:
             self._remove_sandboxes()
-        for child in redis_first:
+        for child in self.children:
             child.stop()
         if self.lock:
             self.shared.unlink(missing_ok=True)

@@ -79,6 +79,6 @@ def _text(execution: dict[str, Any]) -> str:
     for output in execution.get("outputs") or []:
         text = output.get("text") or output.get("data", {}).get("text/plain", "")
         parts.append("".join(text))
-    if execution.get("status") != "ok":
-        raise TrialFailed(f"{CODE!r} ended as {execution.get('status')}: {execution}")
+    if execution.get("state") != "ok":
+        raise TrialFailed(f"{CODE!r} ended as {execution.get('state')}: {execution}")
     return "".join(parts).strip()
