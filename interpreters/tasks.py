@@ -28,6 +28,7 @@ from interpreters.models import InterpreterImage, Session, SessionPool, moved
 from interpreters.notices import Breaker
 from interpreters.outputs import collect_sync
 from interpreters.runtime import RuntimeUnavailable, get_runtime
+from interpreters.runtime.sockets import remove_socket_folder
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +86,9 @@ def tear_down_session(session_id: str) -> None:
     session = Session.objects.select_related("pool").filter(pk=session_id).first()
     if session:
         session.tear_down(get_runtime(), collect_sync)
+        if session.state == State.GONE:
+            # A launch that died before it made a sandbox has left its folder.
+            remove_socket_folder(session.pk)
 
 
 @shared_task
