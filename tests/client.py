@@ -153,7 +153,7 @@ class Tab:
                     if self._ended:
                         raise ConnectionError(f"closed with {self.socket.close_code} before {what}")
                     async with self._news:
-                        await self._news.wait_for(lambda: len(self.messages) > seen or self._ended)
+                        await self._news.wait_for(lambda seen=seen: len(self.messages) > seen or self._ended)
         except TimeoutError:
             tail = json.dumps(self.messages[-8:], indent=1)[:4000]
             raise AssertionError(f"no {what} within {patience} s; the last messages: {tail}") from None

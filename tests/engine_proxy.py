@@ -17,7 +17,7 @@ CHUNK = 64 * 1024
 
 @dataclass
 class Trap:
-    """Does something once, when a matching request comes by, and swallows it: before the engine sees it, or its answer."""
+    """Acts once, when a matching request comes by, and swallows it: before the engine sees it, or its answer."""
 
     request: re.Pattern[bytes]
     action: Callable[[], object]
@@ -29,8 +29,10 @@ class Trap:
         return not self.sprung.is_set() and line is not None and self.request.search(line[0]) is not None
 
     def spring(self) -> None:
-        self.sprung.set()
-        self.action()
+        # Several requests may have come by before the first was answered.
+        if not self.sprung.is_set():
+            self.action()
+            self.sprung.set()
 
 
 class EngineProxy:

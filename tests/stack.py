@@ -155,6 +155,11 @@ class Stack:
         return listed.stdout.split()
 
     @staticmethod
+    def remove_sandbox(session: str) -> None:
+        """As an operator does who takes it for something else."""
+        subprocess.run(["docker", "rm", "-f", f"thermae-{session}"], capture_output=True, check=True)
+
+    @staticmethod
     def offers(image: str) -> bool:
         """Whether an image was ever built on this engine, so that bringing it up to date takes seconds."""
         listed = subprocess.run(["docker", "images", "--quiet", f"thermae/{image}"], capture_output=True, check=True)

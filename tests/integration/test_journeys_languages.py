@@ -33,9 +33,7 @@ LANGUAGES = [
         "throw new Error('no such thing')",
         "console.log('in'); for (;;) await new Promise((done) => setTimeout(done, 10));",
     ),
-    Language(
-        "bash", 512, "x=40", "echo $((x + 2))", "42", "ls /no such thing", "echo in; while true; do sleep 0.1; done"
-    ),
+    Language("bash", 512, "x=40", "echo $((x + 2))", "42", "ls /none", "echo in; while true; do sleep 0.1; done"),
 ]
 
 
