@@ -136,14 +136,21 @@ class DockerRuntime:
         A living one may then be started as if it were new: starting what runs does nothing, and a second kernel
         host finds no socket to connect to. A dead one is never started again: a sandbox is used once.
         """
-        try:
-            self._api.create_container_from_config(config, handle)  # type: ignore[no-untyped-call]
-        except APIError as error:
-            if error.status_code != 409:
-                raise
+        deadline = time.monotonic() + settings.DOCKER_TIMEOUT
+        while True:
+            try:
+                self._api.create_container_from_config(config, handle)  # type: ignore[no-untyped-call]
+                return None
+            except APIError as error:
+                if error.status_code != 409:
+                    raise
             found = self._api.containers(all=True, filters={"name": f"^/?{handle}$"})
-            return self._view(found[0]) if found else None
-        return None
+            if found:
+                return self._view(found[0])
+            # The name is taken and nothing bears it yet: another call is making it right now.
+            if time.monotonic() > deadline:
+                raise RuntimeUnavailable(f"Docker has been making {handle} for {settings.DOCKER_TIMEOUT:.0f} s.")
+            time.sleep(0.05)
 
     def _start_kernel_host(self, handle: str) -> None:
         command, user = list(HOST_COMMAND), f"{CODE_UID}:{CODE_UID}"

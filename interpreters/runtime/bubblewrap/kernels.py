@@ -78,10 +78,14 @@ def _add_kernelspecs(folder: Path) -> None:
         kernel = tomllib.loads((IMAGES / name / "image.toml").read_text())["kernel"]
         target = folder / "share/jupyter/kernels" / kernel
         target.mkdir(parents=True, exist_ok=True)
+        # uv links files from its cache: writing into one that is there would change it in every environment.
+        (target / "kernel.json").unlink(missing_ok=True)
         shutil.copy(IMAGES / name / "kernel.json", target)
     (folder / "etc/ipython").mkdir(parents=True, exist_ok=True)
     shutil.copy(IMAGES / "python/ipython_config.py", folder / "etc/ipython")
-    shutil.copy(IMAGES / "python/thermae_kernel.py", next((folder / "lib").glob("python3*/site-packages")))
+    packages = next((folder / "lib").glob("python3*/site-packages"))
+    for module in IMAGES.glob("*/thermae_*.py"):
+        shutil.copy(module, packages)
 
 
 def _list_fonts(folder: Path, progress: Callable[[str], None]) -> None:
@@ -121,6 +125,7 @@ def _mark() -> Path:
 def _content() -> str:
     """What the environment is made of, in one hash."""
     digest = hashlib.sha256(sys.version.encode() + sys.base_prefix.encode())
+    digest.update(Path(__file__).read_bytes())  # how it is made is part of what it is
     for name in LANGUAGES:
         for path in sorted((IMAGES / name).glob("*")):
             if path.is_file() and path.name != "Dockerfile":
