@@ -19,7 +19,7 @@ from .messages import Json, Message, new_header
 MAX_WAITING = 1000
 INTERRUPT_PATIENCE = 3.0  # seconds
 SILENCE = 5.0  # seconds without output after a reply: its `idle` was lost inside the kernel
-QUESTION_DEADLINE = 5.0  # seconds for completion and inspection
+QUESTION_DEADLINE = 10.0  # seconds for completion and inspection
 
 Launch = Callable[[KernelSpec, Callable[[str, Message], None], Callable[[int], None]], Awaitable[Kernel]]
 
@@ -75,14 +75,14 @@ class Context:
         """A new kernel in place of the old; what ran or waited is given up."""
         if self._starting is not None:
             await asyncio.shield(self._starting)
-        self._give_up("restarted")
+        self._give_up("aborted", "restarted")
         self._starting = asyncio.create_task(self._start(again=True))
         await asyncio.shield(self._starting)
         if self.state == "dead":
             raise unavailable("start_failed", self.last_error or "The kernel did not start.")
 
     async def close(self) -> None:
-        self._give_up("closed")
+        self._give_up("aborted", "closed")
         if self._starting is not None:
             self._starting.cancel()
         if self.kernel is not None:
@@ -101,7 +101,7 @@ class Context:
         except (StartFailed, Refusal, OSError) as error:
             self.last_error = str(error)
             self._enter("dead", reason="start_failed", detail=self.last_error)
-            self._give_up("start_failed")
+            self._give_up("lost", "start_failed")
         finally:
             self._starting = None
         self._advance()
@@ -121,11 +121,12 @@ class Context:
             reason = "exited"
         words = [signal.strsignal(-code) or f"Signal {-code}"] if code < 0 else []
         self._enter("dead", reason=reason, exit_code=code, detail="\n".join([*words, self.last_error]).strip())
-        self._give_up(reason)
+        self._give_up("lost", reason)
 
-    def _give_up(self, reason: str) -> None:
+    def _give_up(self, state: str, reason: str) -> None:
+        """What runs ends in `state`; what waits is aborted."""
         if self._running is not None:
-            self._finish(self._running, "lost", reason)
+            self._finish(self._running, state, reason)
         self._abort_waiting(reason)
 
     def _abort_waiting(self, reason: str) -> None:

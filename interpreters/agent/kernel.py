@@ -11,8 +11,9 @@ from contextlib import suppress
 from .errors import Refusal, unavailable
 from .hostlink import HostLink
 from .kernelspec import KernelSpec
+from .longtext import LongText
 from .messages import BadMessage, Json, Message, Signer, new_header
-from .zmtp import BadPeer, Peer, connect
+from .zmtp import BadPeer, Feed, Peer, connect
 
 START_DEADLINE = 60.0  # seconds
 GRACE = 0.4  # seconds for a kernel that is asked to end
@@ -26,7 +27,7 @@ class StartFailed(Exception):
 
 class Kernel:
     """`on_message(channel, message)` gets what is not an answer to one of our own questions;
-    `on_death(exit_code)` is called once if the process ends and `stop` did not ask for it."""
+    `on_death(exit_code)` is called once if the process ends while it is `serving`."""
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class Kernel:
         self._pid = 0
         self._output = -1
         self._stderr = b""
-        self._stopping = False
+        self.serving = False  # set by who has started it: from then on its end is news for `on_death`
         self._ended = asyncio.Event()
         self._heard = asyncio.Event()  # iopub reaches us
         self._subshell: str | None = None
@@ -71,7 +72,7 @@ class Kernel:
                 self._pid, self._output = await self._link.spawn(
                     self._exited,
                     argv=self.spec.argv,
-                    env={**environment, **self.spec.env},
+                    env=self._environment(environment),
                     cwd=cwd,
                     connection=self._connection_file(ports),
                 )
@@ -87,7 +88,7 @@ class Kernel:
 
     async def stop(self) -> None:
         """Ask it to end, then kill its process group."""
-        self._stopping = True
+        self.serving = False
         if self._pid and not self._ended.is_set():
             if "control" in self._peers and self._heard.is_set():
                 self.send("control", new_header("shutdown_request", self._session), {"restart": False})
@@ -141,6 +142,12 @@ class Kernel:
         self._count += 1
         return new_header(msg_type, self._session, f"{self._own}{self._count}")
 
+    def _environment(self, given: Mapping[str, str]) -> dict[str, str]:
+        path = given.get("PATH") or os.environ.get("PATH", os.defpath)
+        if self.spec.programs and self.spec.programs not in path.split(":"):
+            path = f"{self.spec.programs}:{path}"
+        return {**given, "PATH": path, **self.spec.env}
+
     def _connection_file(self, ports: Mapping[str, int]) -> str:
         return json.dumps(
             {
@@ -157,7 +164,7 @@ class Kernel:
         identity = self._session.encode()  # one for shell and stdin: that is how a kernel finds who to ask for input
         for channel, kind in KINDS.items():
             while channel not in self._peers:
-                peer = Peer(kind, identity, self._receiver(channel), self._disconnected)
+                peer = Peer(kind, identity, self._receiver(channel), self._disconnected, self._long)
                 try:
                     self._peers[channel] = await connect(ports[channel], peer)
                 except (OSError, TimeoutError):
@@ -187,6 +194,19 @@ class Kernel:
 
         return receive
 
+    def _long(self, frames: list[bytes], start: bytes) -> Feed | None:
+        """Output so large that it is taken in pieces."""
+        text = LongText.begin(frames, start)
+        if text is None:
+            return None
+
+        def feed(piece: bytes, last: bool) -> None:
+            message = text.feed(piece, last)
+            if message is not None:
+                self._take("iopub", message)
+
+        return feed
+
     def _take(self, channel: str, message: Message) -> None:
         if channel == "iopub":
             self._heard.set()
@@ -215,8 +235,8 @@ class Kernel:
             self._read_output()
         self._ended.set()
         self._close()
-        if not self._stopping:
-            self._stopping = True
+        if self.serving:
+            self.serving = False
             self._on_death(code)
 
     def host_lost(self) -> None:
@@ -226,11 +246,11 @@ class Kernel:
 
     def _disconnected(self) -> None:
         """A kernel that closes a port has ended, or cannot be used any more."""
-        if not self._stopping and self._pid:
+        if self.serving and self._pid:
             asyncio.get_running_loop().call_later(1.0, self._end_unusable)
 
     def _end_unusable(self) -> None:
-        if not self._stopping and not self._ended.is_set():
+        if self.serving and not self._ended.is_set():
             self._stderr += b"\nThe kernel closed its connection and was ended."
             self._link.signal(self._pid, signal.SIGKILL)
 

@@ -19,13 +19,14 @@ class KernelSpec:
     interrupt_by_message: bool = False
     display_name: str = ""
     language: str = ""
+    programs: str = ""  # the folder of programs that belongs to it: `python` in argv is the one that is there
 
 
 def find(name: str, paths: Sequence[str]) -> KernelSpec:
     """Raises Refusal(404)."""
     if NAME.fullmatch(name):
         for path in paths:
-            spec = _read(name, os.path.join(path, "kernels", name, "kernel.json"))
+            spec = _read(name, path)
             if spec is not None:
                 return spec
     there = ", ".join(sorted({spec.name for spec in installed(paths)})) or "none"
@@ -35,15 +36,16 @@ def find(name: str, paths: Sequence[str]) -> KernelSpec:
 def installed(paths: Sequence[str]) -> Iterator[KernelSpec]:
     for path in paths:
         folder = os.path.join(path, "kernels")
-        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-            spec = _read(name, os.path.join(folder, name, "kernel.json"))
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+            spec = _read(name, path)
             if spec is not None:
                 yield spec
 
 
 def _read(name: str, path: str) -> KernelSpec | None:
+    programs = os.path.normpath(os.path.join(path, "..", "..", "bin"))
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(os.path.join(path, "kernels", name, "kernel.json"), encoding="utf-8") as file:
             spec = json.load(file)
         return KernelSpec(
             name,
@@ -52,6 +54,7 @@ def _read(name: str, path: str) -> KernelSpec | None:
             spec.get("interrupt_mode") == "message",
             str(spec.get("display_name", name)),
             str(spec.get("language", "")),
+            programs if os.path.isdir(programs) else "",
         )
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None

@@ -112,6 +112,13 @@ class Signer:
         return hmac.digest(self.key, b"".join(parts), "sha256").hex().encode()
 
 
+def read_header(frames: list[bytes]) -> Message:
+    """The frames up to the metadata: a message whose content is to come. Raises BadMessage."""
+    if len(frames) < 5 or frames[-5] != DELIMITER:
+        raise BadMessage("not the head of a message")
+    return _read([*frames[-3:], b"{}"], [], 0)
+
+
 def _read(parts: list[bytes], buffers: list[bytes], lost: int) -> Message:
     if lost:
         parts = [part or b"{}" for part in parts]

@@ -122,6 +122,7 @@ class Sandbox:
             await kernel.start(self._cwd[name], self.config.environment)
             if self.config.warm_up and spec.name == self.config.kernel:
                 await self._warm_up(kernel)
+            kernel.serving = True
             return kernel
 
         return launch
@@ -143,6 +144,9 @@ class Sandbox:
         except TimeoutError:
             await kernel.stop()
             raise StartFailed(f"The warm-up code took over {WARM_UP_DEADLINE:.0f} s.") from None
+        except Refusal:
+            await kernel.stop()
+            raise StartFailed(f"The kernel ended in its warm-up code. {kernel.last_words}".strip()) from None
         if reply.get("status") != "ok":
             self.detail = f"The warm-up code failed: {reply.get('ename')}: {reply.get('evalue')}"
 

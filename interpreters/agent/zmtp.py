@@ -8,8 +8,10 @@ over MAX_FRAME is thrown away while it arrives, and one wakeup handles at most w
 import asyncio
 from collections.abc import Callable
 
-MAX_FRAME = 64 << 20
+MAX_FRAME = 9 << 20
 LARGE_FRAME = 64 << 10  # from here on the pieces of a frame are collected, not re-scanned
+LONG_FRAME = 1 << 20  # from here on somebody may take the pieces as they come
+HINT = 256  # bytes of a frame that tell what it is
 MAX_FRAMES = 256
 
 MORE, LONG, COMMAND = 1, 2, 4
@@ -17,6 +19,8 @@ GREETING = b"\xff\0\0\0\0\0\0\0\1\x7f\3\0NULL".ljust(64, b"\0")
 SUBSCRIBE_ALL = b"\0\1\1"
 
 OnMessage = Callable[[list[bytes], int], None]
+Feed = Callable[[bytes, bool], None]  # a piece, and whether it is the last
+OnLong = Callable[[list[bytes], bytes], Feed | None]
 
 
 class BadPeer(Exception):
@@ -38,16 +42,22 @@ class Peer(asyncio.Protocol):
 
     `on_message(frames, lost)` is called for each message; `lost` is how many bytes of it were thrown away because a
     frame was over MAX_FRAME (that frame is then empty). `on_lost()` is called when the connection ends.
+    `on_long(frames, start)` is asked about a frame over LONG_FRAME that begins with `start`, behind the `frames` of
+    its message: it may give a function that takes the pieces. That message then never comes to `on_message`.
     """
 
-    def __init__(self, kind: str, identity: bytes, on_message: OnMessage, on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self, kind: str, identity: bytes, on_message: OnMessage, on_lost: Callable[[], None], on_long: OnLong
+    ) -> None:
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._kind, self._identity = kind, identity
-        self._on_message, self._on_lost = on_message, on_lost
+        self._on_message, self._on_lost, self._on_long = on_message, on_lost, on_long
         self._rest = b""
         self._frames: list[bytes] = []
         self._lost = 0
         self._large: list[bytes] = []
+        self._feed: Feed | None = None
+        self._fed = False
         self._missing = 0
         self._flags = 0
         self._greeted = False
@@ -97,12 +107,14 @@ class Peer(asyncio.Protocol):
         """Take the next piece of a large frame; return what follows it."""
         piece, rest = data[: self._missing], data[self._missing :]
         self._missing -= len(piece)
-        if self._large:
+        if self._feed is not None:
+            self._feed(piece, not self._missing)
+        elif self._large:
             self._large.append(piece)
         else:
             self._lost += len(piece)
         if not self._missing:
-            body, self._large = b"".join(self._large), []
+            body, self._large, self._feed = b"".join(self._large), [], None
             self._take(self._flags, body)
         return rest
 
@@ -124,15 +136,24 @@ class Peer(asyncio.Protocol):
             if start + size > end:
                 if size < LARGE_FRAME:
                     break
-                self._flags, self._missing = flags, size - (end - start)
-                if size <= MAX_FRAME:
-                    self._large = [data[start:]]
-                else:
-                    self._lost += end - start
+                if end - start < HINT and size >= LONG_FRAME:
+                    break  # so short a beginning tells nothing: wait for more
+                self._begin_large(flags, size, data[start:])
                 return b""
             at = start + size
             self._take(flags, data[start:at])
         return data[at:]
+
+    def _begin_large(self, flags: int, size: int, start: bytes) -> None:
+        self._flags, self._missing = flags, size - len(start)
+        if size >= LONG_FRAME and not flags & COMMAND:
+            self._feed = self._on_long(self._frames, start)
+        if self._feed is not None:
+            self._fed = True
+        elif size <= MAX_FRAME:
+            self._large = [start]
+        else:
+            self._lost += len(start)
 
     def _greet(self, greeting: bytes) -> None:
         if greeting[0] != 0xFF or greeting[9] != 0x7F or greeting[10] < 3 or greeting[12:17] != b"NULL\0":
@@ -149,9 +170,10 @@ class Peer(asyncio.Protocol):
         if len(self._frames) > MAX_FRAMES:
             raise BadPeer("a message of too many frames")
         if not flags & MORE:
-            frames, lost = self._frames, self._lost
-            self._frames, self._lost = [], 0
-            self._on_message(frames, lost)
+            frames, lost, fed = self._frames, self._lost, self._fed
+            self._frames, self._lost, self._fed = [], 0, False
+            if not fed:
+                self._on_message(frames, lost)
 
     def _command(self, body: bytes) -> None:
         if body.startswith(b"\x05READY"):
