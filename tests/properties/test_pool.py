@@ -100,7 +100,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.engine = Engine(clock=self.clock.monotonic)
         self.busy: set[UUID] = set()
         self.holders: dict[UUID, tuple[int, str]] = {}
-        self.gone: set[UUID] = set()
+        self.reached: dict[UUID, int] = {}
         self.undo = ExitStack()
         self._patch()
         self.undo.enter_context(transaction.atomic())
@@ -190,11 +190,16 @@ class PoolMachine(RuleBasedStateMachine):
             session.tear_down(self.engine, lambda pk: None)
 
     @rule(data=st.data())
-    @precondition(lambda self: self.rows(*LIVE))
-    def a_late_task_runs_again(self, data: st.DataObject) -> None:
-        session = data.draw(st.sampled_from(self.rows(*LIVE)))
+    @precondition(lambda self: self.rows(*State))
+    def a_worker_that_slept_wakes_up(self, data: st.DataObject) -> None:
+        """It believes that it has just claimed a session, which may have had any fate meanwhile."""
+        session = data.draw(st.sampled_from(self.rows(*State)))
+        session.state = State.STARTING
         with self.mortal(None):
             session.launch(self.engine, self.ask)
+        gone = Session.objects.get(pk=session.pk).state == State.GONE
+        silent = self.engine.unavailable
+        assert silent or not gone or session.pk not in {sandbox.session for sandbox in self.sandboxes()}
 
     @rule(data=st.data())
     @precondition(lambda self: self.rows(*OPEN))
@@ -252,10 +257,12 @@ class PoolMachine(RuleBasedStateMachine):
             assert self.holders.setdefault(session.pk, holder) == holder
 
     @invariant()
-    def gone_is_final(self) -> None:
-        gone = {session.pk for session in self.rows(State.GONE)}
-        assert self.gone <= gone
-        self.gone = gone
+    def no_state_is_left_backwards(self) -> None:
+        order = list(State)
+        for session in self.rows(*State):
+            reached = order.index(State(session.state))
+            assert self.reached.get(session.pk, 0) <= reached
+            self.reached[session.pk] = reached
 
     # --- and what comes about when it is left alone ---
 
