@@ -111,7 +111,10 @@ def images() -> Iterator[Finding]:
             yield Finding("images", f"{image.name} is {image.reference}")
         else:
             last = image.build_log.strip().splitlines()[-1:] or [""]
-            yield Finding("images", f"{image.name} is {image.state}. {last[0]}", f"run: make images ARGS={image.name}")
+            # One that is not built yet keeps its pool empty; one that failed is somebody's to mend.
+            failed = image.state == InterpreterImage.State.FAILED or not any(row.usable for row in rows)
+            text, advice = f"{image.name} is {image.state}. {last[0]}", f"run: make images ARGS={image.name}"
+            yield Finding("images", text.strip(), advice, grave=failed)
 
 
 def sandbox() -> Iterator[Finding]:
