@@ -47,8 +47,9 @@ def groups(text: str) -> list[str]:
 async def measure(names: list[str], quick: bool) -> list[Row]:
     """All rows of the named groups. A group that fails becomes a row that missed its bar, with the reason."""
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory(prefix="thermae-bench-") as folder, installation.running() as running:
+    with tempfile.TemporaryDirectory(prefix="thermae-bench-") as folder:
         async with (
+            installation.running() as running,
             jupyter_server(Path(folder)) as jupyter,
             aiohttp.ClientSession(
                 running.url, headers={"Authorization": f"Bearer {running.token}"}, timeout=aiohttp.ClientTimeout(120)
@@ -61,7 +62,8 @@ async def measure(names: list[str], quick: bool) -> list[Row]:
                     found = await GROUPS[name](bench)
                 except Exception as error:
                     traceback.print_exc()
-                    found = [at_most(f"{name}: could not be measured", 1, "failure", 0, repr(error))]
+                    reason = f"{type(error).__name__}: {error}"[:300]
+                    found = [at_most(f"{name}: could not be measured", 1, "failure", 0, reason)]
                 rows += found
                 print(render(found), flush=True)
     return rows
