@@ -19,7 +19,7 @@ class Caller(HttpBearer):
 
     csrf = True  # the documentation's page sends the header
 
-    async def __call__(self, request: HttpRequest) -> Actor:  # type: ignore[override]
+    async def __call__(self, request: HttpRequest) -> Actor:
         actor: Actor = await aauthenticate(request)
         if actor.token is None and check_csrf(request):
             raise problems.NotAllowed(

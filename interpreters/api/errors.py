@@ -29,7 +29,8 @@ def told(errors: Sequence[dict[str, Any]]) -> str:
     """Pydantic's findings as a sentence: where, and what is expected there."""
     sentences = []
     for error in errors[:3]:
-        place = ".".join(str(part) for part in error["loc"][1:] if part not in ("body", "payload"))
+        # ("body", <our parameter>, "pool") or ("query", "after")
+        place = ".".join(str(part) for part in error["loc"][2 if error["loc"][0] == "body" else 1 :])
         sentences.append(f"{place or 'the body'}: {error['msg'][0].lower()}{error['msg'][1:]}")
     return f"Correct {'; '.join(sentences)}."
 

@@ -72,10 +72,6 @@ class Token(Schema):
     expires_at: float
 
 
-class InContext(Schema):
-    context: str = "default"
-
-
 class Run(Schema):
     code: str
     id: UUID | None = Field(None, description="A random id of your own, so that sending again never runs twice.")
@@ -119,7 +115,7 @@ class ExecutionResult(ExecutionRecord):
 
     @classmethod
     def of(cls, execution: Execution) -> "ExecutionResult":
-        return cls.construct(**cls.facts(execution), outputs=execution.outputs, outputs_cut=execution.outputs_cut)
+        return cls.model_construct(**cls.facts(execution), outputs=execution.outputs, outputs_cut=execution.outputs_cut)
 
 
 class Input(Schema):

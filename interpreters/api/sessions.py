@@ -5,7 +5,7 @@ from ninja import Router, Status
 
 from interpreters import sessions
 from interpreters.api.caller import Request
-from interpreters.api.schemas import ERRORS, InContext, Open, Question, Session, Token, TokenWish
+from interpreters.api.schemas import ERRORS, Open, Question, Session, Token, TokenWish
 
 router = Router(tags=["sessions"])
 
@@ -44,14 +44,14 @@ async def keep_alive(request: Request, session: UUID) -> dict[str, Any]:
 
 
 @router.post("/sessions/{uuid:session}/interrupt", response={204: None, **ERRORS}, summary="Stop the code that runs")
-async def interrupt(request: Request, session: UUID, wanted: InContext | None = None) -> Status[None]:
-    await sessions.interrupt(request.auth, session, wanted.context if wanted else "default")
+async def interrupt(request: Request, session: UUID, context: str = "default") -> Status[None]:
+    await sessions.interrupt(request.auth, session, context)
     return Status(204, None)
 
 
 @router.post("/sessions/{uuid:session}/restart", response={204: None, **ERRORS}, summary="Start a new kernel")
-async def restart(request: Request, session: UUID, wanted: InContext | None = None) -> Status[None]:
-    await sessions.restart(request.auth, session, wanted.context if wanted else "default")
+async def restart(request: Request, session: UUID, context: str = "default") -> Status[None]:
+    await sessions.restart(request.auth, session, context)
     return Status(204, None)
 
 

@@ -56,6 +56,7 @@ async def start(actor: Actor, session: Session, wanted: ExecuteRequest) -> None:
         except AgentRefused:
             await record.forget(session.pk, wanted.id)
             raise
+        await record.written(wanted.id)
 
 
 async def stream(actor: Actor, session: Session, wanted: ExecuteRequest) -> AsyncGenerator[Entry, None]:

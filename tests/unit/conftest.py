@@ -1,0 +1,3 @@
+from tests.edges import agents, leased, ready
+
+__all__ = ["agents", "leased", "ready"]
