@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from uuid import UUID
 
 from interpreters import sessions
-from interpreters.client import Entry, Refusal
+from interpreters.client import Refusal
 from interpreters.consumers import messages
 from interpreters.consumers.socket import Receive, Scope, Send, Socket
 from interpreters.lifecycle import State
@@ -30,7 +30,6 @@ class Channels(Socket):
         self._follower: Follower | None = None
         self._started = asyncio.Event()
         self._waiting: deque[tuple[dict[str, Any], str | None]] = deque()
-        self._ended: list[UUID] = []
         self._usage: asyncio.Task[None] | None = None
 
     def prepare(self) -> None:
@@ -58,21 +57,8 @@ class Channels(Socket):
                 continue
             await self.send(message.raw)
             if message.channel == "agent" and executing.is_final(message):
-                self._note_end(message)
-
-    def _note_end(self, entry: Entry) -> None:
-        """Save what has ended, many at a time: a new tab is told of all ends of the past."""
-        try:
-            self._ended.append(UUID(entry.execution))
-        except ValueError:
-            return
-        if len(self._ended) == 1:
-            self._group.create_task(self._save())
-
-    async def _save(self) -> None:
-        while self._ended:
-            await record.save_new(self.id, list(self._ended[:200]))
-            del self._ended[:200]
+                with suppress(ValueError):
+                    record.ended(self.id, UUID(message.execution))
 
     async def _refused(self, refusal: Refusal) -> None:
         if refusal.op == "execute":

@@ -52,7 +52,10 @@ def check_origin(scope: Scope) -> None:
 
 
 def _is_ours(origin: str, host: str) -> bool:
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
     if parts.scheme not in ("http", "https") or not parts.netloc or not parts.hostname:
         return False
     if origin.lower() in settings.CSRF_TRUSTED_ORIGINS or _is_trusted_subdomain(parts.scheme, parts.netloc):

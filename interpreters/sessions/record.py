@@ -20,6 +20,10 @@ logger = logging.getLogger(__name__)
 # What this process is just writing, and saving, by execution.
 _writing: dict[UUID, asyncio.Task[None]] = {}
 _saving: dict[UUID, asyncio.Task[None]] = {}
+# By session: ends that readers came across, and who saves them.
+_ended: dict[UUID, list[UUID]] = {}
+_savers: dict[UUID, asyncio.Task[None]] = {}
+BATCH = 200
 
 
 def write_down(actor: Actor, session: Session, request: ExecuteRequest) -> asyncio.Task[None]:
@@ -57,13 +61,27 @@ async def save(session: UUID, execution: UUID) -> None:
     await asyncio.shield(save_soon(session, execution))
 
 
-async def save_new(session: UUID, executions: list[UUID]) -> None:
-    """Save those of many that have ended which are not saved yet; the log is replayed to every new tab."""
-    for execution in executions:
-        if execution in _writing:
-            await asyncio.wait([_writing[execution]])
-    for execution in await _unsaved(session, executions):
-        await save(session, execution)
+def ended(session: UUID, execution: UUID) -> None:
+    """A reader of the log came across an end. Saved soon, whether or not the reader stays, unless it was before.
+
+    Ends are taken many at a time: a new tab is told of all ends of the past.
+    """
+    ends = _ended.setdefault(session, [])
+    ends.append(execution)
+    if session not in _savers:
+        _keep(_savers, session, _save_ended(session, ends))
+
+
+async def _save_ended(session: UUID, ends: list[UUID]) -> None:
+    while ends:
+        batch = ends[:BATCH]
+        del ends[:BATCH]
+        writing = [_writing[execution] for execution in batch if execution in _writing]
+        if writing:
+            await asyncio.wait(writing)
+        for execution in await _unsaved(session, batch):
+            await save(session, execution)
+    del _ended[session]
 
 
 @in_thread

@@ -1,0 +1,548 @@
+"""WebSockets, by a tab's behaviour."""
+
+import asyncio
+import json
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.sessions.backends.db import SessionStore
+from django.test import AsyncClient
+from django.utils import timezone
+
+from interpreters.client import AgentMisbehaved, AgentUnavailable
+from interpreters.lifecycle import Phase, Reason, State
+from interpreters.models import Execution, Session
+from interpreters.sessions import following, record
+from tenants.models import ApiToken, Membership
+from tests.edges import ended, eventually, state, tab
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def secret(alice: Any, token: Any) -> str:
+    return str(token(alice))
+
+
+@pytest.fixture
+def mine(alice: Any, leased: Any) -> Session:
+    session: Session = leased(alice)
+    return session
+
+
+@pytest.fixture
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at rows more often than every few seconds."""
+    monkeypatch.setattr(following.changes, "__defaults__", (0.05, None))
+
+
+def channels(session: Session, after: int = 0) -> str:
+    return f"/ws/sessions/{session.pk}/channels?after={after}"
+
+
+def execute(code: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "execute", "id": str(uuid4()), "code": code, **fields}
+
+
+def error(code: str = "") -> Any:
+    return lambda m: m.get("type") == "error" and (not code or m["code"] == code)
+
+
+# --- Running code ---
+
+
+async def test_a_cell_runs_and_is_saved(mine: Session, secret: str) -> None:
+    async with tab(channels(mine), secret) as page:
+        first = await page.receive()
+        assert first is not None
+        assert (first["type"], first["state"]) == ("state", "leased")
+        assert first["expires_at"] > timezone.now().timestamp()
+        run = execute("hello", cell="c1")
+        await page.send(run)
+        await page.until(ended(run["id"]))
+    entries = [m for m in page.messages if "seq" in m]
+    assert [e["seq"] for e in entries] == list(range(1, len(entries) + 1))
+    assert [e["content"]["text"] for e in entries if e["header"]["msg_type"] == "stream"] == ["hello\n"]
+
+    async def saved() -> Any:
+        return await Execution.objects.filter(pk=run["id"], outputs__isnull=False).afirst()
+
+    row = await eventually(saved)
+    assert (row.status, row.cell, row.tenant_id) == ("ok", "c1", mine.tenant_id)
+    assert row.outputs == [{"output_type": "stream", "name": "stdout", "text": "hello\n"}]
+
+
+async def test_a_reloaded_tab_misses_nothing(mine: Session, secret: str) -> None:
+    run = execute("hello")
+    async with tab(channels(mine), secret) as page:
+        await page.send(run)
+        last = await page.until(ended(run["id"]))
+    middle = last["seq"] // 2
+    async with tab(channels(mine, middle), secret) as again:
+        await again.until(ended(run["id"]))
+    assert [m["seq"] for m in again.messages if "seq" in m] == list(range(middle + 1, last["seq"] + 1))
+
+
+async def test_two_tabs_see_the_same(mine: Session, secret: str) -> None:
+    run = execute("hello")
+    async with tab(channels(mine), secret) as one, tab(channels(mine), secret) as two:
+        await one.send(run)
+        assert (await one.until(ended(run["id"])))["seq"] == (await two.until(ended(run["id"])))["seq"]
+
+
+async def test_a_tab_that_sends_a_cell_again_runs_it_once(mine: Session, secret: str) -> None:
+    run = execute("hello")
+    async with tab(channels(mine), secret) as page:
+        await page.send(run)
+        await page.until(ended(run["id"]))
+        await page.send(run)
+        other = execute("1+1")
+        await page.send(other)
+        assert (await page.until(ended(other["id"])))["content"]["execution_count"] == 2
+
+
+async def test_an_interrupt_does_not_wait_behind_output(mine: Session, secret: str) -> None:
+    run = execute("forever")
+    async with tab(channels(mine), secret) as page:
+        await page.send(run)
+        await page.until(lambda m: m.get("content", {}).get("state") == "running")
+        await page.send({"type": "interrupt"})
+        assert (await page.until(ended(run["id"])))["content"]["state"] == "error"
+
+
+async def test_cancel_and_restart(mine: Session, secret: str) -> None:
+    running, waiting = execute("forever"), execute("hello")
+    async with tab(channels(mine), secret) as page:
+        await page.send(running)
+        await page.until(lambda m: m.get("content", {}).get("state") == "running")
+        await page.send(waiting)
+        await page.send({"type": "cancel", "id": waiting["id"]})
+        assert (await page.until(ended(waiting["id"])))["content"]["state"] == "cancelled"
+        await page.send({"type": "restart"})
+        assert (await page.until(ended(running["id"])))["content"]["state"] == "aborted"
+
+
+async def test_input_is_asked_for_and_given(mine: Session, secret: str) -> None:
+    run = execute("ask")
+    async with tab(channels(mine), secret) as page:
+        await page.send(run)
+        asked = await page.until(lambda m: m.get("header", {}).get("msg_type") == "input_request")
+        assert (asked["channel"], asked["content"]["prompt"]) == ("stdin", "name? ")
+        await page.send({"type": "input", "value": "Ada"})
+        await page.until(ended(run["id"]))
+    assert any(m.get("content", {}).get("text") == "you said Ada\n" for m in page.messages)
+
+
+async def test_questions_to_the_kernel_are_answered(mine: Session, secret: str) -> None:
+    async with tab(channels(mine), secret) as page:
+        for verb in ("complete", "inspect", "is_complete"):
+            await page.send({"type": verb, "id": verb, "code": "pri", "cursor_pos": 3})
+            reply = await page.until(lambda m: m.get("type") == "reply")
+            assert (reply["id"], bool(reply["content"])) == (verb, True)
+        await page.send({"type": "complete", "id": "far", "code": "pri", "cursor_pos": 4})
+        assert (await page.until(error()))["id"] == "far"
+
+
+async def test_what_the_agent_refuses_is_told_by_its_id(mine: Session, secret: str) -> None:
+    run = execute("hello", context="none")
+    async with tab(channels(mine), secret) as page:
+        await page.send(run)
+        refused = await page.until(error("no_such_context"))
+        assert refused["id"] == run["id"]
+
+        async def forgotten() -> bool:
+            return not await Execution.objects.filter(pk=run["id"]).aexists()
+
+        await eventually(forgotten)
+
+
+async def test_an_id_of_somebody_elses_execution_stays_theirs(
+    mine: Session, secret: str, leased: Any, charlie: Any
+) -> None:
+    theirs = await sync_to_async(leased)(charlie, "theirs")
+    row = await Execution.objects.acreate(session=theirs, tenant=theirs.tenant, code="secret")
+    run = {**execute("hello"), "id": str(row.pk)}
+    async with tab(channels(mine), secret) as page:
+        await page.send(run)
+        assert (await page.until(error()))["code"] == "id_taken"
+        await record.save(mine.pk, row.pk)
+    await row.arefresh_from_db()
+    assert (row.code, row.outputs, row.status, row.session_id) == ("secret", None, "queued", theirs.pk)
+
+
+async def test_usage_is_told_while_watched(mine: Session, secret: str) -> None:
+    async with tab(channels(mine), secret) as page:
+        await page.send({"type": "watch_usage", "on": True})
+        usage = await page.until(lambda m: m.get("type") == "usage")
+        assert usage["memory_limit"] > usage["memory"] > 0
+        await page.send({"type": "watch_usage", "on": False})
+        await page.send({"type": "ping"})
+        await page.until(lambda m: m.get("type") == "pong")
+
+
+# --- The session's own life ---
+
+
+async def test_a_start_shows_its_phases_and_then_runs_what_waited(
+    alice: Any, secret: str, pool: Any, agents: Any
+) -> None:
+    tenant = (await alice.memberships.select_related("tenant").aget()).tenant
+    lease = await sync_to_async(pool.lease)(tenant, alice, "cold")
+    session = lease.session
+    run = execute("echo me")
+    async with tab(channels(session), secret) as page:
+        queued = await page.until(state("starting"))
+        assert (queued["phase"], queued["position"]) == ("queued", 1)
+        await page.send(run)
+        move = sync_to_async(session.move)
+        await move(State.STARTING, State.STARTING, phase=Phase.CREATING)
+        assert (await page.until(state("starting")))["phase"] == "creating"
+        now = timezone.now()
+        await move(State.STARTING, State.LEASED, phase="", leased_at=now, last_used_at=now)
+        await page.until(state("leased"))
+        assert (await page.until(ended(run["id"])))["content"]["state"] == "ok"
+
+
+async def test_phases_are_seen_without_notices(
+    alice: Any, secret: str, pool: Any, agents: Any, quick_looks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis is away: rows are looked at instead."""
+
+    class Broken:
+        async def new_channel(self) -> str:
+            raise ConnectionError("no Redis")
+
+        async def group_send(self, *_: Any) -> None:
+            raise ConnectionError("no Redis")
+
+    monkeypatch.setattr(following, "get_channel_layer", Broken)
+    monkeypatch.setattr("interpreters.notices.get_channel_layer", Broken)
+    tenant = (await alice.memberships.select_related("tenant").aget()).tenant
+    session = (await sync_to_async(pool.lease)(tenant, alice, "cold")).session
+    async with tab(channels(session), secret) as page:
+        await page.until(state("starting"))
+        now = timezone.now()
+        await sync_to_async(session.move)(State.STARTING, State.LEASED, phase="", leased_at=now, last_used_at=now)
+        await page.until(state("leased"))
+
+
+async def test_the_end_is_told_with_its_reason(mine: Session, secret: str) -> None:
+    async with tab(channels(mine), secret) as page:
+        await page.until(state("leased"))
+        await sync_to_async(mine.end)(Reason.COOLDOWN)
+        await page.until(state("stopping"))
+        await sync_to_async(mine.move)(State.STOPPING, State.GONE, ended_at=timezone.now())
+        gone = await page.until(state("gone"))
+        assert gone["reason"] == "cooldown"
+        assert "idle" in gone["message"]
+        assert await page.closed() == 4409
+
+
+async def test_a_session_that_is_gone_says_so_and_closes(mine: Session, secret: str) -> None:
+    await sync_to_async(mine.end)(Reason.OUT_OF_MEMORY, "exit code 137")
+    await sync_to_async(mine.move)(State.STOPPING, State.GONE)
+    async with tab(channels(mine), secret) as page:
+        gone = await page.until(state("gone"))
+        assert (gone["reason"], gone["detail"]) == ("out_of_memory", "exit code 137")
+        assert await page.closed() == 4409
+
+
+async def test_a_tab_keeps_alive_and_closes_its_session(mine: Session, secret: str) -> None:
+    async with tab(channels(mine), secret) as page:
+        first = await page.until(state("leased"))
+        await page.send({"type": "keep_alive"})
+        assert (await page.until(state("leased")))["expires_at"] > first["expires_at"]
+        await page.send({"type": "close"})
+        assert (await page.until(state("stopping")))["reason"] == "closed"
+        await page.send(execute("hello"))
+        await page.until(error("session_ended"))
+
+
+async def test_a_broken_line_to_the_agent_is_mended(
+    mine: Session, secret: str, agents: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "LINE_RETRY", 0.01)
+    agents[mine.pk].gone = True
+    async with tab(channels(mine), secret) as page:
+        await page.until(state("leased"))
+        run = execute("hello")
+        await page.send(run)
+        agents[mine.pk].gone = False
+        await page.until(ended(run["id"]))
+
+
+async def test_an_agent_that_misbehaves_costs_its_session(mine: Session, secret: str, agents: Any) -> None:
+    agents[mine.pk].fault = AgentMisbehaved("nonsense")
+    async with tab(channels(mine), secret) as page:
+        stopping = await page.until(state("stopping"))
+        assert (stopping["reason"], bool(stopping["message"])) == ("misbehaved", True)
+
+
+# --- Who connects ---
+
+
+async def test_nobody_is_let_in(mine: Session) -> None:
+    async with tab(channels(mine), origin="http://testserver", host="testserver") as page:
+        assert await page.closed() == 4401
+    async with tab(channels(mine), "thm_wrong") as page:
+        assert await page.closed() == 4401
+    assert page.messages == []
+
+
+async def test_a_token_may_come_as_a_subprotocol(mine: Session, secret: str) -> None:
+    from channels.testing import WebsocketCommunicator
+
+    from project.asgi import application
+
+    path = channels(mine)
+    communicator = WebsocketCommunicator(application, path, subprotocols=["thermae", f"bearer.{secret}"])
+    assert await communicator.connect() == (True, "thermae")
+    assert json.loads(await communicator.receive_from())["state"] == "leased"
+    await communicator.disconnect()
+
+
+@pytest.fixture
+async def cookie(alice: Any) -> str:
+    client = AsyncClient()
+    await client.aforce_login(alice)
+    return f"sessionid={client.cookies['sessionid'].value}"
+
+
+async def test_a_cookie_counts_on_our_own_pages(mine: Session, cookie: str) -> None:
+    async with tab(channels(mine), cookie=cookie, origin="http://testserver", host="testserver") as page:
+        await page.until(state("leased"))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "testserver"},
+        {"host": "testserver", "origin": "null"},
+        {"host": "testserver", "origin": "http://evil.example"},
+        {"host": "testserver", "origin": "http://testserver.evil.example"},
+        {"host": "testserver", "origin": "http://testserver:81"},
+        {"host": "testserver", "origin": "testserver"},
+        {"host": "testserver", "origin": "file://testserver"},
+        {"host": "evil.example", "origin": "http://evil.example"},
+        {"host": "testserver", "origin": "http://evil@testserver:80@evil"},
+        {"host": "testserver", "origin": "http://["},
+    ],
+)
+async def test_a_cookie_does_not_count_elsewhere(mine: Session, cookie: str, headers: dict[str, str]) -> None:
+    async with tab(channels(mine), cookie=cookie, **headers) as page:
+        assert await page.closed() == 4403
+    assert page.messages == []
+
+
+async def test_a_trusted_origin_counts(mine: Session, cookie: str, settings: Any) -> None:
+    settings.CSRF_TRUSTED_ORIGINS = ["https://pages.example", "https://*.example.org"]
+    for origin in ("https://pages.example", "https://a.example.org"):
+        async with tab(channels(mine), cookie=cookie, host="testserver", origin=origin) as page:
+            await page.until(state("leased"))
+    async with tab(channels(mine), cookie=cookie, host="testserver", origin="http://pages.example") as page:
+        assert await page.closed() == 4403
+
+
+async def test_http_pages_do_not_count_where_cookies_are_for_https(mine: Session, cookie: str, settings: Any) -> None:
+    settings.SESSION_COOKIE_SECURE = True
+    async with tab(channels(mine), cookie=cookie, host="testserver", origin="http://testserver") as page:
+        assert await page.closed() == 4403
+
+
+async def test_another_tenants_session_is_not_found(mine: Session, charlie: Any, token: Any) -> None:
+    theirs = await sync_to_async(token)(charlie)
+    for path in (channels(mine), f"/ws/sessions/{mine.pk}/terminals/main", channels(Session(pk=uuid4()))):
+        async with tab(path, theirs) as page:
+            assert await page.closed() == 4404
+
+
+async def test_an_address_that_is_none(secret: str) -> None:
+    async with tab("/ws/nothing", secret) as page:
+        assert await page.closed() == 4404
+
+
+async def test_a_revoked_token_closes_its_sockets(mine: Session, secret: str, quick_looks: None) -> None:
+    async with tab(channels(mine), secret) as page:
+        await page.until(state("leased"))
+        await ApiToken.objects.aupdate(revoked_at=timezone.now())
+        assert await page.closed() == 4401
+
+
+async def test_a_logout_closes_sockets(mine: Session, cookie: str, quick_looks: None) -> None:
+    async with tab(channels(mine), cookie=cookie, origin="http://testserver", host="testserver") as page:
+        await page.until(state("leased"))
+        await sync_to_async(SessionStore(cookie.partition("=")[2]).flush)()
+        assert await page.closed() == 4401
+
+
+async def test_a_member_who_leaves_loses_the_socket(mine: Session, secret: str, alice: Any, quick_looks: None) -> None:
+    async with tab(channels(mine), secret) as page:
+        await page.until(state("leased"))
+        await Membership.objects.filter(user=alice).aupdate(role="viewer")
+        assert await page.closed() == 4403
+
+
+async def test_permission_is_looked_at_every_few_seconds() -> None:
+    assert following.EVERY <= 5
+
+
+# --- Bad input ---
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "not json",
+        "[]",
+        "7",
+        "{}",
+        '{"type": "explode"}',
+        '{"type": 7}',
+        '{"type": "execute", "code": "x"}',
+        '{"type": "execute", "id": "x", "code": "x"}',
+        '{"type": "execute", "id": "6e6b6b6e-0000-4000-8000-000000000000", "code": 7}',
+        '{"type": "input", "value": null}',
+        '{"type": "watch_usage", "on": "yes"}',
+        '{"type": "complete", "id": "a", "code": "x", "cursor_pos": -1}',
+        '{"type": "interrupt", "context": "../etc"}',
+        "[" * 5000,
+    ],
+)
+async def test_a_bad_message_is_told_what_is_wrong(mine: Session, secret: str, frame: str) -> None:
+    async with tab(channels(mine), secret) as page:
+        await page.send_text(frame)
+        assert (await page.until(error()))["message"]
+        await page.send({"type": "ping"})
+        await page.until(lambda m: m.get("type") == "pong")
+
+
+async def test_bytes_are_no_messages(mine: Session, secret: str) -> None:
+    async with tab(channels(mine), secret) as page:
+        await page.send_bytes(b"\x00\x01")
+        await page.until(error("bad_message"))
+
+
+async def test_who_makes_only_mistakes_is_sent_away(mine: Session, secret: str) -> None:
+    async with tab(channels(mine), secret) as page:
+        for _ in range(30):
+            await page.send_text("not json")
+        assert await page.closed() == 4400
+
+
+async def test_a_frame_over_its_limit_closes(mine: Session, secret: str, settings: Any) -> None:
+    settings.MAX_FRAME_BYTES = 1000
+    async with tab(channels(mine), secret) as page:
+        await page.send_text("x" * 1001)
+        assert await page.closed() == 4413
+
+
+async def test_code_over_its_limit_is_told(mine: Session, secret: str, settings: Any) -> None:
+    settings.MAX_CODE_BYTES = 100
+    run = execute("x" * 101)
+    async with tab(channels(mine), secret) as page:
+        await page.send(run)
+        refused = await page.until(error("too_large"))
+        assert refused["id"] == run["id"]
+    assert not await Execution.objects.aexists()
+
+
+@pytest.mark.parametrize("after", ["-1", "x", "1.5", "9" * 20, "9" * 5000, "٣"])
+async def test_an_after_that_is_no_number_closes(mine: Session, secret: str, after: str) -> None:
+    async with tab(f"/ws/sessions/{mine.pk}/channels?after={quote(after)}", secret) as page:
+        assert await page.closed() == 4400
+
+
+async def test_too_many_questions_at_once_are_told(mine: Session, secret: str, agents: Any) -> None:
+    agents[mine.pk].delay = 0.2
+    async with tab(channels(mine), secret) as page:
+        for number in range(40):
+            await page.send({"type": "complete", "id": str(number), "code": "pri", "cursor_pos": 3})
+        busy = await page.until(error("busy"))
+        assert busy["id"]
+
+
+async def test_a_slow_tab_holds_back_the_log_and_nobody_else(mine: Session, secret: str, agents: Any) -> None:
+    """Each frame is sent only when the one before was taken: nothing is kept for a tab that does not read."""
+    from interpreters.consumers.channels import Channels
+
+    log = agents[mine.pk].log
+    for _ in range(200):
+        log.append("iopub", "stream", {"name": "stdout", "text": "x"}, "", "default")
+    taken: list[Any] = []
+    stuck = asyncio.Event()
+
+    async def send(event: dict[str, Any]) -> None:
+        taken.append(event)
+        if len(taken) > 5:
+            await stuck.wait()
+
+    inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    inbox.put_nowait({"type": "websocket.connect"})
+    scope = {
+        "type": "websocket",
+        "headers": [(b"authorization", f"Bearer {secret}".encode())],
+        "query_string": b"after=0",
+        "subprotocols": [],
+        "url_route": {"kwargs": {"session": mine.pk}},
+    }
+    task = asyncio.create_task(Channels.app(scope, inbox.get, send))
+
+    async def filled() -> bool:
+        return len(taken) > 5
+
+    await eventually(filled)
+    await asyncio.sleep(0.05)
+    assert len(taken) <= 8
+    inbox.put_nowait({"type": "websocket.disconnect"})
+    await asyncio.wait_for(task, 5)
+
+
+# --- Terminals ---
+
+
+def terminal(session: Session, name: str = "main", query: str = "rows=24&cols=80") -> str:
+    return f"/ws/sessions/{session.pk}/terminals/{name}?{query}"
+
+
+async def test_a_terminal_carries_bytes_both_ways(mine: Session, secret: str) -> None:
+    async with tab(terminal(mine), secret) as page:
+        assert await page.until(lambda m: "replay" in m)
+        assert (await page.until(lambda m: "bytes" in m))["bytes"] == b"$ "
+        await page.send_bytes(b"ls\n")
+        assert (await page.until(lambda m: "bytes" in m))["bytes"] == b"ls\n"
+        await page.send({"resize": [30, 100]})
+        await page.send_bytes(b"exit\n")
+        assert await page.until(lambda m: m.get("exit") == 0)
+        assert await page.closed() == 1000
+
+
+@pytest.mark.parametrize("frame", ["x", "{}", '{"resize": [0, 80]}', '{"resize": [1]}', '{"resize": [24, 99999]}'])
+async def test_a_terminal_refuses_what_is_no_resize(mine: Session, secret: str, frame: str) -> None:
+    async with tab(terminal(mine), secret) as page:
+        await page.send_text(frame)
+        assert (await page.until(lambda m: "error" in m))["error"] == "bad_message"
+
+
+@pytest.mark.parametrize(
+    ("name", "query"), [("a%20b", ""), ("x" * 64, ""), ("main", "rows=0"), ("main", "cols=99999"), ("main", "rows=-1")]
+)
+async def test_a_terminal_with_a_bad_name_or_size_closes(mine: Session, secret: str, name: str, query: str) -> None:
+    async with tab(terminal(mine, name, query), secret) as page:
+        assert await page.closed() == 4400
+
+
+async def test_a_terminal_ends_with_its_session(mine: Session, secret: str) -> None:
+    async with tab(terminal(mine), secret) as page:
+        await page.until(lambda m: "bytes" in m)
+        await sync_to_async(mine.end)(Reason.CLOSED)
+        await sync_to_async(mine.move)(State.STOPPING, State.GONE)
+        assert await page.closed() == 4409
+
+
+async def test_a_terminal_of_a_silent_agent_closes(mine: Session, secret: str, agents: Any) -> None:
+    agents[mine.pk].fault = AgentUnavailable("silent")
+    async with tab(terminal(mine), secret) as page:
+        assert await page.closed() == 4409
