@@ -12,6 +12,8 @@ from interpreters.consumers.socket import Closed, Receive, Scope, Send, Socket
 from interpreters.lifecycle import State
 from interpreters.sessions import Problem, access, executing, problems
 
+# Bytes typed before there is a shell that are kept for it.
+MOST_EARLY = 64 * 1024
 Size = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 
 
@@ -28,6 +30,7 @@ class Shell(Socket):
         self._name = ""
         self._rows, self._cols = 24, 80
         self._started = asyncio.Event()
+        self._early = b""
         self._terminal: Terminal | None = None
 
     def prepare(self) -> None:
@@ -45,20 +48,30 @@ class Shell(Socket):
         try:
             async with (
                 access.agent_of(self.session) as agent,
-                agent.terminal(self._name, self._rows, self._cols) as self._terminal,
+                agent.terminal(self._name, self._rows, self._cols) as terminal,
             ):
-                async for data in self._terminal:
+                await self._hand_over(terminal)
+                async for data in terminal:
                     await self.send(data)
         except Problem as problem:
             raise Closed(problem.close, problem.message) from problem
         raise Closed(1000, "The shell has ended.")
+
+    async def _hand_over(self, terminal: Terminal) -> None:
+        """What was typed before comes first; a client need not know that its session is still being started."""
+        while self._early:
+            early, self._early = self._early, b""
+            await terminal.send(early)
+        self._terminal = terminal
 
     async def heard(self, data: str | bytes) -> None:
         if isinstance(data, str):
             self._rows, self._cols = _parse_resize(data)
         if self._terminal is None:
             if isinstance(data, bytes):
-                raise problems.Unavailable("The session is still being started.", "starting")
+                if len(self._early) + len(data) > MOST_EARLY:
+                    raise problems.Unavailable("The session is still being started.", "starting")
+                self._early += data
             return
         try:
             if isinstance(data, str):
