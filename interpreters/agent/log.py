@@ -14,7 +14,8 @@ from typing import Any
 from .messages import dump, new_header
 
 OVERHEAD = 250  # bytes that one entry costs beside its text, roughly
-MOST_CUTS = 100  # side by side
+MOST_CUTS = 20  # side by side
+REMEMBERED = 200  # finished executions whose ending outlasts their output
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +171,15 @@ def _middle(entries: Sequence[Entry], excess: int) -> set[int]:
 
 
 def _oldest(entries: Sequence[Entry], gone: set[int], finished: Sequence[Owner], excess: int) -> set[int]:
-    """The output of finished executions, oldest first; then anybody's; then even how executions ended."""
+    """All of executions long finished; the output of the others that finished, oldest first; then anybody's output;
+    how executions ended last."""
     age = {owner: number for number, owner in enumerate(finished)}
+    forgotten = len(age) - REMEMBERED
 
-    def worth(entry: Entry) -> tuple[bool, int, int]:
-        return entry.lasting, age.get(entry.owner, len(age)), entry.seq
+    def worth(entry: Entry) -> tuple[int, int, int]:
+        its_age = age.get(entry.owner, len(age))
+        kind = 0 if its_age < forgotten else 3 if entry.lasting else 1 if entry.owner in age else 2
+        return kind, its_age, entry.seq
 
     doomed = set()
     newest = entries[-1].seq
