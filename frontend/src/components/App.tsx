@@ -42,22 +42,22 @@ function usePageKeys(page: Page): void {
       } else if (control && event.shiftKey && event.code === "Backquote") {
         event.preventDefault();
         if ((event.target as Element).closest?.("#terminal")) page.go(page.notebook.indexOf(page.current.id));
-        else {
-          page.terminalOpen.value = true;
-          page.terminalFocus.value++;
-        }
+        else page.openTerminal();
       }
     };
     const leave = (event: BeforeUnloadEvent) => {
-      if (page.autosave.dirty) event.preventDefault();
+      if (page.autosave.atRisk) event.preventDefault();
     };
     const hide = () => document.visibilityState === "hidden" && void page.autosave.flush();
     addEventListener("keydown", press);
+    const hidden = () => page.autosave.leave();
     addEventListener("beforeunload", leave);
+    addEventListener("pagehide", hidden);
     document.addEventListener("visibilitychange", hide);
     return () => {
       removeEventListener("keydown", press);
       removeEventListener("beforeunload", leave);
+      removeEventListener("pagehide", hidden);
       document.removeEventListener("visibilitychange", hide);
     };
   }, []);

@@ -4,6 +4,7 @@ import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { isFinal, type Execution } from "../outputs/execution";
 import type { Cell, CellType } from "../notebook/document";
+import { undoneInWords } from "../session/words";
 import { CellTools } from "./CellTools";
 import { usePage } from "./context";
 import { Editor } from "./Editor";
@@ -105,14 +106,9 @@ function Trouble({ execution }: { execution: Execution }): VNode | null {
   return (
     <p class="trouble">
       <Icon name="warning" size={16} /> {what}
-      {execution.reason ? `: ${sentence(execution.reason)}` : execution.state === "lost" ? ": its session ended." : "."}
+      {execution.reason ? `: ${undoneInWords(execution.reason)}` : execution.state === "lost" ? ": its session ended." : "."}
     </p>
   );
-}
-
-function sentence(reason: string): string {
-  const words = reason.replace(/_/g, " ");
-  return /[.!?]$/.test(words) ? words : `${words}.`;
 }
 
 function stateInWords(execution: Execution): string {

@@ -19,7 +19,7 @@ export function Toolbar(): VNode {
       <SessionBar />
       <div class="tools">
         <Toggle icon="files" label="Files" pressed={page.filesOpen.value} act={() => (page.filesOpen.value = !page.filesOpen.value)} />
-        <Toggle icon="terminal" label="Terminal" pressed={page.terminalOpen.value} act={() => (page.terminalOpen.value = !page.terminalOpen.value)} />
+        <Toggle icon="terminal" label="Terminal" pressed={page.terminalOpen.value} act={() => page.toggleTerminal()} />
         <Tool icon="keyboard" label="Keys" hint="List of keys (?)" act={() => (page.dialog.value = "help")} />
       </div>
     </div>

@@ -25,6 +25,7 @@ export function FilesPanel(): VNode {
   const [problem, setProblem] = useState("");
   const [uploads, setUploads] = useState<Upload[]>([]);
   const [dropping, setDropping] = useState(false);
+  const [hidden, setHidden] = useState(false);
   const [doomed, setDoomed] = useState<Entry | null>(null);
   const picker = useRef<HTMLInputElement>(null);
   const leased = session.view.value.state === "leased";
@@ -68,6 +69,9 @@ export function FilesPanel(): VNode {
     void refresh();
   };
 
+  const listed = entries?.filter((entry) => hidden || !entry.name.startsWith("."));
+  const more = (entries?.length ?? 0) - (listed?.length ?? 0);
+
   return (
     <aside
       class={`files${dropping ? " dropping" : ""}`}
@@ -102,10 +106,10 @@ export function FilesPanel(): VNode {
         </label>
       ))}
       {!leased && <p class="muted pad">Files live in the session's sandbox. There is no session yet; run a cell to start one.</p>}
-      {leased && entries?.length === 0 && <p class="muted pad">Nothing here. Drop files to upload them; code finds them in its working directory.</p>}
-      {leased && entries && (
+      {leased && listed?.length === 0 && <p class="muted pad">Nothing here. Drop files to upload them; code finds them in its working directory.</p>}
+      {leased && listed && (
         <ul class="file-list">
-          {entries.map((entry) => (
+          {listed.map((entry) => (
             <li key={entry.path}>
               {entry.type === "directory" ? (
                 <button class="file-name" onClick={() => setFolder(entry.path)}>
@@ -123,6 +127,11 @@ export function FilesPanel(): VNode {
             </li>
           ))}
         </ul>
+      )}
+      {leased && (more > 0 || hidden) && (
+        <button class="button quiet small" onClick={() => setHidden(!hidden)}>
+          {hidden ? "Do not show hidden files" : `Show ${more} hidden`}
+        </button>
       )}
       <p class="muted pad small-print">These files go when the session ends. Download what you want to keep.</p>
       {doomed && (

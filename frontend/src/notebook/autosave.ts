@@ -10,7 +10,9 @@ export type SaveState =
   /** Somebody saved in between; nothing more is saved until the user has chosen. */
   | { kind: "conflict"; message: string; theirs: number };
 
-const QUIET = 800;
+const QUIET = 500;
+// What a browser still sends for a page that is being left.
+const LAST_WORDS = 60_000;
 const RETRY = 4000;
 
 export class Autosave {
@@ -35,15 +37,25 @@ export class Autosave {
     return this.notebook.edits.peek() !== this.saved;
   }
 
-  /** Save now, as on Ctrl+S or when the page is left. */
-  async flush(): Promise<void> {
+  /** Whether leaving the page now would lose something that `leave` cannot save. */
+  get atRisk(): boolean {
+    return this.dirty && (this.state.peek().kind !== "edited" || JSON.stringify(this.notebook).length > LAST_WORDS);
+  }
+
+  /** The page is left: what is small enough is saved by the browser after it is gone. */
+  leave(): void {
+    if (!this.atRisk) void this.flush({ keepalive: true });
+  }
+
+  /** Save now, as on Ctrl+S. */
+  async flush(options: RequestInit = {}): Promise<void> {
     clearTimeout(this.timer);
     if (this.running || this.state.peek().kind === "conflict" || !this.dirty) return;
     this.running = true;
     this.state.value = { kind: "saving" };
     const edits = this.notebook.edits.peek();
     try {
-      const { body } = await this.request<{ version: number }>("PUT", this.url, { version: this.version, document: this.notebook });
+      const { body } = await this.request<{ version: number }>("PUT", this.url, { version: this.version, document: this.notebook }, options);
       this.version = body.version;
       this.saved = edits;
       this.state.value = { kind: this.dirty ? "edited" : "saved" };

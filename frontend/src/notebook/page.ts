@@ -5,7 +5,7 @@ import { ask, csrfHeaders, type ApiError } from "../api";
 import { isFinal, newExecution, outputsFromNotebook, preferred, type Execution } from "../outputs/execution";
 import type { ExecutionStatus } from "../protocol";
 import { NotebookSession } from "../session/session";
-import { duration } from "../session/words";
+import { duration, undoneInWords } from "../session/words";
 import { Autosave } from "./autosave";
 import { Cell, Notebook, type CellType, type NotebookDocument } from "./document";
 import type { Command } from "./keys";
@@ -74,6 +74,7 @@ export class Page {
   readonly terminalOpen = signal(false);
   /** Counts up when the focus is wanted in the terminal. */
   readonly terminalFocus = signal(0);
+  terminalFocusDone = 0;
   readonly toasts = signal<Toast[]>([]);
   /** Words for people who listen: the newest last. */
   readonly announced = signal<string[]>([]);
@@ -144,7 +145,8 @@ export class Page {
         const before = shown.value.execution;
         if (before && before.id !== execution.id && askedAt(before) > askedAt(execution)) continue;
         this.announce(execution);
-        shown.value = { execution: preferred(this.saved.get(execution.id), execution) };
+        // A copy: the log changes executions in place, and components are drawn again only for a new object.
+        shown.value = { execution: { ...preferred(this.saved.get(execution.id), execution)! } };
         this.queue(cell, !isFinal(execution));
       }
     });
@@ -163,7 +165,7 @@ export class Page {
     const error = now.outputs.find((output) => output.kind === "error");
     if (now.state === "ok") this.tell(`${name} finished${took}`);
     else if (now.state === "error") this.tell(`${name} failed${took}${error?.kind === "error" ? `: ${error.name}` : ""}`);
-    else this.tell(`${name} ${now.state}${now.reason ? `: ${now.reason}` : ""}`);
+    else this.tell(`${name} ${now.state}${now.reason ? `: ${undoneInWords(now.reason)}` : ""}`);
   }
 
   tell(words: string): void {
@@ -174,7 +176,7 @@ export class Page {
     if (this.toasts.value.some((toast) => toast.text === text)) return;
     const toast: Toast = { id: ++this.toastNumber, text, ...(action && { action }) };
     this.toasts.value = [...this.toasts.value.slice(-2), toast];
-    setTimeout(() => this.dismiss(toast.id), 9000);
+    setTimeout(() => this.dismiss(toast.id), action ? 10_000 : 6000);
   }
 
   dismiss(id: number): void {
@@ -263,6 +265,7 @@ export class Page {
 
   undo(): void {
     const before = new Set(this.notebook.cells.value.map((cell) => cell.id));
+    this.toasts.value = this.toasts.value.filter((toast) => !toast.action);
     if (!this.notebook.undo()) return this.say("There is no change of cells to undo.");
     const back = this.notebook.cells.value.findIndex((cell) => !before.has(cell.id));
     this.go(back >= 0 ? back : this.index);
@@ -320,9 +323,21 @@ export class Page {
       toggleOutput: () => this.toggleOutput(cell),
       help: () => void (this.dialog.value = "help"),
       save: () => void this.save(),
-      focusTerminal: () => batch(() => ((this.terminalOpen.value = true), this.terminalFocus.value++)),
+      focusTerminal: () => this.openTerminal(),
     };
     actions[command]();
+  }
+
+  openTerminal(): void {
+    batch(() => {
+      this.terminalOpen.value = true;
+      this.terminalFocus.value++;
+    });
+  }
+
+  toggleTerminal(): void {
+    if (this.terminalOpen.value) this.terminalOpen.value = false;
+    else this.openTerminal();
   }
 
   readonly folded = signal<ReadonlySet<string>>(new Set());

@@ -83,7 +83,8 @@ export function presentation(style: Style): { className: string; style: { color?
   const inline: { color?: string; backgroundColor?: string } = {};
   if (fg === "bg") classes.push("ansi-fg-inverse");
   else if (typeof fg === "number" && fg < 16) classes.push(`ansi-fg-${fg}`);
-  else if (fg !== undefined) inline.color = css(fg);
+  // Any colour may come, on a light page or a dark one: some of the text's own colour keeps it readable.
+  else if (fg !== undefined) inline.color = `color-mix(in oklab, ${css(fg)} 72%, var(--text))`;
   if (bg === "fg") classes.push("ansi-bg-inverse");
   else if (typeof bg === "number" && bg < 16) classes.push(`ansi-bg-${bg}`);
   else if (bg !== undefined) inline.backgroundColor = css(bg);

@@ -25,7 +25,10 @@ export interface Execution {
   finishedAt: number | null;
   reason: string | null;
   outputs: Output[];
+  /** The question that waits for an answer. */
   input: InputRequest | null;
+  /** The last question: it is kept with its answer, once that is known. */
+  asked: InputRequest | null;
   /** Some of its output was dropped on the way, visibly. */
   cut: boolean;
   /** Built from the log, or read from what the server saved. */
@@ -36,7 +39,7 @@ export interface Execution {
 export function newExecution(id: string, cell: string): Execution {
   return {
     id, cell, state: "queued", position: 0, count: null, queuedAt: null, startedAt: null, finishedAt: null,
-    reason: null, outputs: [], input: null, cut: false, saved: false, clearOnNext: false,
+    reason: null, outputs: [], input: null, asked: null, cut: false, saved: false, clearOnNext: false,
   };
 }
 
@@ -108,12 +111,12 @@ export class ExecutionLog {
     if (!id) return;
     const execution = this.touch(id);
     if (entry.header.msg_type === "input_request") {
-      execution.input = { prompt: String(entry.content.prompt ?? ""), password: entry.content.password === true };
-    } else if (entry.header.msg_type === "input_reply" && execution.input) {
+      execution.input = execution.asked = { prompt: String(entry.content.prompt ?? ""), password: entry.content.password === true };
+    } else if (entry.header.msg_type === "input_reply" && execution.asked) {
       // The kernel does not repeat what was asked and answered: the transcript does.
-      const value = execution.input.password ? "••••" : String(entry.content.value ?? "");
-      addStream(execution, "stdout", `${execution.input.prompt}${value}\n`);
-      execution.input = null;
+      const value = execution.asked.password ? "••••" : String(entry.content.value ?? "");
+      addStream(execution, "stdout", `${execution.asked.prompt}${value}\n`);
+      execution.input = execution.asked = null;
     }
   }
 

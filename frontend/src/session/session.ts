@@ -14,6 +14,8 @@ export interface Run {
   id: string;
   cell: string;
   code: string;
+  /** On its way over the line that is open now. */
+  sent: boolean;
 }
 
 interface Question {
@@ -95,21 +97,28 @@ export class NotebookSession {
       url: () => `${scheme}://${location.host}/ws/sessions/${id}/channels?after=${this.log.seq}`,
       onOpen: () => this.opened(),
       onMessage: (message) => this.hear(message),
-      onWaiting: () => this.change({ line: "waiting" }),
+      onWaiting: () => this.broken(),
       onEnd: (code) => this.ended(code),
     });
   }
 
+  private broken(): void {
+    for (const run of this.waiting.values()) run.sent = false;
+    this.change({ line: "waiting" });
+  }
+
+  /** What waits is sent once the server has said that there is a sandbox. */
   private opened(): void {
     this.change({ line: "open" });
     if (this.usageWanted && document.visibilityState === "visible") this.socket?.send({ type: "watch_usage", on: true });
-    this.flush();
   }
 
-  /** Send what waits, once there is a sandbox to run it. */
   private flush(): void {
-    if (this.view.value.state !== "leased") return;
-    for (const run of this.waiting.values()) this.send({ type: "execute", id: run.id, code: run.code, cell: run.cell, stop_on_error: true });
+    for (const run of this.waiting.values()) if (!run.sent) this.sendRun(run);
+  }
+
+  private sendRun(run: Run): void {
+    run.sent = this.send({ type: "execute", id: run.id, code: run.code, cell: run.cell, stop_on_error: true });
   }
 
   private hear(message: unknown): void {
@@ -190,11 +199,11 @@ export class NotebookSession {
 
   /** Run code; it waits its turn wherever a turn is to be had. Returns the execution as it stands. */
   run(cell: string, code: string): Execution {
-    const run: Run = { id: uuid(), cell, code };
+    const run: Run = { id: uuid(), cell, code, sent: false };
     this.waiting.set(run.id, run);
     const execution = { ...newExecution(run.id, cell), position: this.waiting.size };
     if (!this.live) void this.open();
-    else if (this.view.value.state === "leased") this.send({ type: "execute", id: run.id, code, cell, stop_on_error: true });
+    else if (this.view.value.state === "leased" && this.view.value.line === "open") this.sendRun(run);
     return execution;
   }
 
@@ -224,8 +233,9 @@ export class NotebookSession {
 
   answer(execution: Execution, value: string): void {
     if (!this.send({ type: "input", value })) return this.onProblem("The answer was not sent: the connection is down. Try again in a moment.");
-    execution.input = null;
-    this.onChange([execution]);
+    const live = this.log.executions.get(execution.id) ?? execution;
+    live.input = null;
+    this.onChange([live]);
   }
 
   keepAlive(): void {
@@ -262,8 +272,8 @@ export class NotebookSession {
       this.waiting.delete(run.id);
       return this.onChange([{ ...newExecution(run.id, run.cell), state: "aborted", reason: message }]);
     }
-    if (code === "no_input") return;
-    this.onProblem(message);
+    // A late answer to a question that nobody waits for any more, such as a completion, concerns nobody.
+    if (code !== "no_input" && (id === null || this.log.executions.has(id))) this.onProblem(message);
   }
 
   private watchUsage(on: boolean): void {

@@ -90,6 +90,22 @@ function kernelInWords(kernel: KernelStateContent | null): Words {
   }
 }
 
+const UNDONE: Record<string, string> = {
+  error_before: "a cell before it failed",
+  restarted: "the kernel was restarted",
+  out_of_memory: "the kernel ran out of memory",
+  killed: "the kernel was killed",
+  exited: "the kernel ended",
+  start_failed: "the kernel could not be started",
+  timeout: "it took longer than allowed",
+};
+
+/** Why a cell was not run, or not to its end: the rest of a sentence. */
+export function undoneInWords(reason: string): string {
+  const words = UNDONE[reason] ?? reason;
+  return /[.!?]$/.test(words) ? words : `${words}.`;
+}
+
 /** "2 s", "1 min 5 s", "2 h 3 min". */
 export function duration(seconds: number): string {
   if (seconds < 0.0995) return `${Math.max(0, Math.round(seconds * 1000))} ms`;

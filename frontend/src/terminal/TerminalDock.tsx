@@ -30,6 +30,10 @@ export function TerminalDock(): VNode {
     return () => void (link && (link.hidden = true));
   }, []);
 
+  const choose = (name: string) => {
+    current.value = name;
+    page.terminalFocus.value++;
+  };
   const close = (name: string) => {
     const rest = names.value.filter((each) => each !== name);
     if (!rest.length) {
@@ -46,7 +50,7 @@ export function TerminalDock(): VNode {
     const free = Array.from({ length: MOST }, (_, index) => String(index + 1)).find((name) => !names.value.includes(name));
     if (!free) return page.say(`A session has at most ${MOST} terminals: close one first.`);
     names.value = [...names.value, free];
-    current.value = free;
+    choose(free);
   };
 
   return (
@@ -56,7 +60,7 @@ export function TerminalDock(): VNode {
         <div class="tabs" role="tablist" aria-label="Terminals">
           {names.value.map((name) => (
             <span class={`tab${name === current.value ? " current" : ""}`} key={name}>
-              <button class="button quiet small" role="tab" aria-selected={name === current.value} onClick={() => (current.value = name)}>
+              <button class="button quiet small" role="tab" aria-selected={name === current.value} onClick={() => choose(name)}>
                 Terminal {name}
               </button>
               <button class="button quiet icon" aria-label={`Close tab of terminal ${name}`} onClick={() => close(name)}>

@@ -68,7 +68,9 @@ export function TerminalView({ session, name, shown, query }: Props): VNode {
   useEffect(() => {
     if (!shown) return;
     fit.current?.fit();
-    terminal.current?.focus();
+    // Only when somebody asked for it: a terminal that comes back with a new session must not catch what is being typed.
+    if (focus !== page.terminalFocusDone) terminal.current?.focus();
+    page.terminalFocusDone = focus;
   }, [shown, focus]);
   useEffect(() => {
     if (terminal.current) terminal.current.options.theme = colours(dark);
