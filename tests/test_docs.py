@@ -44,7 +44,7 @@ def test_the_settings_named_anywhere_exist() -> None:
 
 
 def paths_of_the_api() -> list[str]:
-    from interpreters.api import api
+    from interpreters.api.v1 import api
 
     return sorted(api.get_openapi_schema()["paths"])
 
