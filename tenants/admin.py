@@ -82,7 +82,7 @@ class ApiTokenAdmin(TenantScopedAdmin[ApiToken]):
         fixed = ("tenant", "user", "prefix", "session", "created_at", "last_used_at", "revoked_at")
         return () if obj is None else fixed
 
-    def formfield_for_foreignkey(  # type: ignore[override]
+    def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> forms.ModelChoiceField[Any] | None:
         if db_field.name == "user":

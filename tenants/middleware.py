@@ -4,7 +4,8 @@ Only a cookie is looked up here, because pages ask in synchronous templates. Who
 `tenants.authentication`, which also finds what was found here.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
@@ -13,32 +14,26 @@ from django.utils.decorators import sync_and_async_middleware
 
 from tenants.authentication import NotAllowed, authenticate
 
-Respond = Callable[[HttpRequest], HttpResponseBase]
-ARespond = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
-
 
 @sync_and_async_middleware
-def TenantMiddleware(get_response: Respond | ARespond) -> Respond | ARespond:
-    if iscoroutinefunction(get_response):
-        find = sync_to_async(_find_actor)
+def TenantMiddleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    if not iscoroutinefunction(get_response):
 
-        async def arespond(request: HttpRequest) -> HttpResponseBase:
-            if _has_cookie(request):
-                await find(request)
-            else:
-                _nobody(request)
-            return await get_response(request)
-
-        return arespond
-
-    def respond(request: HttpRequest) -> HttpResponseBase:
-        if _has_cookie(request):
+        def respond(request: HttpRequest) -> HttpResponseBase:
             _find_actor(request)
+            return cast(HttpResponseBase, get_response(request))
+
+        return respond
+
+    async def arespond(request: HttpRequest) -> HttpResponseBase:
+        # A thread only where the database must be asked: the way of a token stays short.
+        if _has_cookie(request):
+            await sync_to_async(_find_actor)(request)
         else:
             _nobody(request)
-        return get_response(request)  # type: ignore[return-value]
+        return cast(HttpResponseBase, await get_response(request))
 
-    return respond
+    return arespond
 
 
 def _has_cookie(request: HttpRequest) -> bool:
@@ -51,6 +46,8 @@ def _nobody(request: HttpRequest) -> None:
 
 def _find_actor(request: HttpRequest) -> None:
     _nobody(request)
+    if not _has_cookie(request):
+        return
     try:
         request.actor = authenticate(request)  # type: ignore[attr-defined]
         request.tenant = request.actor.tenant  # type: ignore[attr-defined]

@@ -33,7 +33,7 @@ class TenantScopedAdmin(admin.ModelAdmin[M]):
             return rows
         return rows.filter(**{f"{self.tenant_path}__in": administered(request)})
 
-    def formfield_for_foreignkey(  # type: ignore[override]
+    def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> ModelChoiceField[Any] | None:
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)

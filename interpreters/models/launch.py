@@ -6,7 +6,7 @@ names the state it leaves, and who finds that the session has ended removes what
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.utils import timezone
@@ -34,7 +34,7 @@ def launch(session: "Session", runtime: Runtime, ask: Ask) -> None:
         session.move(State.STARTING, State.STARTING, given={"phase": Phase.CREATING}, phase=Phase.QUEUED)
         session.pool.engine_failed(str(silence))
         raise
-    created = {"phase": Phase.STARTING_KERNEL, "handle": handle, "attempted_at": timezone.now()}
+    created: dict[str, Any] = {"phase": Phase.STARTING_KERNEL, "handle": handle, "attempted_at": timezone.now()}
     health = _wait(session, ask) if session.move(State.STARTING, State.STARTING, **created) else None
     if health and health.state != "ready":
         reason = Reason.START_FAILED if health.state == "failed" else Reason.START_TIMEOUT

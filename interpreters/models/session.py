@@ -66,7 +66,9 @@ class Session(models.Model):
     state_since = models.DateTimeField(default=timezone.now, editable=False)
     # When its launch or teardown was last taken up; long ago means that whoever did so is dead.
     attempted_at = models.DateTimeField(default=timezone.now, editable=False)
-    launch_seconds = models.FloatField(null=True, blank=True, editable=False, help_text="From its turn to start to ready.")
+    launch_seconds = models.FloatField(
+        null=True, blank=True, editable=False, help_text="From its turn to start to ready."
+    )
     leased_at = models.DateTimeField(null=True, blank=True)
     # The agent knows better what is in use; this is what was last heard of it.
     last_used_at = models.DateTimeField(null=True, blank=True)

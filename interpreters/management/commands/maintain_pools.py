@@ -28,6 +28,6 @@ class Command(BaseCommand):
             self.stdout.write(f"{pool}: launching {plan.launch}, ending {ends}, {len(plan.orphans)} orphans removed")
         for session in Session.objects.filter(state=State.STOPPING).select_related("pool"):
             session.tear_down(runtime, collect_sync)
-        while session := Session.objects.claim_queued():
-            session.launch(runtime, ask_agents)
-            self.stdout.write(f"{session.pool}: {session.id} is {session.state} {session.detail}".rstrip())
+        while queued := Session.objects.claim_queued():
+            queued.launch(runtime, ask_agents)
+            self.stdout.write(f"{queued.pool}: {queued.id} is {queued.state} {queued.detail}".rstrip())
