@@ -51,6 +51,13 @@ class Notebook:
         self.cut_messages = self.cut_bytes = 0
 
     def add(self, raw: bytes | msgspec.Raw) -> None:
+        """Take one message. One that makes no sense is counted as cut."""
+        try:
+            self._add(raw)
+        except (msgspec.DecodeError, RecursionError):
+            self._drop(len(memoryview(raw)))
+
+    def _add(self, raw: bytes | msgspec.Raw) -> None:
         message = msgspec.json.decode(raw, type=_Message)
         handle = getattr(self, f"_on_{message.header.msg_type}", None)
         if handle is not None:
@@ -202,11 +209,7 @@ def store(session: UUID, execution: UUID, answer: Outputs) -> bool:
 
     The session is asked for, because ids come from callers: one sandbox must never write another's execution.
     """
-    try:
-        outputs, cut = to_notebook(answer)
-    except (msgspec.DecodeError, RecursionError) as error:
-        logger.warning("execution %s: its outputs make no sense: %s", execution, error)
-        outputs, cut = [], True
+    outputs, cut = to_notebook(answer)
     fields = facts(answer.record)
     now = timezone.now()
     fields["finished_at"] = min(fields["finished_at"] or now, now)

@@ -1,15 +1,28 @@
 """Django's database calls are synchronous: event loops do them in a thread."""
 
 from collections.abc import Callable, Coroutine
+from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from channels.db import database_sync_to_async
+from asgiref.sync import sync_to_async
+from django.db import connections
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 def in_thread(work: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """`work` as a coroutine function. Broken and outdated connections are replaced before and after."""
-    done: Callable[P, Coroutine[Any, Any, T]] = database_sync_to_async(work)
-    return done
+    """`work` as a coroutine function.
+
+    A WebSocket is no request, after which Django would look after connections: broken and outdated ones are replaced
+    here. One that is merely not to outlive a request is kept: opening it anew would cost more than the query.
+    """
+
+    @wraps(work)
+    def done(*args: P.args, **kwargs: P.kwargs) -> T:
+        for connection in connections.all(initialized_only=True):
+            if connection.errors_occurred or connection.settings_dict["CONN_MAX_AGE"]:
+                connection.close_if_unusable_or_obsolete()
+        return work(*args, **kwargs)
+
+    return sync_to_async(done)

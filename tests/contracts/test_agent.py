@@ -3,10 +3,12 @@
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,20 @@ async def until(question: Callable[[], Awaitable[Any]], deadline: float = DEADLI
         assert time.monotonic() < end, "it did not come true in time"
         await asyncio.sleep(0.02)
     return answer
+
+
+async def patiently(question: Callable[[], Awaitable[Any]]) -> Any:
+    """The answer of a kernel that may be too busy at first."""
+
+    async def asked() -> Any:
+        try:
+            return await question()
+        except AgentRefused as refusal:
+            if refusal.status != 503:
+                raise
+            return None
+
+    return await until(asked)
 
 
 async def final(agent: Agent, execution: UUID) -> Record:
@@ -237,11 +253,11 @@ class AgentContract:
             await take(ends(record.id))
 
     async def test_completion_and_inspection(self, agent: Agent) -> None:
-        reply = await agent.complete("default", "pri", 3)
+        reply = await patiently(lambda: agent.complete("default", "pri", 3))
         assert "print" in reply["matches"]
         assert (reply["cursor_start"], reply["cursor_end"]) == (0, 3)
-        assert (await agent.inspect("default", "print", 5))["found"]
-        assert (await agent.is_complete("default", "if True:"))["status"] == "incomplete"
+        assert (await patiently(lambda: agent.inspect("default", "print", 5)))["found"]
+        assert (await patiently(lambda: agent.is_complete("default", "if True:")))["status"] == "incomplete"
 
     async def test_contexts_keep_apart(self, agent: Agent) -> None:
         opened = await agent.open_context(context="second")
@@ -359,36 +375,42 @@ async def talk(run: Run) -> None:
         run.write(f"{number}\n")
 
 
-class TestRealAgent(AgentContract):
-    """The program of a sandbox, as a plain process with Python's kernel."""
-
-    @pytest.fixture
-    async def agent(self, short_dir: Path) -> AsyncIterator[Agent]:
-        pytest.importorskip("ipykernel")
-        (short_dir / "work").mkdir()
-        # The agent imports nothing of ours, and must not find it: it runs where only its own package is in sight.
-        (short_dir / "agent").symlink_to(Path(__file__).parents[2] / "interpreters" / "agent")
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(short_dir / "work"),
-            "THERMAE_KERNEL_PATH": f"{sys.prefix}/share/jupyter",
-            "THERMAE_SOCKET_DIR": str(short_dir),
-            "THERMAE_WORK_DIR": str(short_dir / "work"),
-            "THERMAE_KERNEL": "python3",
-            "THERMAE_SPAWN_HOST": "1",
-        }
-        process = subprocess.Popen([sys.executable, "-m", "agent"], cwd=short_dir, env=environment)
-        agent = HttpAgent(short_dir)
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """Where the program of a sandbox listens, as a plain process with Python's kernel; one for all of these tests."""
+    pytest.importorskip("ipykernel")
+    folder = Path(tempfile.mkdtemp(prefix="thm-"))
+    (folder / "work").mkdir()
+    # The agent imports nothing of ours, and must not find it: it runs where only its own package is in sight.
+    (folder / "agent").symlink_to(Path(__file__).parents[2] / "interpreters" / "agent")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder / "work"),
+        "THERMAE_KERNEL_PATH": f"{sys.prefix}/share/jupyter",
+        "THERMAE_SOCKET_DIR": str(folder),
+        "THERMAE_WORK_DIR": str(folder / "work"),
+        "THERMAE_KERNEL": "python3",
+        "THERMAE_SPAWN_HOST": "1",
+    }
+    process = subprocess.Popen([sys.executable, "-m", "agent"], cwd=folder, env=environment)
+    try:
+        yield folder
+    finally:
+        process.terminate()
         try:
-            await until(lambda: self.is_ready(agent))
-            yield agent
-        finally:
-            await agent.close()
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class TestRealAgent(AgentContract):
+    @pytest.fixture
+    async def agent(self, folder: Path) -> AsyncIterator[Agent]:
+        agent = HttpAgent(folder)
+        await until(lambda: self.is_ready(agent))
+        yield agent
+        await agent.close()
 
     @staticmethod
     async def is_ready(agent: Agent) -> bool:
