@@ -24,6 +24,7 @@ from .messages import dump
 MAX_HEAD = 64 << 10
 MAX_BODY = 8 << 20  # of a body that is taken as a whole
 BUFFER = 256 << 10
+LINGER = 2.0  # seconds
 
 
 class Disconnected(Exception):
@@ -39,22 +40,22 @@ class Request:
     headers: dict[str, str]  # lower-case names
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
-    _left: int = 0  # bytes of the body that are not yet read; -1: chunked
+    unread: int = 0  # bytes of the body that are not yet read; -1: chunked, so nobody knows
     _continue: bool = False
 
     async def body(self) -> AsyncIterator[bytes]:
         """The body, piece by piece."""
-        if self._continue and self._left:
+        if self._continue and self.unread:
             self._continue = False
             self.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if self._left == -1:
+        if self.unread == -1:
             async for piece in self._chunks():
                 yield piece
-        while self._left > 0:
-            piece = await self.reader.read(min(self._left, BUFFER))
+        while self.unread > 0:
+            piece = await self.reader.read(min(self.unread, BUFFER))
             if not piece:
                 raise Disconnected
-            self._left -= len(piece)
+            self.unread -= len(piece)
             yield piece
 
     async def _chunks(self) -> AsyncIterator[bytes]:
@@ -68,7 +69,7 @@ class Request:
             await self.reader.readexactly(2)
         while await self.reader.readuntil(b"\r\n") != b"\r\n":
             pass  # trailers
-        self._left = 0
+        self.unread = 0
 
     async def json(self) -> dict[str, Any]:
         """The body as a JSON object; {} for none. Raises Refusal(400, 413)."""
@@ -161,11 +162,20 @@ async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
             response = answer({"error": "internal", "message": "The agent failed: try again, or open a new one."}, 500)
         if response is None:
             return
-        # A body that nobody read ends the conversation: skipping it could take for ever.
-        keep = request._left == 0 and request.headers.get("connection", "").lower() != "close"
+        keep = request.unread == 0 and request.headers.get("connection", "").lower() != "close"
         await _respond(writer, request, response, keep)
         if not keep:
+            await _linger(request)
             return
+
+
+async def _linger(request: Request) -> None:
+    """Let a client that is still sending a body come to our answer, for a while: a closed connection would hide it."""
+    left = MAX_BODY if request.unread else 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER):
+            while left > 0 and (piece := await request.reader.read(BUFFER)):
+                left -= len(piece)
 
 
 async def _read_head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request:
@@ -181,7 +191,10 @@ async def _read_head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
         name = name.lower()
         headers[name] = f"{headers[name]}, {value.strip()}" if name in headers else value.strip()
     path, _, query = target.partition("?")
-    left = -1 if headers.get("transfer-encoding", "").lower() == "chunked" else int(headers.get("content-length", 0))
+    length = headers.get("content-length", "0")
+    if not length.isdecimal():
+        raise Disconnected
+    left = -1 if headers.get("transfer-encoding", "").lower() == "chunked" else int(length)
     wants_continue = headers.get("expect", "").lower() == "100-continue"
     fields = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=32))
     return Request(method, target, unquote(path), fields, headers, reader, writer, left, wants_continue)
