@@ -20,7 +20,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # workers take what their controlle
         os.environ["THERMAE_DATABASE_URL"] = os.environ["THERMAE_TEST_DATABASE_URL"]
 
 from project.settings import *  # noqa: E402, F403
-from project.settings import DATABASES, STATE_DIR  # noqa: E402
+from project.settings import DATABASES, STATE_DIR, STATIC_ROOT  # noqa: E402
 
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -30,6 +30,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, as in service: threads wait for each other's locks, where a shared memory database refuses them.
     DATABASES["default"]["TEST"] = {"NAME": str(STATE_DIR / "test.sqlite3")}

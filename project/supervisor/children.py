@@ -68,7 +68,7 @@ class Child:
         try:
             self.process.wait(self.patience)
         except subprocess.TimeoutExpired:
-            say(f"    {self.name} does not end: killing it")
+            say(f"    {self.name} is still busy after {self.patience:.0f} s: ending it")
         _signal_group(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
