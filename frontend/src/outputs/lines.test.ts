@@ -50,6 +50,15 @@ describe("the line terminal", () => {
     expect(terminal.lines.at(-1)![0]!.text).toBe("line 29999");
   });
 
+  it("gives lines that later writes do not change", () => {
+    const terminal = new LineTerminal();
+    terminal.write("outer 1");
+    const before = terminal.lines;
+    terminal.write("\router 3");
+    expect(before[0]![0]!.text).toBe("outer 1");
+    expect(terminal.lines[0]![0]!.text).toBe("outer 3");
+  });
+
   it("changes no line in place", () => {
     const terminal = new LineTerminal();
     terminal.write("a\nb");

@@ -25,7 +25,6 @@ const OSC = /\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)/y;
 const OTHER_ESCAPE = /\x1b[ -/]*[0-Z\\^-~]/y;
 
 export class LineTerminal {
-  /** The lines, without a last one that is still empty. */
   private rows: Line[] = [EMPTY];
   private row = 0;
   private column = 0;
@@ -34,8 +33,9 @@ export class LineTerminal {
   /** Lines dropped after the first HEAD_LINES. */
   dropped = 0;
 
+  /** The lines as they are now, without a last one that is still empty: later writes do not show in it. */
   get lines(): readonly Line[] {
-    return this.rows.at(-1) === EMPTY || this.rows.at(-1)!.length === 0 ? this.rows.slice(0, -1) : this.rows;
+    return this.rows.slice(0, this.rows.at(-1)!.length === 0 ? -1 : undefined);
   }
 
   get droppedAfter(): number {
