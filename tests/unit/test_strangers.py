@@ -1,0 +1,266 @@
+"""Nothing of one tenant's answers to another: every address with an id, HTTP and WebSocket, is walked.
+
+A new address with an id fails here until it is listed with what a stranger would send to it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.test import AsyncClient
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
+
+from interpreters.models import Execution, Session
+from interpreters.routing import websocket_urlpatterns
+from tenants.models import ApiToken, Scope
+from tests.edges import bearer, tab
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One way to use an address."""
+
+    method: str
+    body: Any = None
+
+
+@dataclass(frozen=True)
+class Theirs:
+    """What belongs to somebody, by the names that addresses give their ids."""
+
+    session: str
+    execution: str
+    names: dict[str, str] = field(default_factory=lambda: {"path": "a.txt", "name": "main"})
+
+    def fill(self, route: str) -> str:
+        values = {"uuid:session": self.session, "uuid:execution": self.execution, "path:path": "a.txt"}
+        for name, value in values.items():
+            route = route.replace(f"<{name}>", value)
+        return route.replace("<str:name>", "main")
+
+
+SESSION, EXECUTION = "api/v1/sessions/<uuid:session>", "api/v1/executions/<uuid:execution>"
+ASKS = {
+    SESSION: [Ask("get"), Ask("delete")],
+    f"{SESSION}/keep-alive": [Ask("post")],
+    f"{SESSION}/interrupt": [Ask("post")],
+    f"{SESSION}/restart": [Ask("post")],
+    f"{SESSION}/tokens": [Ask("post", {"lifetime": 60})],
+    f"{SESSION}/complete": [Ask("post", {"code": "x"})],
+    f"{SESSION}/inspect": [Ask("post", {"code": "x"})],
+    f"{SESSION}/executions": [
+        Ask("get"),
+        *(Ask("post", {"code": "hello", "mode": mode}) for mode in ("sync", "async", "stream")),
+    ],
+    f"{SESSION}/files": [Ask("get")],
+    f"{SESSION}/files/<path:path>": [Ask("get"), Ask("put"), Ask("post"), Ask("delete")],
+    f"{SESSION}/archive": [Ask("get")],
+    EXECUTION: [Ask("get"), Ask("delete")],
+    f"{EXECUTION}/stream": [Ask("get")],
+    f"{EXECUTION}/input": [Ask("post", {"value": "x"})],
+}
+SOCKETS = {"ws/sessions/<uuid:session>/channels", "ws/sessions/<uuid:session>/terminals/<str:name>"}
+# Other applications sweep their own: pages in test_frontend and test_notebooks, the admin in test_admin_*.
+ELSEWHERE = ("admin/", "notebooks/")
+
+
+def routes(patterns: list[Any], prefix: str = "") -> Iterator[str]:
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern.url_patterns, route)
+        elif isinstance(pattern, URLPattern):
+            yield route
+
+
+def with_ids(patterns: list[Any]) -> set[str]:
+    found = (route.replace("<uuidstr:", "<uuid:") for route in routes(patterns))
+    return {route for route in found if "<" in route and not route.startswith(ELSEWHERE)}
+
+
+@pytest.fixture
+def session(alice: Any, leased: Any) -> Session:
+    found: Session = leased(alice)
+    return found
+
+
+@pytest.fixture
+def theirs(session: Session) -> Theirs:
+    execution = Execution.objects.create(session=session, tenant=session.tenant, code="secret")
+    return Theirs(str(session.pk), str(execution.pk))
+
+
+CASES = [(route, ask) for route, asks in ASKS.items() for ask in asks]
+
+
+async def ask_for(route: str, ask: Ask, theirs: Theirs, secret: str) -> Any:
+    options: dict[str, Any] = {"headers": bearer(secret)}
+    if ask.body is not None:
+        options.update(data=ask.body, content_type="application/json")
+    return await getattr(AsyncClient(), ask.method)("/" + theirs.fill(route), **options)
+
+
+# --- The sweep ---
+
+
+def test_every_address_with_an_id_is_swept() -> None:
+    assert with_ids(get_resolver().url_patterns) == set(ASKS)
+    assert with_ids(websocket_urlpatterns) == SOCKETS
+
+
+@pytest.mark.parametrize(("route", "ask"), CASES)
+async def test_another_tenant_finds_nothing(
+    route: str, ask: Ask, theirs: Theirs, session: Session, charlie: Any, token: Any, agents: Any
+) -> None:
+    response = await ask_for(route, ask, theirs, await sync_to_async(token)(charlie))
+    assert (response.status_code, response.json()["error"]) == (404, "not_found")
+    await untouched(session, agents)
+
+
+@pytest.mark.parametrize(("route", "ask"), CASES)
+async def test_the_holder_is_answered(
+    route: str, ask: Ask, theirs: Theirs, alice: Any, token: Any, agents: Any
+) -> None:
+    """So that a 404 above means what it says."""
+    response = await ask_for(route, ask, theirs, await sync_to_async(token)(alice))
+    assert response.status_code < 300 or response.json()["error"] in (
+        "no_such_execution",
+        "no_such_file",
+        "no_input_wanted",
+    )
+
+
+@pytest.mark.parametrize("who", ["expired", "revoked", "wrong", "none", "garbage"])
+@pytest.mark.parametrize(("route", "ask"), CASES)
+async def test_who_is_nobody_is_told_so(
+    route: str, ask: Ask, theirs: Theirs, session: Session, alice: Any, token: Any, agents: Any, who: str
+) -> None:
+    secret = await sync_to_async(token)(alice)
+    past = timezone.now() - timedelta(seconds=1)
+    if who == "expired":
+        await ApiToken.objects.aupdate(expires_at=past)
+    if who == "revoked":
+        await ApiToken.objects.aupdate(revoked_at=past)
+    secret = {"wrong": f"{secret}x", "none": "", "garbage": "\u00ff"}.get(who, secret)
+    response = await ask_for(route, ask, theirs, secret)
+    assert response.status_code == 401
+    await untouched(session, agents)
+
+
+@pytest.mark.parametrize(("route", "ask"), CASES)
+async def test_a_token_of_another_session_reaches_nothing(
+    route: str, ask: Ask, theirs: Theirs, session: Session, alice: Any, token: Any, leased: Any, agents: Any
+) -> None:
+    other = await sync_to_async(leased)(alice, "other")
+    secret = await sync_to_async(token)(alice, session=other.pk)
+    response = await ask_for(route, ask, theirs, secret)
+    assert response.status_code in (403, 404)
+    await untouched(session, agents)
+
+
+@pytest.mark.parametrize("lacks", ["role", "scope"])
+@pytest.mark.parametrize(("route", "ask"), CASES)
+async def test_who_may_only_look_on_runs_nothing(
+    route: str, ask: Ask, theirs: Theirs, session: Session, acme: Any, member: Any, alice: Any, token: Any,
+    agents: Any, lacks: str,
+) -> None:  # fmt: skip
+    if lacks == "role":
+        secret = await sync_to_async(lambda: token(member(acme, "vera", "viewer")))()
+    else:
+        secret = await sync_to_async(token)(alice, scopes=[Scope.POOLS_READ])
+    response = await ask_for(route, ask, theirs, secret)
+    assert (response.status_code, response.json()["error"]) == (403, "scope_missing")
+    await untouched(session, agents)
+
+
+async def untouched(session: Session, agents: Any) -> None:
+    """Nothing ran, nothing was written, and the session lives."""
+    assert agents[session.pk].log.entries == []
+    assert agents[session.pk].contents == {}
+    found = await Session.objects.aget(pk=session.pk)
+    assert (found.state, found.last_used_at) == (session.state, session.last_used_at)
+
+
+# --- Lists, and what is opened by name ---
+
+
+async def test_lists_show_ones_own(session: Session, charlie: Any, token: Any) -> None:
+    headers = bearer(await sync_to_async(token)(charlie))
+    assert (await AsyncClient().get("/api/v1/sessions", headers=headers)).json() == []
+
+
+async def test_the_same_identifier_is_another_session_for_another_tenant(
+    session: Session, charlie: Any, token: Any, ready: Any
+) -> None:
+    await sync_to_async(ready)()
+    headers = bearer(await sync_to_async(token)(charlie))
+    body = {"pool": "python", "identifier": session.identifier}
+    response = await AsyncClient().post("/api/v1/sessions", body, content_type="application/json", headers=headers)
+    assert response.status_code == 201
+    assert response.json()["id"] != str(session.pk)
+
+
+async def test_another_tenants_pool_is_not_found(pool: Any, acme: Any, charlie: Any, token: Any) -> None:
+    pool.tenant = acme
+    await pool.asave()
+    headers = bearer(await sync_to_async(token)(charlie))
+    body = {"pool": "python", "identifier": "a"}
+    response = await AsyncClient().post("/api/v1/sessions", body, content_type="application/json", headers=headers)
+    assert response.status_code == 404
+    assert (await AsyncClient().get("/api/v1/pools", headers=headers)).json() == []
+
+
+# --- WebSockets ---
+
+
+@pytest.mark.parametrize("route", sorted(SOCKETS))
+@pytest.mark.parametrize(
+    ("who", "code"),
+    [
+        ("stranger", 4404),
+        ("expired", 4401),
+        ("wrong", 4401),
+        ("nobody", 4401),
+        ("other session", 4403),
+        ("viewer", 4403),
+        ("foreign page", 4403),
+        ("no origin", 4403),
+    ],
+)
+async def test_sockets_are_closed_to_strangers(
+    route: str, who: str, code: int, theirs: Theirs, session: Session, acme: Any, member: Any, alice: Any,
+    charlie: Any, token: Any, leased: Any, agents: Any,
+) -> None:  # fmt: skip
+    secret, headers = "", {}
+    client = AsyncClient()
+    await client.aforce_login(alice)
+    cookie = f"sessionid={client.cookies['sessionid'].value}"
+    issue = sync_to_async(token)
+    match who:
+        case "stranger":
+            secret = await issue(charlie)
+        case "expired":
+            secret = await issue(alice)
+            await ApiToken.objects.aupdate(expires_at=timezone.now() - timedelta(seconds=1))
+        case "wrong":
+            secret = "thm_wrong"
+        case "nobody":
+            headers = {"host": "testserver", "origin": "http://testserver"}
+        case "other session":
+            secret = await issue(alice, session=(await sync_to_async(leased)(alice, "other")).pk)
+        case "viewer":
+            secret = await sync_to_async(lambda: token(member(acme, "vera", "viewer")))()
+        case "foreign page":
+            headers = {"host": "testserver", "origin": "http://evil.example", "cookie": cookie}
+        case "no origin":
+            headers = {"host": "testserver", "cookie": cookie}
+    async with tab("/" + theirs.fill(route), secret, **headers) as page:
+        assert await page.closed() == code
+    assert page.messages == []
+    await untouched(session, agents)
