@@ -84,7 +84,8 @@ class Place:
         bundle = environment.get("PIP_CERT") or environment.get("SSL_CERT_FILE")
         if bundle and "THERMAE_BUILD_CA_BUNDLE" not in environment:
             environment["THERMAE_BUILD_CA_BUNDLE"] = bundle
-            say(f"  ✓ Image builds trust {bundle}, as this shell does")
+            if runtime == "docker":
+                say(f"  ✓ Image builds trust {bundle}, as this shell does")
         hosts = ["127.0.0.1", "localhost", "[::1]", self.host]
         if self.host in EVERYWHERE:
             hosts += [socket.gethostname(), *{str(info[4][0]) for info in _addresses()}]
