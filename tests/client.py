@@ -11,7 +11,8 @@ from typing import Any
 import aiohttp
 
 FINAL = ("ok", "error", "aborted", "cancelled", "lost")
-PATIENCE = 30.0
+# Much more than anything takes, on a machine that does other things too.
+PATIENCE = 60.0
 
 Message = dict[str, Any]
 
@@ -72,6 +73,15 @@ class Client:
         body = {"code": code, "timeout": PATIENCE, **fields}
         execution: Message = await self.want("POST", f"/sessions/{session}/executions", body)
         return execution
+
+    async def settled(self, execution: str) -> Message:
+        """An execution once it has ended and its outputs are kept."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                record: Message = await self.want("GET", f"/executions/{execution}")
+                if record["state"] in FINAL:
+                    return record
+                await asyncio.sleep(0.05)
 
     async def close(self, session: str) -> None:
         await self.call("DELETE", f"/sessions/{session}")

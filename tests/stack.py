@@ -26,7 +26,7 @@ from tests.services import RedisServer, free_port, wait_until
 
 ENGINE = os.environ.get("THERMAE_DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
 # A launch that began this long ago is lost; a loaded machine of two cores needs a third of it.
-START_TIMEOUT = 12
+START_TIMEOUT = 20
 
 
 class Stack:
@@ -107,7 +107,7 @@ class Stack:
         self.console.pool(name="python", ready_instances=2, max_concurrent=20, memory=512, disk=64, pids=64)
         self.worker.start()
         self.start_web()
-        self.wait_for_ready("python", 2, seconds=60)
+        self.wait_for_ready("python", 2)
 
     def __exit__(self, *_: object) -> None:
         for child in (self.web, self.worker):
@@ -173,7 +173,7 @@ class Stack:
         rows: list[dict[str, Any]] = self.console.sessions(**which)
         return [row for row in rows if row["state"] != "gone"]
 
-    def wait_for_ready(self, pool: str, count: int, seconds: float = 30) -> None:
+    def wait_for_ready(self, pool: str, count: int, seconds: float = 90) -> None:
         wait_until(lambda: self.states(pool)["ready"] >= count, f"{count} ready instances of {pool}", seconds)
 
     @contextlib.contextmanager
@@ -186,7 +186,7 @@ class Stack:
         finally:
             self.console.pool(name=name, ready_instances=0, enabled=False)
 
-    def check(self, seconds: float = 30) -> None:
+    def check(self, seconds: float = 60) -> None:
         """Fail unless, soon, rows and sandboxes agree and no execution of a session that ended lacks its outputs."""
         deadline = time.monotonic() + seconds
         while wrong := [*self._disagreements(), *self._lost_outputs()]:

@@ -6,10 +6,11 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 
-from tests.client import FINAL, Client
+from tests.client import FINAL, Client, belongs
 from tests.integration.conftest import Connect
 from tests.stack import Stack
 
@@ -49,35 +50,32 @@ async def test_pools_say_how_many_are_ready(client: Client) -> None:
     assert {"ready", "leased", "max"} <= pools["python"].keys() or pools["python"]["ready"] >= 0
 
 
-async def test_a_cell_returns_what_it_printed_and_its_value(client: Client) -> None:
-    async with client.session() as session:
-        execution = await client.run(session, "print('hello')\n6 * 7")
-        later = await client.want("GET", f"/executions/{execution['id']}")
-    assert execution["status"] == "ok"
+async def test_a_cell_returns_what_it_printed_and_its_value(client: Client, shared: str) -> None:
+    execution = await client.run(shared, "print('hello')\n6 * 7")
+    later = await client.want("GET", f"/executions/{execution['id']}")
+    assert execution["state"] == "ok"
     assert [output["output_type"] for output in execution["outputs"]] == ["stream", "execute_result"]
     assert "".join(execution["outputs"][0]["text"]) == "hello\n"
     assert execution["outputs"][1]["data"]["text/plain"] == "42"
     assert later["outputs"] == execution["outputs"]
 
 
-async def test_an_exception_is_an_error_with_its_traceback(client: Client) -> None:
-    async with client.session() as session:
-        execution = await client.run(session, "def broken():\n    raise ValueError('no such thing')\nbroken()")
-    assert execution["status"] == "error"
+async def test_an_exception_is_an_error_with_its_traceback(client: Client, shared: str) -> None:
+    execution = await client.run(shared, "def broken():\n    raise ValueError('no such thing')\nbroken()")
+    assert execution["state"] == "error"
     [output] = execution["outputs"]
     assert (output["output_type"], output["ename"], output["evalue"]) == ("error", "ValueError", "no such thing")
     assert any("broken" in line for line in output["traceback"])
 
 
-async def test_variables_stay_from_cell_to_cell(client: Client) -> None:
-    async with client.session() as session:
-        await client.run(session, "x = 20")
-        execution = await client.run(session, "x + 1")
+async def test_variables_stay_from_cell_to_cell(client: Client, shared: str) -> None:
+    await client.run(shared, "x = 20")
+    execution = await client.run(shared, "x + 1")
     assert execution["outputs"][0]["data"]["text/plain"] == "21"
 
 
-async def test_output_is_streamed_line_by_line_while_the_cell_runs(client: Client) -> None:
-    async with client.session() as session, client.tab(session) as tab:
+async def test_output_is_streamed_line_by_line_while_the_cell_runs(client: Client, shared: str) -> None:
+    async with client.tab(shared) as tab:
         execution = await tab.start(
             "import time\nfor i in range(4):\n    print('line', i)\n    time.sleep(0.3)\ninput('go on? ')"
         )
@@ -86,21 +84,20 @@ async def test_output_is_streamed_line_by_line_while_the_cell_runs(client: Clien
         assert len(tab.of(execution, "stream")) >= 4
         # It waits for us here, so all of that came before its end.
         assert not [state for state in tab.of(execution, "execution_state") if state["state"] in FINAL]
-        await tab.first(lambda message: message.get("header", {}).get("msg_type") == "input_request", "question")
+        await tab.first(lambda message: belongs(message, execution, "input_request"), "question")
         await tab.send(type="input", value="yes")
         ended = await tab.end(execution)
     assert ended["state"] == "ok"
 
 
 @pytest.mark.parametrize("accept", ["application/x-ndjson", "text/event-stream"])
-async def test_rest_streams_a_cell_as_entries(client: Client, accept: str) -> None:
-    async with client.session() as session:
-        body = {"code": "for i in range(3): print('line', i)", "mode": "stream"}
-        path = f"/api/v1/sessions/{session}/executions"
-        async with client.http.post(path, json=body, headers={"Accept": accept}) as response:
-            assert response.status == 200
-            assert response.content_type == accept
-            lines = [line.decode().strip() async for line in response.content]
+async def test_rest_streams_a_cell_as_entries(client: Client, shared: str, accept: str) -> None:
+    body = {"code": "for i in range(3): print('line', i)", "mode": "stream"}
+    path = f"/api/v1/sessions/{shared}/executions"
+    async with client.http.post(path, json=body, headers={"Accept": accept}) as response:
+        assert response.status == 200
+        assert response.content_type == accept
+        lines = [line.decode().strip() async for line in response.content]
     if accept == "text/event-stream":
         lines = [line.removeprefix("data:") for line in lines if line.startswith("data:")]
     entries = [json.loads(line) for line in lines if line]
@@ -110,61 +107,59 @@ async def test_rest_streams_a_cell_as_entries(client: Client, accept: str) -> No
     assert states[-1] == "ok"
 
 
-async def test_a_plot_is_a_png(client: Client) -> None:
+async def test_a_plot_is_a_png(client: Client, shared: str) -> None:
     code = "import matplotlib.pyplot as plt\nplt.plot([1, 2, 3])\nplt.show()"
-    async with client.session() as session, client.tab(session) as tab:
+    async with client.tab(shared) as tab:
         execution = await tab.start(code)
         assert (await tab.end(execution))["state"] == "ok"
         [shown] = tab.of(execution, "display_data")
     assert base64.b64decode(shown["data"]["image/png"]).startswith(PNG)
 
 
-async def test_input_is_asked_and_answered_over_rest(client: Client) -> None:
-    async with client.session() as session:
-        body = {"code": "print('you are', input('name? '))", "mode": "async"}
-        started = await client.call("POST", f"/sessions/{session}/executions", body)
-        assert started.status == 202
-        execution = started.body["id"]
-        async with asyncio.timeout(30):
-            while (await client.call("POST", f"/executions/{execution}/input", {"value": "Ada"})).status == 409:
-                await asyncio.sleep(0.05)
-            while (answer := await client.want("GET", f"/executions/{execution}"))["status"] not in FINAL:
-                await asyncio.sleep(0.05)
-    assert answer["status"] == "ok"
+async def test_input_is_asked_and_answered_over_rest(client: Client, shared: str) -> None:
+    body = {"code": "print('you are', input('name? '))", "mode": "async"}
+    started = await client.call("POST", f"/sessions/{shared}/executions", body)
+    assert started.status == 202
+    execution = started.body["id"]
+    async with asyncio.timeout(30):
+        while (await client.call("POST", f"/executions/{execution}/input", {"value": "Ada"})).status == 409:
+            await asyncio.sleep(0.05)
+        while (answer := await client.want("GET", f"/executions/{execution}"))["state"] not in FINAL:
+            await asyncio.sleep(0.05)
+    assert answer["state"] == "ok"
     assert "you are Ada" in "".join(output.get("text", "") for output in answer["outputs"])
 
 
-async def test_an_asynchronous_cell_is_polled_to_its_end(client: Client) -> None:
-    async with client.session() as session:
-        body = {"code": "import time; time.sleep(0.5); print('done')", "mode": "async"}
-        started = await client.call("POST", f"/sessions/{session}/executions", body)
-        assert started.status == 202
-        statuses = [started.body["status"]]
-        async with asyncio.timeout(30):
-            while statuses[-1] not in FINAL:
-                execution = await client.want("GET", f"/executions/{started.body['id']}")
-                statuses.append(execution["status"])
-                await asyncio.sleep(0.05)
+async def test_an_asynchronous_cell_is_polled_to_its_end(client: Client, shared: str) -> None:
+    body = {"code": "import time; time.sleep(0.5); print('done')", "mode": "async"}
+    started = await client.call("POST", f"/sessions/{shared}/executions", body)
+    assert started.status == 202
+    statuses = [started.body["state"]]
+    async with asyncio.timeout(30):
+        while statuses[-1] not in FINAL:
+            execution = await client.want("GET", f"/executions/{started.body['id']}")
+            statuses.append(execution["state"])
+            await asyncio.sleep(0.05)
     assert statuses[-1] == "ok"
     assert set(statuses[:-1]) <= {"queued", "running"}
     assert execution["outputs"][0]["text"] == "done\n"
 
 
-async def test_a_synchronous_cell_that_takes_longer_goes_on_without_its_caller(client: Client) -> None:
-    async with client.session() as session, client.tab(session) as tab:
+async def test_a_synchronous_cell_that_takes_longer_goes_on_without_its_caller(client: Client, shared: str) -> None:
+    async with client.tab(shared) as tab:
         answer = await client.call(
             "POST",
-            f"/sessions/{session}/executions",
+            f"/sessions/{shared}/executions",
             {"code": "import time; time.sleep(2); print('done')", "timeout": 0.5},
         )
         assert answer.status == 202
-        assert answer.body["status"] in ("queued", "running")
+        assert answer.body["state"] in ("queued", "running")
         assert (await tab.end(answer.body["id"]))["state"] == "ok"
         assert tab.text(answer.body["id"]) == "done\n"
 
 
-async def test_an_interrupt_ends_a_loop_and_keeps_the_kernel(client: Client) -> None:
-    async with client.session() as session, client.tab(session) as tab:
+async def test_an_interrupt_ends_a_loop_and_keeps_the_kernel(client: Client, shared: str) -> None:
+    async with client.tab(shared) as tab:
         await tab.run("kept = 1")
         execution = await tab.start("print('in', flush=True)\nwhile True: pass")
         await tab.printed(execution, "in\n")
@@ -172,45 +167,43 @@ async def test_an_interrupt_ends_a_loop_and_keeps_the_kernel(client: Client) -> 
         await tab.send(type="interrupt")
         ended = await tab.end(execution)
         took = time.monotonic() - began
-        after = await client.run(session, "kept")
+        after = await client.run(shared, "kept")
     assert (ended["state"], ended["error"]["ename"]) == ("error", "KeyboardInterrupt")
     assert took < 2
     assert after["outputs"][0]["data"]["text/plain"] == "1"
 
 
-async def test_a_restart_forgets_variables(client: Client) -> None:
-    async with client.session() as session:
-        await client.run(session, "x = 1")
-        await client.want("POST", f"/sessions/{session}/restart")
-        execution = await client.run(session, "x")
-    assert (execution["status"], execution["outputs"][0]["ename"]) == ("error", "NameError")
+async def test_a_restart_forgets_variables(client: Client, shared: str) -> None:
+    await client.run(shared, "x = 1")
+    await client.want("POST", f"/sessions/{shared}/restart")
+    execution = await client.run(shared, "x")
+    assert (execution["state"], execution["outputs"][0]["ename"]) == ("error", "NameError")
 
 
-async def test_two_tabs_see_the_same_log_and_a_late_one_all_of_it(client: Client) -> None:
-    async with client.session() as session, client.tab(session) as one, client.tab(session) as two:
+async def test_two_tabs_see_the_same_log_and_a_late_one_all_of_it(client: Client, shared: str) -> None:
+    async with client.tab(shared) as one, client.tab(shared) as two:
         execution = await one.start("for i in range(20): print(i, flush=True)")
         await asyncio.gather(one.end(execution), two.end(execution))
-        async with client.tab(session) as late:
+        async with client.tab(shared) as late:
             await late.end(execution)
             assert one.text(execution) == two.text(execution) == late.text(execution)
             entries = {m["seq"]: m for m in late.messages if "seq" in m}
             assert all(entries[m["seq"]] == m for m in one.messages if "seq" in m and m["seq"] in entries)
 
 
-async def test_a_tab_that_comes_back_gets_only_what_it_missed(client: Client) -> None:
-    async with client.session() as session:
-        async with client.tab(session) as tab:
-            await tab.run("print('first')")
-            seen = tab.seq
-        missed = await client.run(session, "print('second')")
-        async with client.tab(session, after=seen) as tab:
-            await tab.end(missed["id"])
-            assert min(m["seq"] for m in tab.messages if "seq" in m) == seen + 1
-            assert tab.text(missed["id"]) == "second\n"
+async def test_a_tab_that_comes_back_gets_only_what_it_missed(client: Client, shared: str) -> None:
+    async with client.tab(shared) as tab:
+        await tab.run("print('first')")
+        seen = tab.seq
+    missed = await client.run(shared, "print('second')")
+    async with client.tab(shared, after=seen) as tab:
+        await tab.end(missed["id"])
+        assert min(m["seq"] for m in tab.messages if "seq" in m) == seen + 1
+        assert tab.text(missed["id"]) == "second\n"
 
 
-async def test_completion_and_inspection_answer(client: Client) -> None:
-    async with client.session() as session, client.tab(session) as tab:
+async def test_completion_and_inspection_answer(client: Client, shared: str) -> None:
+    async with client.tab(shared) as tab:
         await tab.run("greeting = 'hello'")
         await tab.send(type="complete", id="c", code="greeting.up", cursor_pos=11)
         await tab.send(type="inspect", id="i", code="greeting", cursor_pos=8)
@@ -219,34 +212,32 @@ async def test_completion_and_inspection_answer(client: Client) -> None:
     assert "hello" in inspected["content"]["data"]["text/plain"]
 
 
-async def test_a_terminal_echoes_shares_files_with_cells_and_is_there_after_a_reload(client: Client) -> None:
-    async with client.session() as session:
-        async with client.terminal(session) as terminal:
-            await terminal.type("echo from-$((40 + 2)) | tee made.txt\n")
-            await terminal.shows("from-42")
-        execution = await client.run(session, "print(open('made.txt').read())")
-        async with client.terminal(session) as again:
-            await again.shows("from-42")
-            await again.type("exit\n")
+async def test_a_terminal_echoes_shares_files_and_is_there_after_a_reload(
+    client: Client, shared: str
+) -> None:
+    async with client.terminal(shared) as terminal:
+        await terminal.type("echo from-$((40 + 2)) | tee made.txt\n")
+        await terminal.shows("from-42")
+    execution = await client.run(shared, "print(open('made.txt').read())")
+    async with client.terminal(shared) as again:
+        await again.shows("from-42")
+        await again.type("exit\n")
     assert "from-42" in execution["outputs"][0]["text"]
 
 
-async def test_files_go_in_and_come_out_as_they_were(client: Client) -> None:
+async def test_files_go_in_and_come_out_as_they_were(client: Client, shared: str) -> None:
     content = bytes(range(256)) * 4096
-    async with client.session() as session:
-        files = f"/sessions/{session}/files"
-        await client.want("PUT", f"{files}/data/in ä%20.bin", data=content)
-        execution = await client.run(
-            session, "data = open('data/in ä%20.bin', 'rb').read(); open('out.bin', 'wb').write(data[::-1])"
-        )
-        assert execution["status"] == "ok"
-        listing = await client.want("GET", f"{files}?path=data")
-        whole = await client.call("GET", f"{files}/out.bin")
-        part = await client.call("GET", f"{files}/out.bin", headers={"Range": "bytes=10-19"})
-        archive = await client.call("GET", f"/sessions/{session}/archive?path=data")
-        deleted = await client.call("DELETE", f"{files}/data")
-        gone = await client.call("GET", f"{files}/data/in ä%20.bin")
-    assert [(entry["name"], entry["size"]) for entry in listing["entries"]] == [("in ä%20.bin", len(content))]
+    files, name = f"/sessions/{shared}/files", "data/in ä%20.bin"
+    await client.want("PUT", f"{files}/{quote(name)}", data=content)
+    execution = await client.run(shared, f"data = open({name!r}, 'rb').read(); open('out.bin', 'wb').write(data[::-1])")
+    assert execution["state"] == "ok"
+    listing = await client.want("GET", f"{files}?path=data")
+    whole = await client.call("GET", f"{files}/out.bin")
+    part = await client.call("GET", f"{files}/out.bin", headers={"Range": "bytes=10-19"})
+    archive = await client.call("GET", f"/sessions/{shared}/archive?path=data")
+    deleted = await client.call("DELETE", f"{files}/data")
+    gone = await client.call("GET", f"{files}/{quote(name)}")
+    assert [(entry["path"], entry["size"]) for entry in listing["entries"]] == [(name, len(content))]
     assert whole.body == content[::-1]
     assert (part.status, part.body) == (206, content[::-1][10:20])
     assert archive.body.startswith(b"PK")
@@ -254,18 +245,18 @@ async def test_files_go_in_and_come_out_as_they_were(client: Client) -> None:
     assert gone.status == 404
 
 
-async def test_a_token_for_one_session_opens_that_one_only(client: Client, connect: Connect) -> None:
-    async with client.session() as session, client.session() as other:
-        limited = await client.want("POST", f"/sessions/{session}/tokens", {"lifetime": 60})
+async def test_a_token_for_one_session_opens_that_one_only(client: Client, connect: Connect, shared: str) -> None:
+    async with client.session() as other:
+        limited = await client.want("POST", f"/sessions/{shared}/tokens", {"lifetime": 60})
         async with connect("limited", limited["token"]) as guest:
-            assert (await guest.run(session, "1 + 1"))["status"] == "ok"
-            async with guest.tab(session) as tab:
+            assert (await guest.run(shared, "1 + 1"))["state"] == "ok"
+            async with guest.tab(shared) as tab:
                 assert (await tab.run("print('in')"))[1] == "in\n"
             refusals = [
                 await guest.call("GET", f"/sessions/{other}"),
                 await guest.call("POST", f"/sessions/{other}/executions", {"code": "1"}),
                 await guest.call("POST", "/sessions", {"pool": "python", "identifier": "mine"}),
-                await guest.call("POST", f"/sessions/{session}/tokens", {"lifetime": 60}),
+                await guest.call("POST", f"/sessions/{shared}/tokens", {"lifetime": 60}),
             ]
     assert {refusal.status for refusal in refusals} <= {403, 404}
 
@@ -353,6 +344,6 @@ async def test_outputs_outlive_their_session(client: Client) -> None:
             await asyncio.sleep(0.05)
     kept = await client.want("GET", f"/executions/{done['id']}")
     lost = await client.want("GET", f"/executions/{running['id']}")
-    assert (kept["status"], kept["outputs"]) == ("ok", done["outputs"])
-    assert (lost["status"], lost["outputs"][0]["text"]) == ("lost", "half\n")
+    assert (kept["state"], kept["outputs"]) == ("ok", done["outputs"])
+    assert (lost["state"], lost["outputs"][0]["text"]) == ("lost", "half\n")
     assert lost["reason"]
