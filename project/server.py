@@ -192,8 +192,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         endpoints=build_endpoint_description_strings(host=options.host, port=options.port),
         action_logger=log_access,
         max_body=settings.MAX_UPLOAD_BYTES + 1024 * 1024,
-        websocket_max_message_size=settings.MAX_FRAME_BYTES,
-        websocket_max_frame_size=settings.MAX_FRAME_BYTES,
+        # Twice what we take: a frame that is a little too large is told so, by close code; one far beyond is cut off.
+        websocket_max_message_size=2 * settings.MAX_FRAME_BYTES,
+        websocket_max_frame_size=2 * settings.MAX_FRAME_BYTES,
         # No limit on how long a response takes: a stream lasts as long as its client reads. Requests that arrive
         # slowly are ended by Twisted after 60 s, responses that are not read by the stall limit.
         http_timeout=None,
