@@ -149,8 +149,9 @@ def test_the_second_start_is_quick(run: Run) -> None:
     run.wait_until_ready()
     seconds = time.monotonic() - began
     print(f"second start: {seconds:.1f} s")
-    # 15 s on an idle machine; here others may be busy.
-    assert seconds < 30
+    # What others do on this machine meanwhile makes it longer by as much.
+    busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert seconds < 15 * busy
     run.stop()
 
 
