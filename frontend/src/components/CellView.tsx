@@ -1,7 +1,7 @@
 // One cell: its prompt, its text, what it printed, and the buttons that act on it.
 
 import type { VNode } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { isFinal, type Execution } from "../outputs/execution";
 import type { Cell, CellType } from "../notebook/document";
 import { undoneInWords } from "../session/words";
@@ -33,7 +33,7 @@ export const CellView = memo(({ cell, index, count }: Props): VNode => {
   const folded = page.folded.value.has(cell.id);
   const moves = active ? page.moves.value : 0;
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!active || page.moves.peek() === 0) return;
     section.current!.scrollIntoView({ block: "nearest" });
     const at = document.activeElement;
@@ -41,7 +41,7 @@ export const CellView = memo(({ cell, index, count }: Props): VNode => {
     if (page.mode.value === "command" && !onControl) section.current!.focus({ preventScroll: true });
   }, [active, page.mode.value, moves]);
 
-  const name = `Cell ${index + 1} of ${count}, ${TYPES[type]}${shown ? `, ${stateInWords(shown)}` : ""}`;
+  const name = `Cell ${index + 1} of ${count}, ${TYPES[type]}${shown ? `, ${stateInWords(shown, page.placeOf(cell.id))}` : ""}`;
   return (
     <section
       ref={section}
@@ -111,10 +111,10 @@ function Trouble({ execution }: { execution: Execution }): VNode | null {
   );
 }
 
-function stateInWords(execution: Execution): string {
+function stateInWords(execution: Execution, place: number): string {
   switch (execution.state) {
     case "queued":
-      return execution.position > 0 ? `number ${execution.position} in the queue` : "queued";
+      return `number ${place} in the queue`;
     case "running":
       return execution.input ? "asks for input" : "running";
     case "ok":

@@ -111,7 +111,7 @@ function Ended(): VNode {
   return (
     <div class="notice row">
       <span class="grow">
-        <strong>The session has ended.</strong> <EndedWhy /> Variables and files of its sandbox are gone; the notebook and its outputs are here. Running a cell starts a new one.
+        <strong>The session has ended.</strong> <EndedWhy /> Variables and files of its sandbox are gone; the notebook and its outputs are here.
       </span>
       <button class="button" onClick={() => void session.open()}>
         New session

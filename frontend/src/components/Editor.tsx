@@ -1,7 +1,7 @@
 // An editor that exists once it is near the screen: a notebook of hundreds of cells opens at once.
 
 import type { VNode } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { loadLanguage, loadMarkdown, readyLanguage } from "../editor/languages";
 import { CellEditor, type EditorEvents } from "../editor/setup";
 import type { Cell, CellType } from "../notebook/document";
@@ -30,11 +30,12 @@ export function Editor({ cell, type, label, focused }: Props): VNode {
     return () => watch.disconnect();
   }, [near]);
 
-  useEffect(() => {
+  // Before the browser goes on: what is typed right after Shift Enter must find the next editor.
+  useLayoutEffect(() => {
     if (focused) setNear(true);
   }, [focused]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!near) return;
     const events: EditorEvents = {
       changed: (text) => page.notebook.setSource(cell, text),
@@ -67,9 +68,9 @@ export function Editor({ cell, type, label, focused }: Props): VNode {
     };
   }, [near, type]);
 
-  useEffect(() => editor.current?.setLabel(label), [label, near]);
-  useEffect(() => editor.current?.setText(source), [source, near]);
-  useEffect(() => {
+  useLayoutEffect(() => editor.current?.setLabel(label), [label, near]);
+  useLayoutEffect(() => editor.current?.setText(source), [source, near]);
+  useLayoutEffect(() => {
     if (focused) editor.current?.focus();
   }, [focused, near, page.moves.value]);
 

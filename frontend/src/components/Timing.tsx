@@ -2,14 +2,19 @@ import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { isFinal, type Execution } from "../outputs/execution";
 import { duration } from "../session/words";
+import { usePage } from "./context";
 import { Icon } from "./Icon";
 
 const ORDINALS = ["", "next", "2nd", "3rd"];
 
 /** How long it took, takes, or how many come before it. */
 export function Timing({ execution }: { execution: Execution }): VNode | null {
-  const { state, position, startedAt, finishedAt } = execution;
-  if (state === "queued") return <span class="timing">{ORDINALS[position] ?? `${position}th`}</span>;
+  const page = usePage();
+  const { state, startedAt, finishedAt } = execution;
+  if (state === "queued") {
+    const place = page.placeOf(execution.cell);
+    return <span class="timing">{ORDINALS[place] ?? `${place}th`}</span>;
+  }
   if (state === "running") return <Stopwatch since={startedAt} />;
   if (!isFinal(execution) || !startedAt || !finishedAt) return null;
   const failed = state !== "ok";

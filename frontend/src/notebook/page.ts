@@ -152,6 +152,11 @@ export class Page {
     });
   }
 
+  /** 1 is the next to run. Counted here, because the queue moves on without telling each that waits. */
+  placeOf(cell: string): number {
+    return Math.max(1, this.pending.value.indexOf(cell));
+  }
+
   private queue(cell: string, waiting: boolean): void {
     const pending = this.pending.value;
     if (pending.includes(cell) !== waiting) this.pending.value = waiting ? [...pending, cell] : pending.filter((id) => id !== cell);

@@ -32,9 +32,9 @@ const PHASES: Record<string, string> = {
 };
 
 const REASONS: Record<string, string> = {
-  cooldown: "It was idle for too long, so its sandbox was given back.",
-  max_alive: "It reached the longest time that a session may live.",
-  closed: "It was ended by you or an administrator.",
+  cooldown: "It was idle for too long, so its sandbox was given back. Run a cell to start a new one.",
+  max_alive: "It reached the longest time that a session may live. Run a cell to start a new one.",
+  closed: "It was ended by you or an administrator. Run a cell to start a new one.",
   start_failed: "Its sandbox could not be started.",
   start_timeout: "Its sandbox took too long to start.",
   out_of_memory: "Its sandbox used more memory than it has.",
