@@ -14,9 +14,10 @@ export function SessionBar(): VNode {
   const left = useSecondsLeft();
   const usage = session.usage.value;
   const live = session.live;
+  const ending = left !== null && left <= soon(session.cooldown.value) && !page.busy.value && live;
   return (
     <div class="session">
-      {left !== null && left <= soon(session.cooldown.value) && !page.busy.value && live && (
+      {ending && (
         <span class="countdown">
           <span title="This session ends when it stays idle">Ends in {clock(left)}</span>
           <button class="button small" onClick={() => session.keepAlive()}>
@@ -24,7 +25,7 @@ export function SessionBar(): VNode {
           </button>
         </span>
       )}
-      {usage && live && (
+      {usage && live && !ending && (
         <span class="meters" aria-hidden="true">
           <Meter label="CPU" share={Math.min(1, usage.cpu)} text={`${Math.round(usage.cpu * 100)}%`} />
           <Meter label="RAM" share={usage.memory_limit ? usage.memory / usage.memory_limit : 0} text={size(usage.memory)} />

@@ -1,0 +1,173 @@
+// @vitest-environment jsdom
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Execution } from "../outputs/execution";
+import { NotebookSession } from "./session";
+import { describe as inWords, duration, size } from "./words";
+
+class FakeSocket {
+  static made: FakeSocket[] = [];
+  readyState = 0;
+  sent: Record<string, unknown>[] = [];
+  onopen: (() => void) | null = null;
+  onmessage: ((event: { data: string }) => void) | null = null;
+  onclose: ((event: { code: number }) => void) | null = null;
+  constructor(readonly url: string) { FakeSocket.made.push(this); }
+  send(data: string) { this.sent.push(JSON.parse(data) as Record<string, unknown>); }
+  close() { this.readyState = 3; }
+  accept() { this.readyState = 1; this.onopen!(); }
+  say(message: unknown) { this.onmessage!({ data: JSON.stringify(message) }); }
+  state(state: string, more: object = {}) { this.say({ channel: "session", type: "state", state, ...more }); }
+  entry(seq: number, msg_type: string, content: object, id: string, channel = "iopub") {
+    this.say({ seq, context: "default", channel, header: { msg_type }, parent_header: { msg_id: id }, content });
+  }
+  get executed() { return this.sent.filter((message) => message.type === "execute").map((message) => message.code); }
+}
+
+let answers: { status: number; body: object; headers?: Record<string, string> }[] = [];
+let asked: string[] = [];
+
+async function session(...given: typeof answers) {
+  answers = given;
+  const seen: Record<string, Execution["state"][]> = {};
+  const problems: string[] = [];
+  const made = new NotebookSession("python", "notebook-1", (changed) => changed.forEach((each) => (seen[each.cell] ??= []).push(each.state)), (problem) => problems.push(problem));
+  return { made, seen, problems };
+}
+const socket = () => FakeSocket.made.at(-1)!;
+const soon = () => vi.advanceTimersByTimeAsync(50);
+const LEASED = { status: 201, body: { id: "s1" } };
+
+describe("the session of a notebook", () => {
+  beforeEach(() => {
+    FakeSocket.made = [];
+    asked = [];
+    vi.useFakeTimers();
+    vi.stubGlobal("WebSocket", FakeSocket);
+    vi.stubGlobal("fetch", async (url: string, options: RequestInit) => {
+      asked.push(`${options.method} ${url}`);
+      const { status, body, headers } = answers.shift()!;
+      return new Response(JSON.stringify(body), { status, headers: headers ?? {} });
+    });
+  });
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
+  });
+
+  it("is opened by the first run, which waits until there is a sandbox", async () => {
+    const { made } = await session({ status: 202, body: { id: "s1", phase: "queued", position: 2 } });
+    made.run("c1", "1+1");
+    await soon();
+    expect(asked).toEqual(["POST /api/v1/sessions"]);
+    expect(inWords(made.view.value).label).toBe("Waiting for a free place");
+    socket().accept();
+    socket().state("starting", { phase: "creating" });
+    expect(socket().executed).toEqual([]);
+    socket().state("leased");
+    expect(socket().executed).toEqual(["1+1"]);
+    socket().state("leased", { expires_at: 5 });
+    expect(socket().executed).toEqual(["1+1"]);
+  });
+
+  it("sends again what was not heard of before the line broke, and nothing else", async () => {
+    const { made } = await session(LEASED);
+    void made.open();
+    await soon();
+    socket().accept();
+    socket().state("leased");
+    const first = made.run("c1", "one");
+    made.run("c2", "two");
+    socket().entry(1, "execution_state", { state: "running", cell: "c1" }, first.id, "agent");
+    socket().onclose!({ code: 1006 });
+    expect(inWords(made.view.value).label).toBe("Disconnected");
+    made.run("c3", "three");
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(socket().url).toContain("after=1");
+    socket().accept();
+    socket().state("leased");
+    expect(socket().executed).toEqual(["two", "three"]);
+  });
+
+  it("asks again where an entry is missing", async () => {
+    const { made } = await session(LEASED);
+    void made.open();
+    await soon();
+    socket().accept();
+    socket().entry(1, "stream", { name: "stdout", text: "a" }, "e");
+    socket().entry(3, "stream", { name: "stdout", text: "c" }, "e");
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(FakeSocket.made).toHaveLength(2);
+    expect(socket().url).toContain("after=1");
+  });
+
+  it("says why it ended, and that what ran is lost", async () => {
+    const { made, seen } = await session(LEASED);
+    void made.open();
+    await soon();
+    socket().accept();
+    socket().state("leased");
+    const run = made.run("c1", "loop()");
+    socket().entry(1, "execution_state", { state: "running", cell: "c1" }, run.id, "agent");
+    made.run("c2", "later()");
+    socket().state("gone", { reason: "out_of_memory" });
+    expect(seen.c1!.at(-1)).toBe("lost");
+    expect(seen.c2!.at(-1)).toBe("aborted");
+    expect(inWords(made.view.value)).toMatchObject({ sign: "ended", label: "Ended", detail: "Its sandbox used more memory than it has." });
+    expect(made.live).toBe(false);
+  });
+
+  it("tries again after a while when all places are taken, as long as something waits", async () => {
+    const full = { status: 429, body: { error: "pool_full", message: "All in use." }, headers: { "Retry-After": "2" } };
+    const { made, seen } = await session(full, LEASED);
+    made.run("c1", "1");
+    await soon();
+    expect(inWords(made.view.value)).toMatchObject({ label: "No sandbox", detail: "All in use." });
+    await vi.advanceTimersByTimeAsync(2100);
+    expect(asked).toHaveLength(2);
+    expect(seen.c1).toBeUndefined();
+  });
+
+  it("gives up at once where waiting does not help", async () => {
+    const { made, seen } = await session({ status: 404, body: { error: "not_found", message: "There is no such pool." } });
+    made.run("c1", "1");
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(asked).toHaveLength(1);
+    expect(seen.c1).toEqual(["aborted"]);
+  });
+
+  it("answers questions of the editor, or null when there is no answer in time", async () => {
+    const { made } = await session(LEASED);
+    expect(await made.question("complete", "x", 1)).toBeNull();
+    void made.open();
+    await soon();
+    socket().accept();
+    socket().state("leased");
+    const answered = made.question("complete", "im", 2);
+    socket().say({ channel: "session", type: "reply", id: socket().sent.at(-1)!.id, content: { matches: ["import"] } });
+    expect(await answered).toEqual({ matches: ["import"] });
+    const silent = made.question("inspect", "im", 2);
+    await vi.advanceTimersByTimeAsync(7000);
+    expect(await silent).toBeNull();
+  });
+
+  it("shows a refused execution at its cell and other problems to the user", async () => {
+    const { made, seen, problems } = await session(LEASED);
+    void made.open();
+    await soon();
+    socket().accept();
+    socket().state("leased");
+    const run = made.run("c1", "x");
+    socket().say({ channel: "session", type: "error", id: run.id, code: "too_large", message: "Too large." });
+    expect(seen.c1).toEqual(["aborted"]);
+    socket().say({ channel: "session", type: "error", id: null, code: "unavailable", message: "Try later." });
+    socket().say({ channel: "session", type: "error", id: "forgotten", code: "unavailable", message: "Kernel busy." });
+    expect(problems).toEqual(["Try later."]);
+  });
+});
+
+describe("figures in words", () => {
+  it("are short", () => {
+    expect([0.012, 1.23, 42, 65, 3600, 7500].map(duration)).toEqual(["12 ms", "1.2 s", "42 s", "1 min 5 s", "1 h", "2 h 5 min"]);
+    expect([0, 900, 1536, 180 * 2 ** 20, 2 ** 30].map(size)).toEqual(["0 B", "900 B", "1.5 KiB", "180 MiB", "1.0 GiB"]);
+  });
+});
