@@ -6,6 +6,7 @@ Only the last two layers hold the agent, so that a change of it rebuilds seconds
 
 import io
 import os
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,7 @@ PULL_TIMEOUT = 300.0
 BUILD_PATIENCE = 600.0  # seconds without a line from a build step
 BUILD_TIMEOUT = 3600.0
 KEPT_LOG_LINES = 400
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 # Handed on to the build as the engine's predefined arguments: they stay out of the image and of its history.
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "FTP_PROXY", "ALL_PROXY")
 
@@ -140,7 +142,7 @@ def _follow(events: Iterator[Mapping[str, Any]], progress: Progress, deadline: f
     # Leaving the loop early drops the connection, and the engine ends a build that nobody listens to.
     for event in events:
         if "error" in event:
-            raise BuildFailed("\n".join([*last, str(event["error"]).strip()]))
+            raise BuildFailed("\n".join([*last, _plain(str(event["error"])).strip()]))
         if time.monotonic() > deadline:
             raise BuildFailed("\n".join([*last, "It took too long: see BUILD_TIMEOUT."]))
         for line in _lines(event):
@@ -153,7 +155,12 @@ def _lines(event: Mapping[str, Any]) -> list[str]:
     if event.get("progressDetail"):
         return []
     text = event.get("stream") or event.get("status") or ""
-    return [line.rstrip() for line in str(text).splitlines() if line.strip()]
+    return [line.rstrip() for line in _plain(str(text)).splitlines() if line.strip()]
+
+
+def _plain(text: str) -> str:
+    """Without colours and other control sequences: a log is shown in terminals and in the admin."""
+    return CONTROL.sub("", text)
 
 
 def _find(reference: str) -> Mapping[str, Any] | None:

@@ -25,6 +25,9 @@ START = """read -r line < /proc/$$/stat && echo "$line" > "$1" || exit 1; shift
 for group in $THERMAE_GROUPS; do echo $$ > "$group/cgroup.procs" || exit 1; done
 unset THERMAE_GROUPS; exec "$@"
 """
+# The first process inside: it collects orphans, and the sandbox ends with its agent, whatever else still runs.
+# A shell starts what runs in its background deaf to Ctrl-C, which kernels would inherit.
+FIRST = 'env --default-signal=INT,QUIT "$@" & wait $!'
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def words(bwrap: str, spec: SandboxSpec, place: Place, status: int, seccomp: int
         "--",
         *_limits(spec, limited=bool(place.groups)),
         *_drop_to(uid),
-        *(base_python(), "-S", "-m", "agent"),
+        *("/bin/sh", "-c", FIRST, "sh", base_python(), "-S", "-m", "agent"),
     ]
 
 
@@ -81,7 +84,7 @@ def base_python() -> str:
 
 def _namespaces() -> list[str]:
     words = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
-    words += ["--hostname", "sandbox", "--chdir", WORK_DIR]
+    words += ["--as-pid-1", "--hostname", "sandbox", "--chdir", WORK_DIR]
     if os.geteuid() != 0:
         return [*words, "--unshare-user", "--disable-userns"]
     # Root needs no user namespace to make the others, and keeps just what it takes to become somebody else.
