@@ -66,6 +66,11 @@ def prepare(command: list[str], log: Path, tell: Callable[[str], None]) -> None:
         raise ChildFailed(f"manage.py {' '.join(command)} ended with status {status}. All of it is in {log}\n{words}")
 
 
+def first_image_is_there() -> bool:
+    """Whether it has been built before, perhaps from older sources."""
+    return any(image.usable for image in InterpreterImage.objects.filter(tenant=None, name=FIRST))
+
+
 def image_states() -> dict[str, str]:
     """Name → state, of the images that all tenants share."""
     close_old_connections()

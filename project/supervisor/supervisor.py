@@ -39,10 +39,15 @@ class Supervisor:
             installation.migrate()
             installation.seed(self.place.password)
             installation.collect_static()
-        # The web server comes up while the image is looked at.
+        # What can, comes up while the image is looked at. From an image that has changed since, the worker may
+        # launch an instance too many, and replaces it.
         web = self._start_web()
-        self._prepare_runtime()
-        self._start_worker()
+        if installation.first_image_is_there():
+            self._start_worker()
+            self._prepare_runtime()
+        else:
+            self._prepare_runtime()
+            self._start_worker()
         api = self._wait_for(web)
         with step("An instance of Python is warm") as waiting:
             installation.wait_for_ready(installation.FIRST, waiting.detail, self._check)
