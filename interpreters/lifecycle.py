@@ -79,6 +79,8 @@ ORPHAN_GRACE = 60.0
 SKEW = timedelta(seconds=2)
 # A launch ends by itself after `start_timeout`; whoever is this much later than that is dead.
 LATE = timedelta(seconds=10)
+# Seconds after which a teardown that nobody took up is asked for again: the broker may have been away.
+UNHEARD = 5.0
 # A row that has not come to life after so many start timeouts, for whatever reason, is given up.
 GIVE_UP_AFTER = 3
 # An agent that does not answer may be slow because its sandbox is busy: it is believed dead after this much more.
@@ -264,7 +266,9 @@ def _launch_lost(spec: PoolSpec, session: SessionView, now: datetime) -> bool:
 
 
 def _teardown_lost(spec: PoolSpec, session: SessionView, now: datetime) -> bool:
-    return session.state == State.STOPPING and _past(session.attempted_at, spec.stop_timeout, now)
+    taken_up = session.attempted_at > session.state_since
+    patience = spec.stop_timeout if taken_up else UNHEARD
+    return session.state == State.STOPPING and _past(session.attempted_at, patience, now)
 
 
 def _surplus(spec: PoolSpec, staying: Sequence[SessionView]) -> list[End]:

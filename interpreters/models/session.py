@@ -64,7 +64,8 @@ class Session(models.Model):
     handle = models.CharField(max_length=100, blank=True, help_text="The runtime's own name of the sandbox.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     state_since = models.DateTimeField(default=timezone.now, editable=False)
-    # When its launch or teardown was last taken up; long ago means that whoever did so is dead.
+    # When its launch or teardown was last taken up; long ago means that whoever did so is dead. Of a session that is
+    # stopping and whose teardown nobody took up yet, it is not later than state_since.
     attempted_at = models.DateTimeField(default=timezone.now, editable=False)
     launch_seconds = models.FloatField(
         null=True, blank=True, editable=False, help_text="From its turn to start to ready."

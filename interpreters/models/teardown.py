@@ -18,7 +18,9 @@ logger = logging.getLogger(__name__)
 
 
 def tear_down(session: "Session", runtime: Runtime, collect: Callable[[UUID], object]) -> None:
-    if session.state != State.STOPPING:
+    stopping = type(session).objects.filter(pk=session.pk, state=State.STOPPING)
+    if not stopping.update(attempted_at=timezone.now()):
+        session.refresh_from_db()
         return
     _collect(session, collect)
     for handle in _handles(session, runtime):

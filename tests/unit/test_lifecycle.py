@@ -188,13 +188,23 @@ def test_it_removes_only_sandboxes_of_nobody(view: SessionView | None, age: floa
     assert decide([view] if view else [], boxes=[box(A, age=age)]).orphans == orphans
 
 
-def test_lost_launches_and_teardowns_are_taken_up_again() -> None:
+@pytest.mark.parametrize(
+    ("since", "taken_up", "again"),
+    [
+        pytest.param(4, 4, False, id="just asked for"),
+        pytest.param(5, 5, True, id="nobody heard"),
+        pytest.param(99, 29, False, id="somebody is at it"),
+        pytest.param(99, 30, True, id="who was at it is dead"),
+    ],
+)
+def test_a_teardown_is_asked_for_until_it_is_done(since: float, taken_up: float, again: bool) -> None:
+    todo = decide([replace(stopping(A, since), attempted_at=ago(taken_up))])
+    assert todo.retry == ((A,) if again else ())
+
+
+def test_lost_launches_are_taken_up_again() -> None:
     late = 60 + LATE.seconds
-    todo = decide(
-        [starting(A, late), starting(B, late - 1), starting(C, late, "queued"), stopping(D, 30), stopping(E, 29)]
-    )
-    assert todo.requeue == (A,)
-    assert todo.retry == (D,)
+    assert decide([starting(A, late), starting(B, late - 1), starting(C, late, "queued")]).requeue == (A,)
 
 
 def test_every_reason_has_a_sentence_for_people() -> None:
