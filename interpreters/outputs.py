@@ -10,22 +10,25 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from interpreters import client
-from interpreters.client import Agent, AgentError, Outputs, Record
+from interpreters.client import Agent, AgentError, Entry, Outputs, Record, wire
 from interpreters.lifecycle import State
 from interpreters.models import Execution, Session
 from interpreters.models.threads import in_thread
 
 logger = logging.getLogger(__name__)
 
+# An execution's start is noted as a use of its session; so is its end, if it is this much later.
+NOTED = timedelta(seconds=5)
 # Seconds that a session's last outputs may take when it is torn down.
 COLLECT = 15.0
 LOST_WITH_SANDBOX = "its sandbox ended first"
@@ -40,6 +43,10 @@ class _Message(msgspec.Struct):
     content: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+# The messages that leave something in a notebook.
+KEPT = frozenset({"stream", "display_data", "update_display_data", "execute_result", "error"})
+
+
 class Notebook:
     """Outputs as a notebook keeps them. Fed with messages in order; holds at most `limit` bytes of them."""
 
@@ -50,14 +57,14 @@ class Notebook:
         self._clear = False
         self.cut_messages = self.cut_bytes = 0
 
-    def add(self, raw: bytes | msgspec.Raw) -> None:
+    def add(self, raw: str | bytes | msgspec.Raw) -> None:
         """Take one message. One that makes no sense is counted as cut."""
         try:
             self._add(raw)
         except (msgspec.DecodeError, RecursionError):
-            self._drop(len(memoryview(raw)))
+            self._drop(len(raw) if isinstance(raw, str) else len(memoryview(raw)))
 
-    def _add(self, raw: bytes | msgspec.Raw) -> None:
+    def _add(self, raw: str | bytes | msgspec.Raw) -> None:
         message = msgspec.json.decode(raw, type=_Message)
         handle = getattr(self, f"_on_{message.header.msg_type}", None)
         if handle is not None:
@@ -179,6 +186,40 @@ def _clean(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+class Gathering:
+    """What an execution puts out, kept by the reader that started it, so that its agent need not be asked again.
+
+    Holds what a notebook may hold and counts the rest. `whole` is False where that is not enough to save it by.
+    """
+
+    def __init__(self) -> None:
+        self.whole, self._begun = True, False
+        self._raw: list[str] = []
+        self._left = settings.MAX_SAVED_OUTPUT_BYTES
+        self._cut = {"messages": 0, "bytes": 0}
+
+    def add(self, entry: Entry) -> None:
+        if not self._begun:
+            # Who comes later than its state of `queued` or `running` may have missed something.
+            self._begun, self.whole = True, entry.msg_type == "execution_state"
+        if entry.msg_type == "cut" and entry.channel == "agent":
+            self.whole = False
+        if entry.channel != "iopub" or not self.whole:
+            return
+        if self._left > 0:
+            self._left -= len(entry.raw)
+            self._raw.append(entry.raw)
+        elif entry.msg_type == "clear_output":
+            self.whole = False  # what comes after it was to be kept
+        elif entry.msg_type in KEPT:
+            self._cut["messages"] += 1
+            self._cut["bytes"] += len(entry.raw)
+
+    def answer(self, end: Entry) -> Outputs | None:
+        """All of it, with the record that `end` tells; None if the agent must be asked after all."""
+        return Outputs(wire.told_record(end), self._raw, self._cut) if self.whole else None
+
+
 def to_notebook(answer: Outputs, limit: int | None = None) -> tuple[list[dict[str, Any]], bool]:
     """The outputs in nbformat 4.5, and whether something was cut, by the agent or by us."""
     notebook = Notebook(settings.MAX_SAVED_OUTPUT_BYTES if limit is None else limit)
@@ -212,9 +253,10 @@ def store(session: UUID, execution: UUID, answer: Outputs) -> bool:
     outputs, cut = to_notebook(answer)
     fields = facts(answer.record)
     now = timezone.now()
-    fields["finished_at"] = min(fields["finished_at"] or now, now)
-    leased = Session.objects.filter(pk=session, state=State.LEASED, last_used_at__lt=fields["finished_at"])
-    leased.update(last_used_at=fields["finished_at"])
+    end = fields["finished_at"] = min(fields["finished_at"] or now, now)
+    if end - (fields["started_at"] or end) > NOTED:
+        leased = Session.objects.filter(pk=session, state=State.LEASED, last_used_at__lt=end)
+        leased.update(last_used_at=end)
     unsaved = Execution.objects.filter(pk=execution, session=session, outputs__isnull=True)
     return unsaved.update(outputs=outputs, outputs_cut=cut, **fields) == 1
 
@@ -230,6 +272,14 @@ async def save(agent: Agent, session: UUID, execution: UUID) -> bool:
     """Save a finished execution's outputs. False if it still runs or was saved before. Raises AgentError."""
     answer = await agent.outputs(execution)
     return answer.record.final and await in_thread(store)(session, execution, answer)
+
+
+@in_thread
+@transaction.atomic
+def store_many(session: UUID, answers: Mapping[UUID, Outputs]) -> None:
+    """Write many at once."""
+    for execution, answer in answers.items():
+        store(session, execution, answer)
 
 
 def collect_sync(session: UUID) -> None:

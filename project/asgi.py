@@ -1,6 +1,7 @@
 """The ASGI application: HTTP to Django, WebSockets to the consumers, which check origin and identity themselves."""
 
 import os
+import sys
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
@@ -9,6 +10,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 django_application = get_asgi_application()
 
 # Only now: what they import needs Django to be set up.
+from channels.layers import get_channel_layer  # noqa: E402
+
 from interpreters.routing import websocket_urlpatterns  # noqa: E402
+
+# Loads Redis' client, which is large, before the first tab waits for it.
+get_channel_layer()
+# Database threads hold the interpreter for at most this long while the event loop has output to pass on.
+sys.setswitchinterval(0.001)
 
 application = ProtocolTypeRouter({"http": django_application, "websocket": URLRouter(websocket_urlpatterns)})

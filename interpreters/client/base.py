@@ -106,7 +106,7 @@ class Refusal:
 @dataclass(frozen=True, slots=True)
 class Outputs:
     record: Record
-    raw: Sequence[bytes | msgspec.Raw] = ()  # JSON of the iopub entries, in order
+    raw: Sequence[str | bytes | msgspec.Raw] = ()  # JSON of the iopub entries, in order
     cut: Mapping[str, int] = field(default_factory=dict)
 
     def messages(self) -> Iterator[dict[str, Any]]:

@@ -49,6 +49,12 @@ class _Record(msgspec.Struct):
     state: Literal["queued", "running", "ok", "error", "aborted", "cancelled", "lost"]
 
 
+class _Told(msgspec.Struct):
+    content: dict[str, Any]
+    context: Short = "default"
+    parent_header: _Parent = msgspec.field(default_factory=_Parent)
+
+
 class _Outputs(msgspec.Struct):
     record: msgspec.Raw
     messages: list[msgspec.Raw] = msgspec.field(default_factory=list)
@@ -93,6 +99,13 @@ def frame(text: str) -> Entry | Refusal:
 def record(body: bytes | msgspec.Raw) -> Record:
     decode(body, _Record)
     return decode(body, Record)
+
+
+def told_record(entry: Entry) -> Record:
+    """The record that an entry of type `execution_state` tells."""
+    told = decode(entry.raw, _Told)
+    fields = {**told.content, "id": told.parent_header.msg_id, "context": told.context}
+    return record(msgspec.json.encode(fields))
 
 
 def health(body: bytes) -> Health:

@@ -8,10 +8,11 @@ from urllib.parse import parse_qs
 from uuid import UUID
 
 from interpreters import sessions
-from interpreters.client import Refusal
+from interpreters.client import Entry, Refusal
 from interpreters.consumers import messages
 from interpreters.consumers.socket import Receive, Scope, Send, Socket
 from interpreters.lifecycle import State
+from interpreters.outputs import Gathering
 from interpreters.sessions import Follower, Problem, executing, problems, record
 
 # Ops that wait while the session is being started.
@@ -31,6 +32,7 @@ class Channels(Socket):
         self._started = asyncio.Event()
         self._waiting: deque[tuple[dict[str, Any], str | None]] = deque()
         self._usage: asyncio.Task[None] | None = None
+        self._gathering: dict[str, Gathering] = {}
 
     def prepare(self) -> None:
         after = parse_qs(self.scope.get("query_string", b"").decode("latin-1")).get("after", ["0"])[0]
@@ -51,17 +53,34 @@ class Channels(Socket):
         await self._started.wait()
         follower = self._follower = Follower(self.session, self._after)
         self._group.create_task(self._flush(follower))
-        async for message in follower:
-            if isinstance(message, Refusal):
-                await self._refused(message)
-                continue
-            await self.send(message.raw)
-            if message.channel == "agent" and executing.is_final(message):
-                with suppress(ValueError):
-                    record.ended(self.id, UUID(message.execution))
+        try:
+            async for message in follower:
+                if isinstance(message, Refusal):
+                    await self._refused(message)
+                else:
+                    await self.send(message.raw)
+                    self._keep(message)
+        finally:
+            record.leave(map(UUID, self._gathering))
+
+    def _keep(self, entry: Entry) -> None:
+        """Gather what our own executions put out, and see to it that every execution that ends is saved."""
+        gathering = self._gathering.get(entry.execution)
+        if gathering is not None:
+            gathering.add(entry)
+        if not executing.is_final(entry):
+            return
+        self._forget(entry.execution)
+        with suppress(ValueError):
+            record.ended(self.id, UUID(entry.execution), gathering.answer(entry) if gathering else None)
+
+    def _forget(self, execution: str) -> None:
+        if self._gathering.pop(execution, None) is not None:
+            record.leave([UUID(execution)])
 
     async def _refused(self, refusal: Refusal) -> None:
         if refusal.op == "execute":
+            self._forget(refusal.id)
             with suppress(ValueError):
                 self._group.create_task(record.forget(self.id, UUID(refusal.id)))
         await self.tell(problems.Conflict(refusal.message, refusal.code), refusal.id or None)
@@ -108,7 +127,13 @@ class Channels(Socket):
         request = sessions.request(
             wanted.code, id=wanted.id, context=wanted.context, cell=wanted.cell, stop_on_error=wanted.stop_on_error
         )
-        await self._do(executing.op(request), about)
+        self._gathering[about] = Gathering()
+        record.gathers(wanted.id)
+        try:
+            await self._do(executing.op(request), about)
+        except Problem:
+            self._forget(about)
+            raise
         # After the agent was told: code never waits for its row.
         record.write_down(self.actor, self.session, request)
         self._group.create_task(self._chore(record.written(wanted.id), about))

@@ -12,6 +12,7 @@ from django.conf import settings
 
 from interpreters.client import AgentRefused, Entry, ExecuteRequest, Refusal
 from interpreters.models import Execution, Session
+from interpreters.outputs import Gathering
 from interpreters.sessions import access, problems, record
 from interpreters.sessions.reading import find, read
 from tenants.authentication import Actor
@@ -65,16 +66,19 @@ async def stream(actor: Actor, session: Session, wanted: ExecuteRequest) -> Asyn
         seen = (await agent.health()).seq
         async with agent.channel(seen) as channel:
             record.write_down(actor, session, wanted)
+            gathering = Gathering()
             await channel.send(op(wanted))
             async for message in channel:
                 if isinstance(message, Refusal):
                     await record.forget(session.pk, wanted.id)
                     raise problems.Conflict(message.message, message.code)
                 if message.execution == str(wanted.id):
-                    yield message
+                    gathering.add(message)
                     if is_final(message):
-                        record.save_soon(session.pk, wanted.id)
+                        record.save_soon(session.pk, wanted.id, gathering.answer(message))
+                        yield message
                         return
+                    yield message
 
 
 def op(wanted: ExecuteRequest) -> dict[str, Any]:
@@ -90,7 +94,7 @@ async def run(actor: Actor, session: Session, wanted: ExecuteRequest, within: fl
                 pass
     except TimeoutError:
         pass
-    await record.written(wanted.id)
+    await record.settled(wanted.id)
     return await read(actor, wanted.id)
 
 

@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+import time
+from collections.abc import Coroutine, Iterable
 from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError, IntegrityError, transaction
 
 from interpreters import outputs
-from interpreters.client import AgentError, ExecuteRequest, get_agent
+from interpreters.client import AgentError, ExecuteRequest, Outputs, get_agent
 from interpreters.models import Execution, Session
 from interpreters.models.threads import in_thread
 from interpreters.sessions import problems
@@ -20,10 +21,15 @@ logger = logging.getLogger(__name__)
 # What this process is just writing, and saving, by execution.
 _writing: dict[UUID, asyncio.Task[None]] = {}
 _saving: dict[UUID, asyncio.Task[None]] = {}
-# By session: ends that readers came across, and who saves them.
-_ended: dict[UUID, list[UUID]] = {}
+# Executions whose outputs are gathered by who started them.
+_gathered: set[UUID] = set()
+# By session: ends that readers came across, with what was gathered, and who saves them.
+_ended: dict[UUID, dict[UUID, Outputs | None]] = {}
 _savers: dict[UUID, asyncio.Task[None]] = {}
 BATCH = 200
+# When this process last noted a use of a session, seconds between two notes, and sessions that are remembered.
+_noted: dict[UUID, float] = {}
+NOTE_EVERY, MOST_NOTED = 2.0, 10_000
 # Seconds that an end waits: whoever runs cell after cell is not slowed by the saving of the last.
 PAUSE = 0.25
 
@@ -54,41 +60,62 @@ async def forget(session: UUID, execution: UUID) -> None:
     await _delete(session, execution)
 
 
-def save_soon(session: UUID, execution: UUID) -> asyncio.Task[None]:
-    """Begin to save an execution that has ended, unless this process is at it already."""
-    return _saving.get(execution) or _keep(_saving, execution, _save(session, execution))
+def save_soon(session: UUID, execution: UUID, answer: Outputs | None = None) -> asyncio.Task[None]:
+    """Begin to save an execution that has ended, by `answer` or by asking, unless this process is at it already."""
+    return _saving.get(execution) or _keep(_saving, execution, _save(session, execution, answer))
 
 
 async def save(session: UUID, execution: UUID) -> None:
     await asyncio.shield(save_soon(session, execution))
 
 
-def ended(session: UUID, execution: UUID) -> None:
+async def settled(execution: UUID) -> None:
+    """Wait for what this process is writing of it. Raises Problem if there is no row."""
+    await written(execution)
+    if execution in _saving:
+        await asyncio.shield(_saving[execution])
+
+
+def gathers(execution: UUID) -> None:
+    """The reader that starts an execution gathers its outputs: it is to tell its end, or to `leave()` it."""
+    _gathered.add(execution)
+
+
+def leave(executions: Iterable[UUID]) -> None:
+    """They are gathered no more: whoever comes across their ends saves them."""
+    _gathered.difference_update(executions)
+
+
+def ended(session: UUID, execution: UUID, answer: Outputs | None = None) -> None:
     """A reader of the log came across an end. Saved soon, whether or not the reader stays, unless it was before.
 
-    Ends are taken many at a time: a new tab is told of all ends of the past.
+    Ends are taken many at a time: a new tab is told of all ends of the past, and a quick one ends many cells a second.
     """
-    ends = _ended.setdefault(session, [])
-    ends.append(execution)
+    if answer is None and execution in _gathered:
+        return
+    ends = _ended.setdefault(session, {})
+    ends[execution] = answer
     if session not in _savers:
         _keep(_savers, session, _save_ended(session, ends))
 
 
-async def _save_ended(session: UUID, ends: list[UUID]) -> None:
+async def _save_ended(session: UUID, ends: dict[UUID, Outputs | None]) -> None:
     while ends:
         await asyncio.sleep(PAUSE)
-        batch = ends[:BATCH]
-        del ends[:BATCH]
+        batch = {execution: ends.pop(execution) for execution in list(ends)[:BATCH]}
         writing = [_writing[execution] for execution in batch if execution in _writing]
         if writing:
             await asyncio.wait(writing)
-        for execution in await _unsaved(session, batch):
+        await outputs.store_many(session, {e: answer for e, answer in batch.items() if answer is not None})
+        for execution in await _unsaved(session, [e for e, answer in batch.items() if answer is None]):
             await save(session, execution)
     del _ended[session]
 
 
 @in_thread
 def _unsaved(session: UUID, executions: list[UUID]) -> list[UUID]:
+    if not executions:
+        return []
     rows = Execution.objects.filter(pk__in=executions, session=session, outputs__isnull=True)
     return list(rows.values_list("pk", flat=True))
 
@@ -105,18 +132,33 @@ def _insert(actor: Actor, session: Session, request: ExecuteRequest) -> None:
                 cell=request.cell,
                 code=request.code.replace("\0", "\ufffd"),
             )
-            session.touch()
+            if _worth_noting(session.pk):
+                session.touch()
     except IntegrityError:
         # Sent again after a broken line, it is there already. Somebody else's is never touched.
         if not Execution.objects.filter(pk=request.id, session=session.pk).exists():
             raise problems.Conflict("This id names another execution: take a new random one.", "id_taken") from None
 
 
-async def _save(session: UUID, execution: UUID) -> None:
+def _worth_noting(session: UUID) -> bool:
+    """Whether a use of a session should be written down: this process did not just do so."""
+    now = time.monotonic()
+    if now - _noted.get(session, -NOTE_EVERY) < NOTE_EVERY:
+        return False
+    if len(_noted) > MOST_NOTED:
+        _noted.clear()
+    _noted[session] = now
+    return True
+
+
+async def _save(session: UUID, execution: UUID, answer: Outputs | None = None) -> None:
     """Errors are only logged: whoever reads the execution next tries again."""
     try:
         await written(execution)
-        await outputs.save(get_agent(session), session, execution)
+        if answer is None:
+            await outputs.save(get_agent(session), session, execution)
+        else:
+            await outputs.store_many(session, {execution: answer})
     except (AgentError, DatabaseError, problems.Problem) as error:
         logger.warning("execution %s was not saved: %s", execution, error)
 

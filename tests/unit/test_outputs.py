@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from interpreters import outputs
-from interpreters.client import AgentUnavailable, Outputs, Record
+from interpreters.client import AgentUnavailable, Entry, Outputs, Record
 from interpreters.client.memory import MemoryAgent
 from interpreters.lifecycle import State
 from interpreters.models import Execution, Session
@@ -140,6 +140,59 @@ def test_what_no_database_keeps_is_replaced() -> None:
     assert "Infinity" not in json.dumps(found)
     assert found[0]["text"] == "a\ufffdb"
     assert "1 messages" in found[-1]["text"]
+
+
+# --- Gathering ---
+
+
+def entry(raw: bytes, channel: str = "iopub") -> Entry:
+    return Entry(1, channel, json.loads(raw)["header"]["msg_type"], "x", raw.decode())
+
+
+def told(state: str) -> Entry:
+    parent = {"msg_id": str(uuid4())}
+    content = {"state": state, "position": 0, "execution_count": 3, "finished_at": 2.0, "cell": "c"}
+    raw = {"context": "two", "parent_header": parent, "content": content}
+    return Entry(1, "agent", "execution_state", parent["msg_id"], json.dumps(raw))
+
+
+def gathered(*entries: Entry) -> Outputs | None:
+    gathering = outputs.Gathering()
+    for one in entries:
+        gathering.add(one)
+    return gathering.answer(told("ok"))
+
+
+def test_what_was_gathered_is_what_the_agent_would_have_answered() -> None:
+    answer = gathered(told("queued"), told("running"), entry(out("a")), entry(shown("b")), entry(out("c"), "shell"))
+    assert answer is not None
+    assert [o.get("text") for o in outputs.to_notebook(answer)[0]] == ["a", None]
+    record = answer.record
+    assert (record.state, record.context, record.execution_count, record.cell) == ("ok", "two", 3, "c")
+
+
+def test_only_so_much_is_gathered_and_the_rest_is_counted(settings: Any) -> None:
+    settings.MAX_SAVED_OUTPUT_BYTES = 1000
+    answer = gathered(told("queued"), *[entry(out("x" * 400))] * 10)
+    assert answer is not None
+    assert len(answer.raw) == 3
+    found, cut = outputs.to_notebook(answer)
+    assert (len(found[0]["text"]), cut) == (1000, True)
+    assert "8 messages" in found[-1]["text"]
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [entry(out("half"))],
+        [told("running"), Entry(5, "agent", "cut", "x", "{}"), entry(out("a"))],
+        [told("running"), *[entry(out("x" * 900))] * 3, entry(message("clear_output")), entry(out("a"))],
+    ],
+    ids=["came late", "cut on the way", "cleared after too much"],
+)
+def test_who_may_have_missed_something_asks_the_agent(entries: list[Entry], settings: Any) -> None:
+    settings.MAX_SAVED_OUTPUT_BYTES = 1000
+    assert gathered(*entries) is None
 
 
 # --- Saving ---
