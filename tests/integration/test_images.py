@@ -31,7 +31,7 @@ def launch(short_dir: Any) -> Iterator[Launch]:
 
     def start(name: str, **fields: Any) -> UUID:
         source = sources.load(name)
-        settings = {
+        settings: dict[str, Any] = {
             "kernel": source.kernel,
             "warm_up": source.warm_up,
             "memory": max(512, source.least_memory),
@@ -116,14 +116,13 @@ def test_deno_runs_typescript_and_awaits(launch: Launch) -> None:
     )
     assert sandboxes.run(session, code) == "[ 2, 4, 6 ]\n"
     assert sandboxes.run(session, "console.log(xs.length)") == "3\n"
-    refused = sandboxes.run(session, 'await fetch("https://example.com")')
-    assert "error sending request" in refused or "dns" in refused.lower()
+    assert "TypeError" in sandboxes.run(session, 'await fetch("https://example.com")')
 
 
 def test_bash_keeps_its_variables_and_its_folder(launch: Launch) -> None:
     session = launch("bash")
     assert sandboxes.run(session, "x=5; cd /tmp; echo started") == "started\n"
-    assert sandboxes.run(session, "echo $x; pwd; jq -n 1+1") == "5\n/tmp\n2\n"
+    assert sandboxes.run(session, "echo $x; pwd; jq -Mn 1+1") == "5\n/tmp\n2\n"
 
 
 def test_bash_does_not_wait_between_lines(launch: Launch) -> None:
@@ -135,7 +134,7 @@ def test_bash_does_not_wait_between_lines(launch: Launch) -> None:
 
 def test_the_environment_of_a_pool_reaches_kernels_and_ours_does_not(launch: Launch) -> None:
     session = launch("bash", environment={"GREETING": "salve"})
-    assert sandboxes.run(session, "echo $GREETING; env | grep -c THERMAE") == "salve\n0\n"
+    assert sandboxes.run(session, "echo $GREETING; env | grep -c THERMAE || :") == "salve\n0\n"
 
 
 # --- what is in them -----------------------------------------------------------------------------------------
@@ -163,7 +162,9 @@ def test_no_image_holds_what_the_build_needed(name: str) -> None:
 @pytest.mark.parametrize("name", sources.names())
 def test_a_person_finds_the_usual_tools(name: str) -> None:
     tools = ("less", "nano", "git", "ps", "curl", "unzip")
-    assert in_image(name, "sh", "-c", f"command -v {' '.join(tools)} | wc -l").strip() == str(len(tools))
+    assert in_image(
+        name, "sh", "-c", f"for tool in {' '.join(tools)}; do command -v $tool; done | wc -l"
+    ).strip() == str(len(tools))
 
 
 def test_the_base_can_be_made_without_a_registry(tmp_path: Any) -> None:

@@ -1,6 +1,8 @@
 """How images are named by their content, and how the builder keeps an image's row true. No engine is needed."""
 
 import io
+import os
+import shutil
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,9 +51,10 @@ class FakeEngine:
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+def engine(monkeypatch: pytest.MonkeyPatch, settings: Any) -> FakeEngine:
     fake = FakeEngine()
     monkeypatch.setattr(builder, "connect", lambda timeout=None: fake)
+    settings.BUILD_CA_BUNDLE = ""
     return fake
 
 
@@ -218,8 +221,8 @@ def test_debian_is_made_when_it_cannot_be_pulled(engine: FakeEngine, monkeypatch
     del engine.present[builder.DEBIAN]
     engine.pull_events = [{"error": "no route to host"}]
     monkeypatch.setattr(debian, "_run", _fake_debootstrap)
-    monkeypatch.setattr(debian.shutil, "which", lambda name, path: "/usr/sbin/debootstrap")
-    monkeypatch.setattr(debian.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(shutil, "which", lambda name, path: "/usr/sbin/debootstrap")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     lines: list[str] = []
     builder.build_source("bash", lines.append)
     assert any("no route to host" in line for line in lines)
@@ -245,7 +248,7 @@ def _fake_debootstrap(command: list[str], progress: Any) -> None:
 def test_without_debootstrap_it_says_what_to_install(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     del engine.present[builder.DEBIAN]
     engine.pull_events = [{"error": "no route to host"}]
-    monkeypatch.setattr(debian.shutil, "which", lambda name, path: None)
+    monkeypatch.setattr(shutil, "which", lambda name, path: None)
     with pytest.raises(builder.BuildFailed, match="apt-get install debootstrap"):
         builder.build_source("bash", quiet)
 
@@ -262,7 +265,7 @@ def test_the_mirror_is_a_setting(tmp_path: Path, settings: Any) -> None:
 
 def test_an_answer_with_an_error_is_a_failed_build(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(name: str) -> list[dict[str, Any]]:
-        raise APIError("bad", explanation="invalid reference format")  # type: ignore[no-untyped-call]
+        raise APIError("bad", explanation="invalid reference format")
 
     monkeypatch.setattr(engine, "images", refuse)
     with pytest.raises(builder.BuildFailed, match="invalid reference format"):
