@@ -24,9 +24,6 @@ export function App({ page }: { page: Page }): VNode {
       <Dialogs />
       <Toasts page={page} />
       <Announcer page={page} />
-      <p id="editor-help" class="vh">
-        Escape leaves the editor. Tab completes or indents; after Escape it moves on.
-      </p>
     </PageProvider>
   );
 }

@@ -41,6 +41,9 @@ export function Cells(): VNode {
         </Fragment>
       ))}
       <Inserter index={cells.length} last />
+      <p id="editor-help" class="vh">
+        Escape leaves the editor. Tab completes or indents; after Escape it moves on.
+      </p>
     </main>
   );
 }

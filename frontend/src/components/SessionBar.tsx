@@ -32,9 +32,9 @@ export function SessionBar(): VNode {
         </span>
       )}
       <details class="menu session-menu">
-        <summary class={`button chip ${words.sign}`} aria-label={`Session: ${settings.language}, ${words.label}`}>
+        <summary class={`button chip ${words.sign}`} aria-label={`Session: ${words.label} ${settings.language}`}>
           <StateSign sign={words.sign} />
-          <span class="chip-label">{words.label}</span>
+          <span class="chip-label">{words.label}</span>{" "}
           <span class="chip-language">{settings.language}</span>
         </summary>
         <div class="sheet">

@@ -6,7 +6,7 @@ import { SessionBar } from "./SessionBar";
 export function Toolbar(): VNode {
   const page = usePage();
   return (
-    <div class="toolbar" role="toolbar" aria-label="Notebook">
+    <section class="toolbar" aria-label="Notebook tools">
       <div class="tools">
         <Tool icon="run" label="Run" hint="Run the cell and go to the next (Shift Enter)" act={() => page.runAnd(page.current, "next")} primary />
         <Tool icon="stop" label="Stop" hint="Interrupt the running code (I I)" act={() => page.interrupt()} disabled={!page.busy.value} />
@@ -22,7 +22,7 @@ export function Toolbar(): VNode {
         <Toggle icon="terminal" label="Terminal" pressed={page.terminalOpen.value} act={() => page.toggleTerminal()} />
         <Tool icon="keyboard" label="Keys" hint="List of keys (?)" act={() => (page.dialog.value = "help")} />
       </div>
-    </div>
+    </section>
   );
 }
 

@@ -27,5 +27,6 @@ function withScopes(html: string): string {
   for (const cell of body.querySelectorAll("th:not([scope])")) {
     cell.setAttribute("scope", cell.closest("thead") ? "col" : "row");
   }
+  for (const corner of body.querySelectorAll("th:empty")) corner.replaceWith(document.createElement("td"));
   return body.innerHTML;
 }

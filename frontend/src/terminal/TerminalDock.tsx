@@ -57,10 +57,10 @@ export function TerminalDock(): VNode {
     <section id="terminal" class="dock" aria-label="Terminal" tabIndex={-1} style={{ height: `${height.value}px` }}>
       <Divider />
       <div class="dock-bar">
-        <div class="tabs" role="tablist" aria-label="Terminals">
+        <div class="tabs" role="group" aria-label="Terminals">
           {names.value.map((name) => (
             <span class={`tab${name === current.value ? " current" : ""}`} key={name}>
-              <button class="button quiet small" role="tab" aria-selected={name === current.value} onClick={() => choose(name)}>
+              <button class="button quiet small" aria-pressed={name === current.value} onClick={() => choose(name)}>
                 Terminal {name}
               </button>
               <button class="button quiet icon" aria-label={`Close tab of terminal ${name}`} onClick={() => close(name)}>

@@ -79,5 +79,5 @@ export function TerminalView({ session, name, shown, query }: Props): VNode {
     if (shown && query.step && query.text) search.current?.findPrevious(query.text);
   }, [query]);
 
-  return <div ref={holder} class="terminal-holder" role="tabpanel" aria-label={`Terminal ${name}`} hidden={!shown} />;
+  return <div ref={holder} class="terminal-holder" role="group" aria-label={`Terminal ${name}`} hidden={!shown} />;
 }
