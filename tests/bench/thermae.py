@@ -28,7 +28,6 @@ class Parent(msgspec.Struct):
 class Content(msgspec.Struct):
     text: str = ""
     state: str = ""
-    bytes: int = 0
 
 
 class Entry(msgspec.Struct):
@@ -47,11 +46,10 @@ decode_content = msgspec.json.Decoder(Content).decode
 
 @dataclass(slots=True)
 class Finished:
-    """How an execution ended, and the bytes of stream text that arrived and that were cut on the way."""
+    """How an execution ended, and the bytes of stream text that arrived on the way."""
 
     state: str
     printed: int = 0
-    cut: int = 0
 
 
 class Thermae:
@@ -133,8 +131,6 @@ class Cells:
                 msg_type = entry.header.msg_type
                 if msg_type == "stream":
                     seen.printed += len(decode_content(entry.content).text)
-                elif msg_type == "cut":
-                    seen.cut += decode_content(entry.content).bytes
                 elif msg_type == "execution_state":
                     seen.state = decode_content(entry.content).state
                     if seen.state in FINAL:

@@ -23,7 +23,7 @@ async def measure_floods(bench: Bench) -> list[Row]:
     ours: list[float] = []
     raw: list[float] = []
     jupyter: list[float] = []
-    arrived = cut = 0
+    arrived = 0
     async with (
         bench.pool(1, 1) as pool,
         bench.thermae.session(pool) as session,
@@ -31,15 +31,17 @@ async def measure_floods(bench: Bench) -> list[Row]:
     ):
         container = container_of(session)
         groups = {"agent": agent_processes(container), "web": bench.web}
-        async with bench.thermae.cells(session) as cells, watch_growth(groups) as growth:
-            for _ in range(bench.samples(5, 2)):
-                seconds, printed, missing = await flood(cells)
-                ours.append(SIZE / seconds / 1e6)
-                arrived += printed
-                cut += missing
-                began = time.perf_counter()
-                await kernel.execute(CODE)
-                jupyter.append(SIZE / (time.perf_counter() - began) / 1e6)
+        async with bench.thermae.cells(session) as cells:
+            await cells.execute("1")
+            async with watch_growth(groups) as growth:
+                for _ in range(bench.samples(5, 2)):
+                    seconds, printed = await flood(cells)
+                    ours.append(SIZE / seconds / 1e6)
+                    arrived += printed
+                    await asyncio.sleep(1)
+                    began = time.perf_counter()
+                    await kernel.execute(CODE)
+                    jupyter.append(SIZE / (time.perf_counter() - began) / 1e6)
         # After ours: the agent hears what this kernel prints for others too, and its log grows by it.
         async with raw_client(container) as client:
             for _ in range(len(ours)):
@@ -47,20 +49,20 @@ async def measure_floods(bench: Bench) -> list[Row]:
     total = SIZE * len(ours)
     return [
         at_least("flood of 100 MB to a fast reader, p50", median(ours), "MB/s", 40, f"{len(ours)} floods"),
-        at_least("… of which arrived", 100 * arrived / total, "%", 100, f"{cut} bytes cut, and said so"),
+        at_least("… of which arrived", 100 * arrived / total, "%", 100),
         *growth_rows("flood to a fast reader", growth),
         figure("peer: flood through Jupyter Server, p50", median(jupyter), "MB/s", "its rate limits lifted"),
         figure("peer: flood by raw ZMQ, p50", median(raw), "MB/s", "same kernel, the agent drains it too"),
     ]
 
 
-async def flood(cells: Cells) -> tuple[float, int, int]:
-    """Seconds until the final state, and the bytes that arrived and that were cut."""
+async def flood(cells: Cells) -> tuple[float, int]:
+    """Seconds until the final state, and the bytes that arrived; the others were cut, and said so."""
     began = time.perf_counter()
     finished = await cells.execute(CODE)
     if finished.state != "ok":
         raise RuntimeError(f"The flood ended as {finished.state}.")
-    return time.perf_counter() - began, finished.printed, finished.cut
+    return time.perf_counter() - began, finished.printed
 
 
 async def measure_stalled_reader(bench: Bench) -> list[Row]:

@@ -7,6 +7,9 @@ from typing import Protocol
 from tests.bench.bench import TURN, Bench
 from tests.bench.report import Row, at_most, figure, median, percentile
 
+# None of them is in what rubbing out prints, and each differs from the one before.
+LETTERS = [letter.encode() for letter in "qwertzuiopasdfg"]
+
 
 class Terminal(Protocol):
     async def send(self, data: bytes) -> None: ...
@@ -14,7 +17,7 @@ class Terminal(Protocol):
 
 
 async def measure_terminals(bench: Bench) -> list[Row]:
-    """One letter at a time, rubbed out again, in turns with a terminal of Jupyter Server."""
+    """One letter at a time, in turns with a terminal of Jupyter Server."""
     ours: list[float] = []
     jupyter: list[float] = []
     async with (
@@ -35,23 +38,26 @@ async def measure_terminals(bench: Bench) -> list[Row]:
     ]
 
 
-async def settle(terminal: Terminal) -> None:
-    """Read until the shell has said all that it says of its own accord."""
+async def settle(terminal: Terminal, silence: float = 1.5) -> None:
+    """Read until the shell has said all that it says of its own accord, and was silent for so many seconds."""
     while True:
         try:
-            await asyncio.wait_for(terminal.receive(), 1.5)
+            await asyncio.wait_for(terminal.receive(), silence)
         except TimeoutError:
             return
 
 
 async def type_letters(terminal: Terminal, times: int) -> list[float]:
-    """Seconds from each letter to its echo."""
+    """Seconds from each letter to its echo. Then the line is rubbed out."""
     samples = []
-    for _ in range(times):
+    for number in range(times):
+        letter = LETTERS[number % len(LETTERS)]
         began = time.perf_counter()
-        await terminal.send(b"a")
-        await terminal.receive()
+        await terminal.send(letter)
+        while letter not in await terminal.receive():
+            pass
         samples.append(time.perf_counter() - began)
-        await terminal.send(b"\x7f")
-        await terminal.receive()
+        await asyncio.sleep(0.02)  # as fast as people type, and faster
+    await terminal.send(b"\x15")
+    await settle(terminal, 0.1)
     return samples
