@@ -212,9 +212,7 @@ async def test_completion_and_inspection_answer(client: Client, shared: str) -> 
     assert "hello" in inspected["content"]["data"]["text/plain"]
 
 
-async def test_a_terminal_echoes_shares_files_and_is_there_after_a_reload(
-    client: Client, shared: str
-) -> None:
+async def test_a_terminal_echoes_shares_files_and_is_there_after_a_reload(client: Client, shared: str) -> None:
     async with client.terminal(shared) as terminal:
         await terminal.type("echo from-$((40 + 2)) | tee made.txt\n")
         await terminal.shows("from-42")
@@ -339,11 +337,7 @@ async def test_outputs_outlive_their_session(client: Client) -> None:
         )
         async with client.tab(session) as tab:
             await tab.printed(running["id"], "half\n")
-    async with asyncio.timeout(30):
-        while (await client.want("GET", f"/sessions/{session}"))["state"] != "gone":
-            await asyncio.sleep(0.05)
-    kept = await client.want("GET", f"/executions/{done['id']}")
-    lost = await client.want("GET", f"/executions/{running['id']}")
+    kept, lost = await client.settled(done["id"]), await client.settled(running["id"])
     assert (kept["state"], kept["outputs"]) == ("ok", done["outputs"])
     assert (lost["state"], lost["outputs"][0]["text"]) == ("lost", "half\n")
     assert lost["reason"]
