@@ -53,7 +53,8 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
 class Session(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    pool = models.ForeignKey(SessionPool, models.CASCADE, related_name="sessions")
+    # Its index is the one of (pool, state): alone it would tempt SQLite to read all that ever was.
+    pool = models.ForeignKey(SessionPool, models.CASCADE, related_name="sessions", db_index=False)
     pool_revision = models.PositiveIntegerField(default=0, editable=False, help_text="The pool's when it was reserved.")
     # Null until leased: a ready instance is held by nobody. A cold start has its holder from the beginning.
     tenant = models.ForeignKey(Tenant, models.CASCADE, null=True, blank=True, related_name="sessions")
@@ -98,6 +99,7 @@ class Session(models.Model):
         indexes = [
             models.Index(fields=["pool", "state"]),
             models.Index(fields=["tenant", "state"]),
+            models.Index(fields=["tenant", "identifier"]),
             models.Index(fields=["state", "created_at"], condition=~Q(state=State.GONE.value), name="live_sessions"),
         ]
 
