@@ -11,5 +11,6 @@ def front_end_is_built(**_: Any) -> list[CheckMessage]:
     try:
         manifest()
     except NotBuilt:
-        return [Warning("The front end is not built: no page will load.", hint=f"Run: {BUILD_COMMAND}", id="frontend.W001")]
+        hint = f"Run: {BUILD_COMMAND}"
+        return [Warning("The front end is not built: no page will load.", hint=hint, id="frontend.W001")]
     return []

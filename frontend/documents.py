@@ -50,7 +50,7 @@ def check(document: Any) -> Document:
     if (document.get("nbformat"), document.get("nbformat_minor")) != NBFORMAT:
         raise InvalidDocument("Only nbformat 4.5 is stored: convert the notebook first, as with `jupyter nbconvert`.")
     cells = document.get("cells")
-    if not isinstance(cells, list) or not all(isinstance(cell, dict) and isinstance(cell.get("id"), str) for cell in cells):
+    if not isinstance(cells, list) or not all(_has_id(cell) for cell in cells):
         raise InvalidDocument("`cells` must be a list of objects that each have an id.")
     if len(cells) > MAX_CELLS:
         raise InvalidDocument(f"A notebook has at most {MAX_CELLS} cells; this one has {len(cells)}: split it.")
@@ -64,6 +64,10 @@ def check(document: Any) -> Document:
     except RecursionError as error:
         raise InvalidDocument("The notebook is nested too deeply.") from error
     return document
+
+
+def _has_id(cell: Any) -> bool:
+    return isinstance(cell, dict) and isinstance(cell.get("id"), str)
 
 
 def _explain(error: Exception) -> str:

@@ -50,7 +50,7 @@ def content_security_policy(
     if iscoroutinefunction(get_response):
 
         async def respond_async(request: HttpRequest) -> HttpResponse:
-            return _protect(request, await get_response(request))  # type: ignore[misc]
+            return _protect(request, await get_response(request))
 
         return respond_async
 

@@ -5,10 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.views.decorators.http import require_http_methods
 
-from frontend.access import member_required, own_notebook
+from frontend.access import MemberRequest, member_required, own_notebook
 from frontend.documents import InvalidDocument, check, keep_outputs
 from frontend.executions import filled_document, last_session
 from frontend.models import Notebook
@@ -16,12 +16,12 @@ from frontend.models import Notebook
 
 @require_http_methods(["GET", "PUT"])
 @member_required
-def document(request: HttpRequest, notebook_id: UUID) -> HttpResponse:
+def document(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
     notebook = own_notebook(request, notebook_id)
     return _save(request, notebook) if request.method == "PUT" else _read(request, notebook)
 
 
-def _read(request: HttpRequest, notebook: Notebook) -> HttpResponse:
+def _read(request: MemberRequest, notebook: Notebook) -> HttpResponse:
     filled, executions = filled_document(notebook, request.user.pk)
     answer = {
         "title": notebook.title,
@@ -33,11 +33,13 @@ def _read(request: HttpRequest, notebook: Notebook) -> HttpResponse:
     return JsonResponse(answer, headers={"Cache-Control": "no-store"})
 
 
-def _save(request: HttpRequest, notebook: Notebook) -> HttpResponse:
+def _save(request: MemberRequest, notebook: Notebook) -> HttpResponse:
     raw = request.read(settings.MAX_NOTEBOOK_BYTES + 1)
     if len(raw) > settings.MAX_NOTEBOOK_BYTES:
-        limit = settings.MAX_NOTEBOOK_BYTES // 1024 // 1024
-        return _refuse(413, "too_large", f"A notebook holds at most {limit} MiB without its outputs: move data to files.")
+        limit = settings.MAX_NOTEBOOK_BYTES / 1024**2
+        return _refuse(
+            413, "too_large", f"A notebook without its outputs is at most {limit:g} MiB: move data to files."
+        )
     try:
         base, edited = _parse(raw)
     except InvalidDocument as error:

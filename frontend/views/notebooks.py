@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.text import slugify
@@ -13,7 +13,7 @@ from django.utils.timesince import timesince
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_POST
 
-from frontend.access import member_required, own_notebook
+from frontend.access import MemberRequest, member_required, own_notebook
 from frontend.documents import new_document
 from frontend.executions import filled_document
 from frontend.models import Notebook
@@ -26,7 +26,7 @@ TITLE_LENGTH = 200
 @require_GET
 @member_required
 @ensure_csrf_cookie
-def listing(request: HttpRequest) -> HttpResponse:
+def listing(request: MemberRequest) -> HttpResponse:
     notebooks = Notebook.objects.of(request.tenant, request.user).defer("document")
     pools = pool_cards(request.tenant)
     languages = {pool.name: pool.language for pool in pools}
@@ -40,14 +40,14 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @member_required
-def pool_list(request: HttpRequest) -> HttpResponse:
+def pool_list(request: MemberRequest) -> HttpResponse:
     """The part of the list that changes by itself; the page asks for it every few seconds."""
     return render(request, "frontend/pools.html", {"pools": pool_cards(request.tenant)})
 
 
 @require_POST
 @member_required
-def create(request: HttpRequest) -> HttpResponse:
+def create(request: MemberRequest) -> HttpResponse:
     usable = SessionPool.objects.usable_by(request.tenant).filter(enabled=True)
     pool = usable.filter(name=request.POST.get("pool", "")).first()
     if pool is None:
@@ -64,7 +64,7 @@ def create(request: HttpRequest) -> HttpResponse:
 @require_GET
 @member_required
 @ensure_csrf_cookie
-def page(request: HttpRequest, notebook_id: UUID) -> HttpResponse:
+def page(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
     notebook = own_notebook(request, notebook_id)
     notebook.mark_opened()
     card = next((card for card in pool_cards(request.tenant) if card.name == notebook.pool), None)
@@ -80,7 +80,7 @@ def page(request: HttpRequest, notebook_id: UUID) -> HttpResponse:
 
 @require_POST
 @member_required
-def rename(request: HttpRequest, notebook_id: UUID) -> HttpResponse:
+def rename(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
     notebook = own_notebook(request, notebook_id)
     title = _title(request)
     if not title:
@@ -91,7 +91,7 @@ def rename(request: HttpRequest, notebook_id: UUID) -> HttpResponse:
 
 @require_POST
 @member_required
-def delete(request: HttpRequest, notebook_id: UUID) -> HttpResponse:
+def delete(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
     notebook = own_notebook(request, notebook_id)
     notebook.delete_softly()
     request.session["deleted_notebook"] = {"id": str(notebook.pk), "title": notebook.title}
@@ -100,7 +100,7 @@ def delete(request: HttpRequest, notebook_id: UUID) -> HttpResponse:
 
 @require_POST
 @member_required
-def restore(request: HttpRequest, notebook_id: UUID) -> HttpResponse:
+def restore(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
     mine = Notebook.objects.filter(tenant=request.tenant, owner=request.user)
     get_object_or_404(mine, pk=notebook_id).restore()
     return redirect("notebooks")
@@ -108,7 +108,7 @@ def restore(request: HttpRequest, notebook_id: UUID) -> HttpResponse:
 
 @require_GET
 @member_required
-def download(request: HttpRequest, notebook_id: UUID) -> HttpResponse:
+def download(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
     notebook = own_notebook(request, notebook_id)
     document, _ = filled_document(notebook, request.user.pk)
     response = HttpResponse(json.dumps(document, indent=1, ensure_ascii=False), content_type="application/x-ipynb+json")
@@ -125,5 +125,5 @@ def _opened(notebook: Notebook) -> str:
     return f"opened {timesince(notebook.opened_at, depth=1)} ago"
 
 
-def _title(request: HttpRequest) -> str:
+def _title(request: MemberRequest) -> str:
     return " ".join(request.POST.get("title", "").replace("\x00", "").split())[:TITLE_LENGTH]

@@ -30,12 +30,15 @@ def signed_in(client: Client, alice: Any) -> Client:
 
 def put(client: Client, notebook: Notebook, version: int, document: Any) -> Any:
     body = {"version": version, "document": document}
-    return client.put(reverse("notebook_document", args=[notebook.pk]), json.dumps(body), content_type="application/json")
+    return client.put(
+        reverse("notebook_document", args=[notebook.pk]), json.dumps(body), content_type="application/json"
+    )
 
 
 def code_cell(name: str, source: str = "", **more: Any) -> dict[str, Any]:
     return {
-        "id": name, "cell_type": "code", "source": source, "metadata": {}, "outputs": [], "execution_count": None, **more
+        "id": name, "cell_type": "code", "source": source, "metadata": {}, "outputs": [], "execution_count": None,
+        **more,
     }  # fmt: skip
 
 
@@ -53,7 +56,9 @@ def executed(notebook: Notebook, user: Any, cell: str, outputs: Any, *, minutes_
             identifier=notebook.identifier(user.pk),
         )  # fmt: skip
     more.setdefault("tenant", notebook.tenant)
-    execution = Execution.objects.create(session=session, user=user, cell=cell, code="", status="ok", outputs=outputs, **more)
+    execution = Execution.objects.create(
+        session=session, user=user, cell=cell, code="", status="ok", outputs=outputs, **more
+    )
     Execution.objects.filter(pk=execution.pk).update(queued_at=timezone.now() - timedelta(minutes=minutes_ago))
     return execution
 
@@ -158,10 +163,14 @@ class TestReading:
         assert "secret" not in answer.content.decode()
 
     def test_leaves_cleared_outputs_out(self) -> None:
-        execution = Execution(id=uuid.uuid4(), cell="a", outputs=[{"output_type": "stream", "name": "stdout", "text": "x"}])
+        execution = Execution(
+            id=uuid.uuid4(), cell="a", outputs=[{"output_type": "stream", "name": "stdout", "text": "x"}]
+        )
         cleared = document_of(code_cell("a", metadata={"thermae": {"cleared": str(execution.pk)}}))
         assert fill_outputs(cleared, {"a": execution})["cells"][0]["outputs"] == []
-        assert keep_outputs(copy.deepcopy(cleared), document_of(code_cell("a", outputs=[1])))["cells"][0]["outputs"] == []
+        assert (
+            keep_outputs(copy.deepcopy(cleared), document_of(code_cell("a", outputs=[1])))["cells"][0]["outputs"] == []
+        )
 
     def test_downloads_as_a_notebook_file(self, signed_in: Client, notebook: Notebook) -> None:
         answer = signed_in.get(reverse("download_notebook", args=[notebook.pk]))
