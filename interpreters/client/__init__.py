@@ -1,6 +1,7 @@
 """The agents of this installation's sandboxes: `get_agent(session)` and its verbs (see `base.Agent`)."""
 
 import asyncio
+import atexit
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -113,6 +114,13 @@ def _close_idle(kept: dict[UUID, _Kept]) -> None:
             task = asyncio.ensure_future(line.agent.close())
             _closing.add(task)
             task.add_done_callback(_closing.discard)
+
+
+@atexit.register
+def _abandon() -> None:
+    for kept in list(_lines.values()):
+        for line in kept.values():
+            line.agent.abandon()
 
 
 # asyncio keeps only weak references to tasks.

@@ -40,6 +40,10 @@ class HttpAgent:
     async def close(self) -> None:
         await self._line.close()
 
+    def abandon(self) -> None:
+        """For a process that ends."""
+        self._line.abandon()
+
     async def health(self) -> Health:
         return wire.health(await self._line.ask("GET", "/health"))
 

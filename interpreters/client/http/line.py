@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -49,6 +49,12 @@ class Line:
             self._socket = -1
         if http is not None:
             await http.close()
+
+    def abandon(self) -> None:
+        """Let go without a word, for a process that ends: its loop does not run any more."""
+        if self._http is not None and self._http.connector is not None:
+            with suppress(RuntimeError):
+                self._http.connector.close()
 
     async def ask(
         self, method: str, path: str, body: object = None, *, limit: int = wire.MAX_ANSWER, within: float = ANSWER
