@@ -129,18 +129,17 @@ def error(body: bytes) -> tuple[str, str]:
 
 @dataclass(slots=True)
 class Sequence:
-    """The numbers of a log as one reader sees them: they only grow, and only a `cut` may leave some out."""
+    """The numbers of a log as one reader sees them: they only grow, and only in front of a `cut` some are left out."""
 
     last: int
-    _may_jump: bool = False
 
     def check(self, entry: Entry) -> None:
         cut = entry.channel == "agent" and entry.msg_type == "cut"
         if entry.seq <= self.last:
             raise AgentMisbehaved(f"The sandbox sent message {entry.seq} after message {self.last}.")
-        if entry.seq > self.last + 1 and not (cut or self._may_jump):
+        if entry.seq > self.last + 1 and not cut:
             raise AgentMisbehaved(f"The sandbox left out the messages from {self.last + 1} to {entry.seq - 1}.")
-        self.last, self._may_jump = entry.seq, cut
+        self.last = entry.seq
 
 
 class _Entry(msgspec.Struct):

@@ -249,9 +249,9 @@ async def test_a_wrong_number_ends_the_channel(short_dir: Path, numbers: tuple[i
 
 
 async def test_only_a_cut_lets_numbers_jump(short_dir: Path) -> None:
-    frames = [entry(1), entry(2, "agent", "cut"), entry(90), entry(120, "agent", "cut"), entry(121)]
+    frames = [entry(1), entry(89, "agent", "cut"), entry(90), entry(120, "agent", "cut"), entry(121)]
     async with web_agent(short_dir, channels=channel_saying(*frames)) as agent:
-        assert [e.seq for e in await read(agent, count=5)] == [1, 2, 90, 120, 121]
+        assert [e.seq for e in await read(agent, count=5)] == [1, 89, 90, 120, 121]
 
 
 async def test_reading_goes_on_where_it_was_left(short_dir: Path) -> None:
