@@ -115,8 +115,14 @@ class Routes:
         journal.flush(owner)
         messages, cut = journal.log.outputs(owner)
         record = dump(self._sandbox.record(execution))
-        parts = (b'{"record":', record, b',"messages":[', b",".join(messages), b'],"cut":', dump(cut), b"}")
-        return Response(200, b"".join(parts))
+
+        async def body() -> AsyncIterator[bytes]:  # in pieces: as a whole it may be half as large as the log
+            yield b'{"record":' + record + b',"messages":['
+            for number, message in enumerate(messages):
+                yield b"," + message if number else message
+            yield b'],"cut":' + dump(cut) + b"}"
+
+        return Response(200, body())
 
     async def _files(self, request: Request, method: str, path: str) -> Response:
         files = self._sandbox.files
