@@ -112,10 +112,12 @@ class Ops:
 
     def _forward(self, name: str, op: Json) -> None:
         channel, message = op.get("channel"), op.get("msg")
-        header = message.get("header") if isinstance(message, dict) else None
-        if channel not in ("shell", "control") or not isinstance(message, dict) or not isinstance(header, dict):
-            raise bad_request("`message` needs a `channel`, shell or control, and a `msg` with a header")
-        if not all(isinstance(message.get(part) or {}, dict) for part in ("content", "parent_header", "metadata")):
+        if channel not in ("shell", "control") or not isinstance(message, dict):
+            raise bad_request("`message` needs a `channel`, shell or control, and a `msg`")
+        header = message.get("header")
+        if not isinstance(header, dict) or not all(isinstance(header.get(key), str) for key in ("msg_id", "msg_type")):
+            raise bad_request("The `msg` needs a `header` with a `msg_id` and a `msg_type`")
+        if not all(isinstance(message.get(part, {}), dict) for part in ("content", "parent_header", "metadata")):
             raise bad_request("The parts of a `msg` must be objects")
         if header.get("msg_type") != "execute_request":
             self._sandbox.context(name).forward(channel, message)

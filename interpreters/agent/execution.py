@@ -1,6 +1,5 @@
 """One run of code: what was asked, and how far it is."""
 
-import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,9 +32,9 @@ class Execution:
     error: dict[str, str] | None = None
     reason: str | None = None
 
+    begun: bool = False  # the kernel has taken up the code
     reply: Json | None = None
     idle: bool = False
-    done: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def final(self) -> bool:

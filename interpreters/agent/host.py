@@ -53,13 +53,16 @@ class Host:
         poll.register(self._connection, select.POLLIN)
         poll.register(wakeup, select.POLLIN)
         try:
-            while True:
+            more = True
+            while more:
                 for fd, _ in poll.poll():
                     if fd == wakeup:
                         os.read(wakeup, 4096)
                         self.reap()
-                    elif not self.serve():
-                        return
+                    else:
+                        more = self.serve()
+        except ConnectionError:
+            pass  # it hung up while we spoke
         finally:
             for pid in self._children:
                 _kill_group(pid, signal.SIGKILL)

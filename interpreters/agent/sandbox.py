@@ -81,7 +81,7 @@ class Sandbox:
             "phase": self.phase,
             "detail": self.detail[:4000],
             "seq": self.journal.log.seq,
-            "busy": any(context.busy for context in self.contexts.values()) or self.terminals.busy,
+            "busy": any(context.line.busy for context in self.contexts.values()) or self.terminals.busy,
             "last_activity": max(self.last_activity, self.terminals.last_input),
         }
 
@@ -175,13 +175,13 @@ class Sandbox:
 
     def record(self, execution: Execution) -> Json:
         context = self.contexts.get(execution.context)
-        return execution.record(context.position(execution) if context is not None else 0)
+        return execution.record(context.line.position(execution) if context is not None else 0)
 
     def cancel(self, name: str) -> None:
         execution = self.execution(name)
         context = self.contexts.get(execution.context)
         if context is not None:
-            context.cancel(execution)
+            context.line.cancel(execution)
 
     def _forget(self) -> None:
         if len(self.executions) > KEPT_EXECUTIONS:

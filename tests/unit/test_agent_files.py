@@ -202,7 +202,9 @@ def test_what_is_packed_unpacks_to_the_same(work: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
 def test_tars_are_unpacked(work: Path, mode: str) -> None:
-    assert unpack(work, tarred((tarfile.TarInfo("a/b"), b"hello"), (tarfile.TarInfo("c"), b""), mode=mode)) == {"files": 2}
+    assert unpack(work, tarred((tarfile.TarInfo("a/b"), b"hello"), (tarfile.TarInfo("c"), b""), mode=mode)) == {
+        "files": 2
+    }
     assert (work / "a/b").read_text() == "hello"
 
 

@@ -88,7 +88,7 @@ async def test_answers_find_their_questions_in_any_order(scene: Scene) -> None:
 async def test_a_refusal_is_passed_on_within_bounds(scene: Scene) -> None:
     asking = asyncio.create_task(scene.link.ask("open", path="x"))
     question = await scene.host.hear()
-    scene.host.say({"id": question["id"], "error": "not_found" , "message": "no" * 10_000})
+    scene.host.say({"id": question["id"], "error": "not_found", "message": "no" * 10_000})
     with pytest.raises(Refusal) as refused:
         await asking
     assert (refused.value.status, refused.value.code) == (404, "not_found")

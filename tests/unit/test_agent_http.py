@@ -168,7 +168,9 @@ async def test_a_message_over_its_bound_closes_with_1009(client: aiohttp.ClientS
         assert socket.close_code == 1009
 
 
-@pytest.mark.parametrize("frame", [b"\x81\x01x", b"\xf1\x81mask0", b"\x81\xff" + b"\xff" * 8 + b"mask", b"\x81\x81xxxx\xff"])
+@pytest.mark.parametrize(
+    "frame", [b"\x81\x01x", b"\xf1\x81mask0", b"\x81\xff" + b"\xff" * 8 + b"mask", b"\x81\x81xxxx\xff"]
+)
 async def test_frames_that_break_the_rules_end_it(path: str, frame: bytes) -> None:
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(b"GET /socket HTTP/1.1\r\nUpgrade: websocket\r\nSec-WebSocket-Key: a\r\n\r\n" + frame)

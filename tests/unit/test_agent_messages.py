@@ -82,7 +82,9 @@ texts = st.lists(
 
 
 @given(texts, st.booleans(), st.integers(40, 200), st.data())
-def test_long_text_in_any_pieces_joins_to_the_same(text: str, ascii_only: bool, first: int, data: st.DataObject) -> None:
+def test_long_text_in_any_pieces_joins_to_the_same(
+    text: str, ascii_only: bool, first: int, data: st.DataObject
+) -> None:
     content = json.dumps({"name": "stderr", "text": text}, ensure_ascii=ascii_only).encode()
     *head, _ = packed()
     long = LongText.begin(head, content[:first])
