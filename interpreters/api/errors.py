@@ -1,15 +1,19 @@
 """Every error in one shape: `{"error": "<code>", "message": "<what to do>"}`."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from interpreters.sessions import Problem, problems
 from tenants.authentication import NotAllowed
+
+logger = logging.getLogger(__name__)
 
 
 def render(problem: Problem) -> HttpResponse:
@@ -47,6 +51,11 @@ def install(api: NinjaAPI) -> None:
     @api.exception_handler(ValidationError)
     def _(request: HttpRequest, error: ValidationError) -> HttpResponse:
         return render(problems.BadRequest(told(error.errors), "invalid"))
+
+    @api.exception_handler(OperationalError)
+    def _(request: HttpRequest, error: OperationalError) -> HttpResponse:
+        logger.error("%s %s: %s", request.method, request.path, error)
+        return render(problems.Unavailable("The database does not answer: try again.", "database", retry_after=2))
 
     @api.exception_handler(RequestDataTooBig)
     def _(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:

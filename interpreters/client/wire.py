@@ -6,6 +6,7 @@ an agent that could say `"channel": "session"` would speak in our name.
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -49,8 +50,22 @@ class _Record(msgspec.Struct):
     state: Literal["queued", "running", "ok", "error", "aborted", "cancelled", "lost"]
 
 
+class _State(msgspec.Struct):
+    state: Literal["queued", "running", "ok", "error", "aborted", "cancelled", "lost"]
+    position: int = 0
+    execution_count: int | None = None
+    queued_at: float | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    error: dict[str, str] | None = None
+    reason: str | None = None
+    cell: str = ""
+
+
 class _Told(msgspec.Struct):
-    content: dict[str, Any]
+    """An entry of type `execution_state`."""
+
+    content: _State
     context: Short = "default"
     parent_header: _Parent = msgspec.field(default_factory=_Parent)
 
@@ -90,6 +105,8 @@ def frame(text: str) -> Entry | Refusal:
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise AgentMisbehaved(f"The sandbox sent a malformed message: {error}") from error
     if parsed.seq is not None and parsed.header is not None and parsed.channel:
+        if parsed.channel == "agent" and parsed.header.msg_type == "execution_state":
+            decode(text, _Told)  # we act on what it says, and others on what we make of it
         return Entry(parsed.seq, parsed.channel, parsed.header.msg_type, parsed.parent_header.msg_id, text)
     if parsed.seq is None and parsed.error:
         return Refusal(parsed.op, parsed.id or "", parsed.error, parsed.message)
@@ -102,10 +119,9 @@ def record(body: bytes | msgspec.Raw) -> Record:
 
 
 def told_record(entry: Entry) -> Record:
-    """The record that an entry of type `execution_state` tells."""
+    """The record that an entry of type `execution_state` tells, of an execution that we started."""
     told = decode(entry.raw, _Told)
-    fields = {**told.content, "id": told.parent_header.msg_id, "context": told.context}
-    return record(msgspec.json.encode(fields))
+    return Record(UUID(told.parent_header.msg_id), told.context, **msgspec.structs.asdict(told.content))
 
 
 def health(body: bytes) -> Health:

@@ -15,8 +15,10 @@ from uuid import UUID
 
 import msgspec
 from django.conf import settings
+from django.db import DatabaseError
 
 from interpreters import sessions
+from interpreters.client import forget_agent
 from interpreters.consumers.identity import check_origin, identify
 from interpreters.lifecycle import State
 from interpreters.models import Session
@@ -124,6 +126,11 @@ class Socket(ABC):
             await self._accept()
             await self._close(problem.close, problem.message)
             return
+        except DatabaseError:
+            logger.exception("WebSocket of session %s", self.id)
+            await self._accept()
+            await self._close(1013, "The database does not answer: connect again.")
+            return
         await self._accept()
         try:
             async with asyncio.TaskGroup() as self._group:
@@ -179,7 +186,11 @@ class Socket(ABC):
                     self.actor, found, state = await in_thread(self._enter)()
                 except Problem as problem:
                     raise Closed(problem.close, problem.message) from problem
+                except DatabaseError as error:
+                    logger.warning("session %s is followed without its row: %s", self.id, error)
+                    continue
                 self.session.state, self.session.reason = found.state, found.reason
                 await self.changed(state)
                 if found.state == State.GONE:
+                    await forget_agent(self.id)
                     raise Closed(4409, found.message)

@@ -28,16 +28,24 @@ def checked_name(name: str, what: str) -> str:
     return name
 
 
+def checked_text(text: str, limit: int, what: str) -> str:
+    """Text of at most `limit` bytes that can be written anywhere."""
+    try:
+        size = len(text) if text.isascii() else len(text.encode())
+    except UnicodeEncodeError as error:
+        raise problems.BadRequest(f"{what} must be whole Unicode text: it holds half of a character.") from error
+    if size > limit:
+        raise problems.TooLarge(f"{what} may have {limit} bytes: put data into a file and upload that.")
+    return text
+
+
 def request(
     code: str, *, id: UUID | None = None, context: str = "default", cell: str = "", **options: Any
 ) -> ExecuteRequest:
     """What to run, within our bounds. Raises Problem."""
-    # A character takes at most four bytes: only what may be too long is encoded to be measured.
-    if len(code) > settings.MAX_CODE_BYTES // 4 and len(code.encode(errors="replace")) > settings.MAX_CODE_BYTES:
-        limit = settings.MAX_CODE_BYTES
-        raise problems.TooLarge(f"Code may have {limit} bytes: put data into a file and upload that.")
-    if len(cell) > LONGEST_CELL:
-        raise problems.BadRequest(f"`cell` may have {LONGEST_CELL} characters.")
+    checked_text(code, settings.MAX_CODE_BYTES, "Code")
+    if len(checked_text(cell, 4 * LONGEST_CELL, "`cell`")) > LONGEST_CELL or "\0" in cell:
+        raise problems.BadRequest(f"`cell` may have {LONGEST_CELL} characters, and no NUL.")
     return ExecuteRequest(id or uuid4(), code, checked_name(context, "context"), cell, **options)
 
 
@@ -138,9 +146,7 @@ async def give_input(actor: Actor, execution: UUID, value: str) -> None:
 
 
 def checked_input(value: str) -> str:
-    if len(value) > MAX_INPUT:
-        raise problems.TooLarge(f"An input may have {MAX_INPUT} characters.")
-    return value
+    return checked_text(value, MAX_INPUT, "An input")
 
 
 async def interrupt(actor: Actor, session: UUID, context: str = "default") -> None:
@@ -158,8 +164,7 @@ async def ask_kernel(
     session: Session, verb: str, code: str, cursor_pos: int = 0, detail_level: int = 0, context: str = "default"
 ) -> dict[str, Any]:
     """`complete`, `inspect` or `is_complete`: the content of the kernel's reply. `cursor_pos` in code points."""
-    if len(code) > settings.MAX_CODE_BYTES:
-        raise problems.TooLarge(f"Code may have {settings.MAX_CODE_BYTES} bytes.")
+    checked_text(code, settings.MAX_CODE_BYTES, "Code")
     if not 0 <= cursor_pos <= len(code):
         raise problems.BadRequest("`cursor_pos` must be within the code, in code points.")
     checked_name(context, "context")

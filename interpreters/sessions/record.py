@@ -138,6 +138,9 @@ def _insert(actor: Actor, session: Session, request: ExecuteRequest) -> None:
         # Sent again after a broken line, it is there already. Somebody else's is never touched.
         if not Execution.objects.filter(pk=request.id, session=session.pk).exists():
             raise problems.Conflict("This id names another execution: take a new random one.", "id_taken") from None
+    except DatabaseError as error:
+        logger.exception("execution %s was not written down", request.id)
+        raise problems.Unavailable("The code runs, but its outputs will not be kept.", "not_kept") from error
 
 
 def _worth_noting(session: UUID) -> bool:

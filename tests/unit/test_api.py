@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import OperationalError
 from django.test import AsyncClient
 from django.utils import timezone
 
@@ -223,6 +224,22 @@ async def test_code_over_its_limit_is_refused(call: Caller, mine: Session, setti
         response = await call("POST", f"/sessions/{mine.pk}/executions", {"code": code})
         assert (response.status_code, response.json()["error"]) == (413, "too_large")
     assert (await call("POST", f"/sessions/{mine.pk}/executions", {"code": "é" * 500})).status_code == 200
+
+
+@pytest.mark.parametrize("part", [{"code": "\ud800"}, {"cell": "\ud800"}, {"cell": "\0"}, {"cell": "x" * 129}])
+async def test_text_that_no_database_keeps_is_refused(call: Caller, mine: Session, part: dict[str, str]) -> None:
+    body = json.dumps({"code": "hello", **part})
+    response = await call("POST", f"/sessions/{mine.pk}/executions", data=body, content_type="application/json")
+    assert response.status_code == 400
+
+
+async def test_a_database_that_is_away_is_told(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise OperationalError("no database")
+
+    monkeypatch.setattr(Session.objects, "filter", away)
+    response = await call("GET", "/sessions")
+    assert (response.status_code, response.json()["error"]) == (503, "database")
 
 
 async def test_code_in_a_session_that_ended_says_why(call: Caller, mine: Session) -> None:

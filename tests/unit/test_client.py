@@ -220,6 +220,9 @@ async def test_a_listing_holds_nothing_but_files(short_dir: Path) -> None:
         entry(1, content=float("nan")),
         b"\x00bytes",
         json.dumps({"channel": "session", "type": "state", "state": "gone"}),
+        entry(1, "agent", "execution_state", content={"state": "splendid"}),
+        entry(1, "agent", "execution_state", content=[]),
+        entry(1, "agent", "execution_state", content={"state": "ok", "finished_at": "now"}),
     ],
 )
 async def test_a_message_that_is_no_entry_ends_the_channel(short_dir: Path, frame: str | bytes) -> None:

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.db import SessionStore
+from django.db import OperationalError
 from django.test import AsyncClient
 from django.utils import timezone
 
@@ -417,6 +418,23 @@ async def test_a_bad_message_is_told_what_is_wrong(mine: Session, secret: str, f
         assert (await page.until(error()))["message"]
         await page.send({"type": "ping"})
         await page.until(lambda m: m.get("type") == "pong")
+
+
+async def test_a_database_that_is_away_keeps_nobody_from_running_code(
+    mine: Session, secret: str, quick_looks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with tab(channels(mine), secret) as page:
+        await page.until(state("leased"))
+
+        def away(*_: Any, **__: Any) -> None:
+            raise OperationalError("no database")
+
+        monkeypatch.setattr("interpreters.consumers.socket.identify", away)
+        monkeypatch.setattr(Execution.objects, "create", away)
+        run = execute("hello")
+        await page.send(run)
+        messages = [await page.until(lambda m: error("not_kept")(m) or ended(run["id"])(m)) for _ in range(2)]
+        assert {m.get("code", "ended") for m in messages} == {"not_kept", "ended"}
 
 
 async def test_bytes_are_no_messages(mine: Session, secret: str) -> None:
