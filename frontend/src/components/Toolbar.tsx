@@ -26,6 +26,11 @@ export function Toolbar(): VNode {
   );
 }
 
+/** A click on a tool leaves the cursor where it is; the keyboard still reaches every tool. */
+function keepFocus(event: MouseEvent): void {
+  event.preventDefault();
+}
+
 interface ToolProps {
   icon: IconName;
   label: string;
@@ -38,7 +43,7 @@ interface ToolProps {
 
 function Tool({ icon, label, hint, act, disabled = false, primary = false, words = false }: ToolProps): VNode {
   return (
-    <button class={`button tool${primary ? " primary" : " quiet"}${words || primary ? " words" : ""}${icon === "keyboard" ? " keys" : ""}`} title={hint} aria-label={label === "Code" || label === "Text" ? `Add ${label.toLowerCase()} cell` : label} disabled={disabled} onClick={act}>
+    <button class={`button tool${primary ? " primary" : " quiet"}${words || primary ? " words" : ""}${icon === "keyboard" ? " keys" : ""}`} title={hint} aria-label={label === "Code" || label === "Text" ? `Add ${label.toLowerCase()} cell` : label} aria-disabled={disabled} onMouseDown={keepFocus} onClick={() => !disabled && act()}>
       <Icon name={icon} />
       <span class="tool-label" aria-hidden="true">{label}</span>
     </button>
@@ -47,7 +52,7 @@ function Tool({ icon, label, hint, act, disabled = false, primary = false, words
 
 function Toggle({ icon, label, pressed, act }: { icon: IconName; label: string; pressed: boolean; act(): void }): VNode {
   return (
-    <button class="button tool quiet words" aria-pressed={pressed} title={label} onClick={act}>
+    <button class="button tool quiet words" aria-pressed={pressed} title={label} onMouseDown={keepFocus} onClick={act}>
       <Icon name={icon} />
       <span class="tool-label">{label}</span>
     </button>
