@@ -120,7 +120,7 @@ class AgentContract:
 
     async def test_is_ready(self, agent: Agent) -> None:
         health = await agent.health()
-        assert (health.state, health.busy) == ("ready", False)
+        assert (health.state, health.phase) == ("ready", "")
 
     async def test_runs_code_and_keeps_its_outputs(self, agent: Agent) -> None:
         record = await run(agent, HELLO, cell="c1")

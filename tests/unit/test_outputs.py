@@ -285,7 +285,7 @@ def test_teardown_collects_what_is_left(session: Session, monkeypatch: pytest.Mo
 
 
 def test_teardown_does_not_wait_for_an_agent_that_stalls(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outputs, "COLLECT", 0.1)
+    monkeypatch.setattr("interpreters.outputs.saving.COLLECT", 0.1)
     executions = [row(session) for _ in range(3)]
     outputs_of = MemoryAgent.outputs
 

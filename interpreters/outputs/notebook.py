@@ -1,0 +1,172 @@
+"""From Jupyter's messages to outputs as nbformat 4.5 keeps them, within a bound."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from django.conf import settings
+
+from interpreters.client import Outputs
+
+
+class _Header(msgspec.Struct):
+    msg_type: str
+
+
+class _Message(msgspec.Struct):
+    header: _Header
+    content: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+# The messages that leave something in a notebook.
+KEPT = frozenset({"stream", "display_data", "update_display_data", "execute_result", "error"})
+
+
+class Notebook:
+    """Outputs as a notebook keeps them. Fed with messages in order; holds at most `limit` bytes of them."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = self._left = limit
+        self._outputs: list[dict[str, Any]] = []
+        self._displays: dict[str, list[dict[str, Any]]] = {}
+        self._clear = False
+        self.cut_messages = self.cut_bytes = 0
+
+    def add(self, raw: str | bytes | msgspec.Raw) -> None:
+        """Take one message. One that makes no sense is counted as cut."""
+        try:
+            self._add(raw)
+        except (msgspec.DecodeError, RecursionError):
+            self._drop(len(raw) if isinstance(raw, str) else len(memoryview(raw)))
+
+    def _add(self, raw: str | bytes | msgspec.Raw) -> None:
+        message = msgspec.json.decode(raw, type=_Message)
+        handle = getattr(self, f"_on_{message.header.msg_type}", None)
+        if handle is not None:
+            size = len(memoryview(message.content))
+            handle(clean(msgspec.json.decode(message.content, type=dict[str, Any])), size)
+
+    def outputs(self) -> list[dict[str, Any]]:
+        """All of them, the text of each stream joined, and a note where something is missing."""
+        for output in self._outputs:
+            if isinstance(output.get("text"), list):
+                output["text"] = "".join(output["text"])
+        if not self.cut_messages:
+            return self._outputs
+        note = f"[{self.cut_messages} messages with {self.cut_bytes} bytes of output were not kept]\n"
+        return [*self._outputs, {"output_type": "stream", "name": "stderr", "text": note}]
+
+    # --- one method for each type of message; what has none is no output ---
+
+    def _on_stream(self, content: Mapping[str, Any], size: int) -> None:
+        name = "stderr" if content.get("name") == "stderr" else "stdout"
+        text = str(content.get("text", ""))
+        self._cleared()
+        if len(text) > self._left:
+            self._drop(len(text) - self._left)
+            text = text[: self._left]
+        if not text:
+            return
+        self._left -= len(text)
+        last = self._outputs[-1] if self._outputs else {}
+        if last.get("output_type") == "stream" and last["name"] == name:
+            last["text"].append(text)
+        else:
+            self._outputs.append({"output_type": "stream", "name": name, "text": [text]})
+
+    def _on_display_data(self, content: Mapping[str, Any], size: int) -> None:
+        shown = self._show({"output_type": "display_data", **_bundle(content)}, size)
+        name = _display_id(content)
+        if shown and name:
+            self._displays.setdefault(name, []).append(shown)
+
+    def _on_update_display_data(self, content: Mapping[str, Any], size: int) -> None:
+        if size > self._left:
+            return self._drop(size)
+        for shown in self._displays.get(_display_id(content), ()):
+            self._left -= size
+            shown.update(_bundle(content))
+        return None
+
+    def _on_execute_result(self, content: Mapping[str, Any], size: int) -> None:
+        count = content.get("execution_count")
+        counted = {"execution_count": count if isinstance(count, int) and count >= 0 else None}
+        shown = self._show({"output_type": "execute_result", **counted, **_bundle(content)}, size)
+        name = _display_id(content)
+        if shown and name:
+            self._displays.setdefault(name, []).append(shown)
+
+    def _on_error(self, content: Mapping[str, Any], size: int) -> None:
+        told = {name: str(content.get(name, "")) for name in ("ename", "evalue")}
+        traceback = content.get("traceback")
+        lines = [str(line) for line in traceback] if isinstance(traceback, list) else []
+        self._show({"output_type": "error", **told, "traceback": lines}, size)
+
+    def _on_clear_output(self, content: Mapping[str, Any], size: int) -> None:
+        self._clear = True
+        if not content.get("wait"):
+            self._cleared()
+
+    def _show(self, output: dict[str, Any], size: int) -> dict[str, Any] | None:
+        self._cleared()
+        if size > self._left:
+            self._drop(size)
+            return None
+        self._left -= size
+        self._outputs.append(output)
+        return output
+
+    def _cleared(self) -> None:
+        if self._clear:
+            self._clear, self._left = False, self._limit
+            self.cut_messages = self.cut_bytes = 0
+            self._outputs.clear()
+            self._displays.clear()
+
+    def _drop(self, size: int) -> None:
+        self.cut_messages += 1
+        self.cut_bytes += size
+
+
+def _display_id(content: Mapping[str, Any]) -> str:
+    transient = content.get("transient")
+    name = transient.get("display_id") if isinstance(transient, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def _bundle(content: Mapping[str, Any]) -> dict[str, Any]:
+    """`data` and `metadata` as the notebook format wants them, whatever a kernel sent."""
+    data, metadata = content.get("data"), content.get("metadata")
+    kept = {str(kind): _in_kind(str(kind), value) for kind, value in data.items()} if isinstance(data, dict) else {}
+    return {"data": kept, "metadata": metadata if isinstance(metadata, dict) else {}}
+
+
+def _in_kind(kind: str, value: Any) -> Any:
+    base = kind.partition(";")[0]
+    if base == "application/json" or base.endswith("+json") or isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(line, str) for line in value):
+        return value
+    return msgspec.json.encode(value).decode()
+
+
+def clean(value: Any) -> Any:
+    """Without what no database keeps in JSON: NUL characters, and numbers that are none."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd") if "\0" in value else value
+    if isinstance(value, dict):
+        return {clean(key): clean(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [clean(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def to_notebook(answer: Outputs, limit: int | None = None) -> tuple[list[dict[str, Any]], bool]:
+    """The outputs in nbformat 4.5, and whether something was cut, by the agent or by us."""
+    notebook = Notebook(settings.MAX_SAVED_OUTPUT_BYTES if limit is None else limit)
+    for raw in answer.raw:
+        notebook.add(raw)
+    notebook.cut_messages += max(0, answer.cut.get("messages", 0))
+    notebook.cut_bytes += max(0, answer.cut.get("bytes", 0))
+    return notebook.outputs(), notebook.cut_messages > 0
