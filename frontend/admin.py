@@ -1,19 +1,20 @@
 from django.contrib import admin
+from django.http import HttpRequest
 
 from frontend.models import Notebook
+from tenants.scoping import TenantScopedAdmin
 
 
 @admin.register(Notebook)
-class NotebookAdmin(admin.ModelAdmin):
-    """Enough to find, hand over and bring back notebooks. Their content is their owner's: it is not shown here."""
+class NotebookAdmin(TenantScopedAdmin[Notebook]):
+    """Enough to find notebooks and bring them back. Their content is their owner's: it is not shown here."""
 
     list_display = ("title", "tenant", "owner", "pool", "updated_at", "deleted_at")
-    list_filter = ("tenant", "pool", ("deleted_at", admin.EmptyFieldListFilter))
+    list_filter = ("pool", ("deleted_at", admin.EmptyFieldListFilter))
     search_fields = ("title", "owner__username", "id")
-    readonly_fields = ("id", "version", "created_at", "updated_at", "opened_at")
-    fields = ("title", "tenant", "owner", "pool", "deleted_at", *readonly_fields)
-    autocomplete_fields = ("owner",)
+    readonly_fields = ("id", "tenant", "owner", "version", "created_at", "updated_at", "opened_at")
+    fields = ("title", "pool", "deleted_at", *readonly_fields)
     show_full_result_count = False
 
-    def has_add_permission(self, request: object) -> bool:
+    def has_add_permission(self, request: HttpRequest) -> bool:
         return False
