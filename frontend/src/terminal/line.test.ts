@@ -4,9 +4,11 @@ import { PtyLine } from "./line";
 
 class FakeSocket {
   static made: FakeSocket[] = [];
+  static readonly CONNECTING = 0;
   static readonly OPEN = 1;
   readyState = 1;
   sent: unknown[] = [];
+  onopen: (() => void) | null = null;
   onmessage: ((event: { data: unknown }) => void) | null = null;
   onclose: ((event: { code: number }) => void) | null = null;
   constructor(readonly url: string) { FakeSocket.made.push(this); }
@@ -39,6 +41,16 @@ describe("the line to a terminal", () => {
     expect(Array.from(socket.sent[0] as Uint8Array)).toEqual([0xc3, 0xa9]);
     expect(socket.sent[1]).toBe('{"resize":[10,40]}');
     expect(socket.url).toContain("/ws/sessions/s/terminals/1?rows=24&cols=80");
+  });
+  it("keeps what is typed while the line is being made", () => {
+    const { line, socket } = open();
+    socket.readyState = FakeSocket.CONNECTING;
+    line.type("l");
+    expect(socket.sent).toEqual([]);
+    socket.readyState = FakeSocket.OPEN;
+    socket.onopen!();
+    line.type("s");
+    expect(socket.sent.map((data) => new TextDecoder().decode(data as Uint8Array))).toEqual(["l", "s"]);
   });
   it("clears what is drawn before a replay", () => {
     const { drawn, socket } = open();

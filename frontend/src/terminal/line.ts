@@ -3,12 +3,16 @@
 import type { Terminal } from "@xterm/xterm";
 import { backoff, FINAL_CODES } from "../session/socket";
 
+// So many key presses are kept while the line is being made.
+const MOST_EARLY = 1000;
+
 export class PtyLine {
   private socket: WebSocket | null = null;
   private attempt = 0;
   private timer = 0;
   private closed = false;
   private ended = false;
+  private early: (string | Uint8Array<ArrayBuffer>)[] = [];
   private readonly encoder = new TextEncoder();
 
   constructor(
@@ -41,6 +45,7 @@ export class PtyLine {
 
   private send(data: string | Uint8Array<ArrayBuffer>): void {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(data);
+    else if (this.socket?.readyState === WebSocket.CONNECTING && this.early.length < MOST_EARLY) this.early.push(data);
   }
 
   private connect(): void {
@@ -49,6 +54,10 @@ export class PtyLine {
     const socket = new WebSocket(`${scheme}://${location.host}/ws/sessions/${this.session}/terminals/${this.name}?rows=${rows}&cols=${cols}`);
     socket.binaryType = "arraybuffer";
     this.socket = socket;
+    this.early = [];
+    socket.onopen = () => {
+      for (const data of this.early.splice(0)) socket.send(data);
+    };
     socket.onmessage = (event: MessageEvent<ArrayBuffer | string>) => {
       this.attempt = 0;
       if (typeof event.data === "string") this.notice(event.data);
