@@ -1,0 +1,176 @@
+"""What the page says of the sandbox behind it: its terminal, its end, its faults; and what its output may not do."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.acceptance.conftest import SCREENSHOTS, NewContext
+from tests.acceptance.screen import PATIENCE, Screen
+from tests.stack import Stack
+
+pytestmark = [
+    pytest.mark.browser, pytest.mark.docker, pytest.mark.redis, pytest.mark.timeout(600, func_only=True),
+    pytest.mark.usefixtures("nothing_is_left"),
+]  # fmt: skip
+
+
+def test_a_terminal_is_still_there_after_a_reload(screen: Screen) -> None:
+    screen.create()
+    screen.run("open('made.txt', 'w').write('by a cell')")
+    screen.finished()
+    screen.open_terminal()
+    screen.type_in_terminal("cat made.txt; x=kept; echo and-$((40 + 2))\n")
+    screen.terminal_shows("by a cell")
+    screen.terminal_shows("and-42")
+    screen.page.reload()
+    screen.open_terminal()
+    screen.terminal_shows("and-42")
+    screen.type_in_terminal("echo $x-still\n")
+    screen.terminal_shows("kept-still")
+
+
+def test_after_the_cooldown_the_page_says_why_and_running_starts_a_new_session(screen: Screen, stack: Stack) -> None:
+    with stack.pool("brief", cooldown=10, ready_instances=2):
+        screen.create("brief")
+        screen.run("x = 1; print('x is', x)")
+        screen.finished()
+        expect(screen.page.get_by_text(re.compile(r"^Ends in \d:"))).to_be_visible(timeout=PATIENCE)
+        ended = screen.page.get_by_text("The session has ended.").locator("..")
+        expect(ended).to_contain_text(re.compile("idle"), timeout=PATIENCE)
+        screen.shows("x is 1")
+        screen.page.screenshot(path=shot("cooldown"))
+        screen.run("print('x' in globals())")
+        screen.shows("False")
+        expect(ended).to_have_count(0)
+
+
+def test_a_kernel_out_of_memory_is_told_and_restarted_from_the_page(screen: Screen) -> None:
+    screen.create()
+    screen.run("blocks = []\nwhile True: blocks.append(b'x' * (64 << 20))")
+    told = screen.page.get_by_role("alert").filter(has_text="The kernel died.")
+    memory = screen.output().get_by_text("MemoryError")
+    expect(told.or_(memory).first).to_be_visible(timeout=PATIENCE)
+    if told.count():
+        expect(told).to_contain_text("memory")
+        told.get_by_role("button", name="Restart").click()
+        expect(told).to_have_count(0, timeout=PATIENCE)
+    screen.run("6 * 7")
+    screen.shows("42")
+
+
+# Tries, from HTML in an output, to read and change what is ours; tells the outer page what it could reach.
+HOSTILE = """
+from IPython.display import HTML
+HTML('''<p id="shown">shown</p><script>
+const found = [];
+const attempt = (name, act) => { try { if (act()) found.push(name); } catch {} };
+attempt('cookie', () => document.cookie);
+attempt('parent document', () => parent.document.body);
+attempt('storage', () => localStorage.length >= 0);
+attempt('nothing', () => { top.location = '/logout'; });
+attempt('opened', () => window.open('/notebooks/'));
+fetch('/api/v1/sessions', {credentials: 'include'}).then(() => { found.push('fetch'); }, () => {});
+try { new WebSocket('ws://' + location.host + '/ws/'); } catch {}
+const form = document.createElement('form'); form.action = '/logout'; form.method = 'post';
+document.body.append(form); try { form.submit(); } catch {}
+setTimeout(() => { document.getElementById('shown').textContent = `reached: ${found.join(', ')}.`; }, 700);
+</script><img src=x onerror="parent.hacked = true">''')
+"""
+
+
+def test_html_of_a_cell_reaches_nothing_of_ours(screen: Screen) -> None:
+    address = screen.create()
+    requests: list[str] = []
+    screen.page.on("request", lambda request: requests.append(f"{request.method} {request.url}"))
+    screen.run(HOSTILE)
+    frame = screen.output().frame_locator("iframe")
+    expect(frame.locator("#shown")).to_have_text("reached: .", timeout=PATIENCE)
+    assert screen.page.url == address
+    assert screen.page.evaluate("window.hacked") is None
+    assert not [line for line in requests if "logout" in line]
+    # Markdown and SVG are no way round it.
+    screen.run(
+        "from IPython.display import Markdown, SVG, display\n"
+        "display(Markdown('<img src=x onerror=\"window.hacked=1\"> [x](javascript:window.hacked=1) **bold**'))\n"
+        'display(SVG(\'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>window.hacked=1</script>'
+        '<rect onclick="window.hacked=1" width="9" height="9"/></svg>\'))\n'
+        "display({'text/html': '<table><tr><td onmouseover=\"window.hacked=1\">cell</td></tr></table>'}, raw=True)"
+    )
+    expect(screen.output().get_by_text("bold")).to_be_visible(timeout=PATIENCE)
+    screen.output().locator("iframe").hover()
+    screen.output().get_by_role("img").last.click()
+    expect(screen.output().locator("a[href^=javascript]")).to_have_count(0)
+    assert screen.page.evaluate("window.hacked") is None
+    assert screen.page.url == address
+
+
+def test_a_line_that_breaks_comes_back_and_misses_nothing(screen: Screen, stack: Stack) -> None:
+    screen.create()
+    screen.run("import time\nfor i in range(60): print('line', i); time.sleep(0.1)")
+    screen.shows("line 5")
+    stack.kill(stack.web)
+    stack.start_web()
+    screen.shows("line 59")
+    text = screen.output().inner_text()
+    shown = [int(number) for number in re.findall(r"line (\d+)", text)]
+    assert shown == list(range(60))
+    screen.finished()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_pages_in_both_themes(new_context: NewContext, stack: Stack, theme: str) -> None:
+    page = new_context(color_scheme=theme).new_page()
+    failures: list[str] = []
+    page.on("requestfailed", lambda request: failures.append(request.url))
+    screen = Screen(page)
+    page.goto("/notebooks/")
+    page.screenshot(path=shot(f"notebooks-{theme}"))
+    screen.create()
+    screen.run(
+        "import numpy as np, pandas as pd, matplotlib.pyplot as plt\n\n"
+        "def wave(x: np.ndarray, n: int = 3) -> np.ndarray:\n"
+        "    \"\"\"A sum of sines.\"\"\"\n"
+        "    return sum(np.sin(k * x) / k for k in range(1, n + 1))  # odd and even\n\n"
+        "x = np.linspace(0, 6, 200)\nplt.figure(figsize=(6, 2.5))\nplt.plot(x, wave(x))\nplt.show()\n"
+        "print('\\033[32mgreen\\033[0m and \\033[1mbold\\033[0m')\n"
+        "pd.DataFrame({'x': x[:4], 'wave': wave(x[:4])})"
+    )  # fmt: skip
+    screen.finished()
+    expect(screen.output().get_by_role("img")).to_be_visible()
+    page.get_by_role("button", name="Add code cell").first.click()
+    screen.run("raise ValueError('no such thing')", 2)
+    screen.finished(2, "failed")
+    screen.open_terminal()
+    screen.type_in_terminal("ls -la --color=always /\n")
+    screen.terminal_shows("work")
+    page.screenshot(path=shot(f"notebook-{theme}"))
+    page.set_viewport_size({"width": 390, "height": 800})
+    # The cells scroll, the page around them never does.
+    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    assert not failures
+
+
+def test_the_page_loads_and_says_so_when_no_sandbox_can_be_had(screen: Screen) -> None:
+    def refuse(route: Route) -> None:
+        body = '{"error": "pool_unavailable", "message": "New sandboxes cannot be started at the moment."}'
+        if route.request.method == "POST":
+            route.fulfill(status=503, headers={"Retry-After": "15"}, content_type="application/json", body=body)
+        else:
+            route.continue_()
+
+    page: Page = screen.page
+    page.route("**/api/v1/sessions", refuse)
+    screen.create()
+    screen.run("6 * 7")
+    told = page.locator(".banners").filter(has_text="No sandbox yet.")
+    expect(told).to_contain_text("cannot be started at the moment", timeout=PATIENCE)
+    page.unroute("**/api/v1/sessions")
+    page.get_by_role("button", name="Try again").click()
+    screen.shows("42")
+
+
+def shot(name: str) -> Path:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    return SCREENSHOTS / f"{name}.png"
