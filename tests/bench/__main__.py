@@ -55,7 +55,7 @@ async def measure(names: list[str], quick: bool) -> list[Row]:
                 running.url, headers={"Authorization": f"Bearer {running.token}"}, timeout=aiohttp.ClientTimeout(120)
             ) as http,
         ):
-            bench = Bench(Thermae(http), jupyter, running.web, quick)
+            bench = Bench(Thermae(http), jupyter, running.web, running.folder / "sockets", quick)
             for name in names:
                 print(f"{name} … (load {load():.1f})", flush=True)
                 try:

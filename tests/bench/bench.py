@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tests.bench.jupyter import JupyterServer
@@ -21,6 +22,7 @@ class Bench:
     thermae: Thermae
     jupyter: JupyterServer
     web: list[int]  # the processes of Daphne
+    sockets: Path  # the folder with a folder for each sandbox
     quick: bool
 
     def samples(self, full: int, quick: int) -> int:
