@@ -107,7 +107,7 @@ def _kernels(folder: Path) -> Path:
     """Python's kernel as this environment has it, whatever kernelspecs are installed on this machine."""
     made = folder / "kernels/python3"
     made.mkdir(parents=True)
-    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    argv = [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     argv += ["--HistoryManager.enabled=False", "--IPCompleter.use_jedi=False"]  # jedi takes seconds to wake up
     (made / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Python", "language": "python"}))
     return folder

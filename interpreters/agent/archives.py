@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -38,7 +38,7 @@ class Job:
             cwd=cwd,
         )
 
-    async def output(self) -> AsyncIterator[bytes]:
+    async def output(self) -> AsyncGenerator[bytes, None]:
         """All that it prints. Raises ConnectionAbortedError if it did not end well. Left early, it is killed."""
         loop = asyncio.get_running_loop()
         try:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from urllib.parse import quote
 
@@ -83,7 +83,7 @@ class Files:
             await self._link.ask("discard", token=token)
 
 
-async def _read(fd: int, start: int, end: int) -> AsyncIterator[bytes]:
+async def _read(fd: int, start: int, end: int) -> AsyncGenerator[bytes, None]:
     try:
         while start < end:
             piece = os.pread(fd, min(CHUNK, end - start), start)

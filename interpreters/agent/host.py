@@ -143,6 +143,7 @@ class Host:
 def _become(argv: list[str], env: dict[str, str], folder: int, output: int, terminal: bool) -> None:
     """In the child: never returns."""
     try:
+        _end_with_parent()
         for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
@@ -161,6 +162,13 @@ def _become(argv: list[str], env: dict[str, str], folder: int, output: int, term
         os.write(2, f"{argv[0]}: {error.strerror}\n".encode())
     finally:
         os._exit(127)
+
+
+def _end_with_parent() -> None:
+    """Be killed when the host is: nobody could end this process any more. The import is the child's, not the host's."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _environment() -> dict[str, str]:

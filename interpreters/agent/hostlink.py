@@ -19,7 +19,7 @@ from typing import Any
 
 from .errors import Refusal, conflict, unavailable
 
-DEADLINE = 15.0  # seconds for one answer
+DEADLINE = 10.0  # seconds for one answer
 MAX_ANSWER = 64 << 10
 STATUS = {"not_found": 404, "bad_path": 400, "is_link": 400, "not_a_file": 400, "disk_full": 413}
 

@@ -11,8 +11,8 @@ import socket
 import struct
 import sys
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -103,7 +103,7 @@ class Request:
 @dataclass(slots=True)
 class Response:
     status: int = 200
-    body: bytes | AsyncIterator[bytes] = b""
+    body: bytes | AsyncGenerator[bytes, None] = b""
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -215,10 +215,11 @@ async def _respond(writer: asyncio.StreamWriter, request: Request, response: Res
     if not sized:
         headers["Transfer-Encoding"] = "chunked"
     writer.write(head(response.status, headers))
-    async for piece in body:
-        if piece:
-            writer.write(piece if sized else b"%x\r\n%b\r\n" % (len(piece), piece))
-            await writer.drain()
+    async with aclosing(body):  # whoever makes it stops as soon as nobody takes it
+        async for piece in body:
+            if piece:
+                writer.write(piece if sized else b"%x\r\n%b\r\n" % (len(piece), piece))
+                await writer.drain()
     if not sized:
         writer.write(b"0\r\n\r\n")
     await writer.drain()

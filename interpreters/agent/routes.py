@@ -1,6 +1,6 @@
 """Which request asks for what: `docs/protocol.md` §2, line by line."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from .channels import input_value, serve_channels, stream_log
@@ -116,7 +116,7 @@ class Routes:
         messages, cut = journal.log.outputs(owner)
         record = dump(self._sandbox.record(execution))
 
-        async def body() -> AsyncIterator[bytes]:  # in pieces: as a whole it may be half as large as the log
+        async def body() -> AsyncGenerator[bytes, None]:  # in pieces: as a whole it may be half as large as the log
             yield b'{"record":' + record + b',"messages":['
             for number, message in enumerate(messages):
                 yield b"," + message if number else message
@@ -139,7 +139,7 @@ class Routes:
                 return await files.delete(path)
         raise Refusal(404, "not_found", "Files can be listed, read, put, made as a folder (POST) and deleted")
 
-    async def _log(self, after: int) -> AsyncIterator[bytes]:
+    async def _log(self, after: int) -> AsyncGenerator[bytes, None]:
         log = self._sandbox.journal.log
         end = log.seq
         while after < end:

@@ -66,7 +66,10 @@ class Sandbox:
             await context.close()
         self.link.close()  # the host ends itself, and what it has started
         if self._host is not None:
-            self._host.wait(5)
+            try:
+                self._host.wait(2)
+            except subprocess.TimeoutExpired:
+                self._host.kill()
 
     def welcomes(self, pid: int, uid: int) -> bool:
         """Our socket is not for user code: it could only use it to confuse its own session, but why let it."""

@@ -175,8 +175,7 @@ async def test_a_silent_host_is_given_up_after_a_while(scene: Scene, monkeypatch
 
 async def test_a_host_that_reads_nothing_cannot_make_us_wait(scene: Scene) -> None:
     with pytest.raises(Refusal) as refused:
-        for _ in range(10_000):
-            scene.link.signal(1, 2)
+        [scene.link.signal(1, 2) for _ in range(10_000)]
     assert refused.value.code == "host_silent"
 
 

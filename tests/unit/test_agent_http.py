@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from interpreters.agent.http import MAX_BODY, Request, Response, answer, serve
 from interpreters.agent.websocket import BINARY, WebSocket, unmask
 
 
-async def numbers() -> AsyncIterator[bytes]:
+async def numbers() -> AsyncGenerator[bytes, None]:
     for number in range(100):
         yield b"%d\n" % number
 

@@ -158,7 +158,7 @@ async def test_nobody_at_the_port_is_said_at_once() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-        with pytest.raises(OSError, match="refused|Connect"):
+        with pytest.raises(OSError, match="Connect"):
             await connect(port, Peer("SUB", b"", lambda *_: None, lambda: None, lambda *_: None))
 
 
