@@ -30,7 +30,7 @@ format: .venv/.dev  ## let ruff format and sort
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
-bench: .venv/.bench frontend  ## measure speed and memory against the bars (build/bench.json)
+bench: .venv/.dev frontend  ## measure speed and memory against the bars (build/bench.json)
 	@$(PY) -m tests.bench $(ARGS)
 
 doctor: .venv/.run  ## is everything that an installation needs well?
@@ -65,7 +65,3 @@ clean:  ## remove what was made here: environment, builds, caches; var/ (your da
 .venv/.dev: .venv/bin/uv pyproject.toml uv.lock
 	@$(UV) sync --quiet --locked --inexact --group dev
 	@touch $@ .venv/.run
-
-.venv/.bench: .venv/.dev
-	@$(UV) sync --quiet --locked --inexact --group dev --group bench
-	@touch $@

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 import tempfile
 import traceback
@@ -12,7 +13,7 @@ import aiohttp
 from tests.bench import installation
 from tests.bench.bench import Bench
 from tests.bench.jupyter import jupyter_server
-from tests.bench.report import Row, at_most, render, save
+from tests.bench.report import Row, at_most, figure, render, save
 from tests.bench.rows import GROUPS
 from tests.bench.thermae import Thermae
 from tests.bench.waiting import load
@@ -64,6 +65,9 @@ async def measure(names: list[str], quick: bool) -> list[Row]:
                     traceback.print_exc()
                     reason = f"{type(error).__name__}: {error}"[:300]
                     found = [at_most(f"{name}: could not be measured", 1, "failure", 0, reason)]
+                found.append(
+                    figure(f"machine's load when {name} was done", load(), "processes", f"{os.cpu_count()} cores")
+                )
                 rows += found
                 print(render(found), flush=True)
     return rows
