@@ -180,7 +180,9 @@ class Stack:
     @contextlib.contextmanager
     def pool(self, name: str, **fields: Any) -> Iterator[str]:
         """A pool for one test, drained at its end."""
-        self.console.pool(name=name, **{"ready_instances": 1, "memory": 512, "disk": 64, "pids": 64, **fields})
+        self.console.pool(
+            name=name, **{"enabled": True, "ready_instances": 1, "memory": 512, "disk": 64, "pids": 64, **fields}
+        )
         try:
             self.wait_for_ready(name, fields.get("ready_instances", 1))
             yield name
@@ -217,7 +219,13 @@ class Stack:
                 yield f"execution {execution['id']} ended as {execution['status']} with outputs {execution['outputs']}"
 
     def last_words(self, lines: int = 40) -> str:
-        return "\n".join(
+        logs = [
             f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
             for log in sorted(self.folder.glob("*.log"))
-        )
+        ]
+        return "\n".join([*logs, "--- sessions that did not start", *self._failed_starts()])
+
+    def _failed_starts(self) -> Iterator[str]:
+        with contextlib.suppress(AssertionError, OSError, AttributeError):
+            for row in self.console.sessions(reason__startswith="start_"):
+                yield f"{row['id']} in {row['pool__name']}: {row['reason']} {row['detail']}"

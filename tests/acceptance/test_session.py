@@ -76,7 +76,7 @@ try { new WebSocket('ws://' + location.host + '/ws/'); } catch {}
 const form = document.createElement('form'); form.action = '/logout'; form.method = 'post';
 document.body.append(form); try { form.submit(); } catch {}
 setTimeout(() => { document.getElementById('shown').textContent = `reached: ${found.join(', ')}.`; }, 700);
-</script><img src=x onerror="parent.hacked = true">''')
+</script><img src=x onerror="try { parent.hacked = true } catch {}">''')
 """
 
 
