@@ -142,13 +142,16 @@ def test_the_pages_in_both_themes(new_context: NewContext, stack: Stack, theme: 
     page.get_by_role("button", name="Add code cell").first.click()
     screen.run("raise ValueError('no such thing')", 2)
     screen.finished(2, "failed")
+    page.screenshot(path=shot(f"cells-{theme}"))
     screen.open_terminal()
     screen.type_in_terminal("ls -la --color=always /\n")
     screen.terminal_shows("work")
     page.screenshot(path=shot(f"notebook-{theme}"))
     page.set_viewport_size({"width": 390, "height": 800})
+    page.screenshot(path=shot(f"phone-{theme}"))
     # The cells scroll, the page around them never does.
-    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    size = "[document.scrollingElement.scrollWidth, document.scrollingElement.scrollHeight]"
+    assert page.evaluate(size) == [390, 800]
     assert not failures
 
 
