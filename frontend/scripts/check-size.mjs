@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 
-const dist = new URL("../static/frontend/dist/", import.meta.url);
+const dist = new URL(`../${process.env.DIST ?? "static/frontend/dist"}/`, import.meta.url);
 const budgets = { "src/notebook.tsx": 350 * 1024, "src/pages.ts": 20 * 1024 };
 const manifest = JSON.parse(readFileSync(new URL("manifest.json", dist), "utf8"));
 
