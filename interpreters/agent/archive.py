@@ -99,7 +99,7 @@ def _tar_members(tar: tarfile.TarFile) -> Iterator[Member]:
     for info in tar:
         if not (info.isreg() or info.isdir()):
             raise Refused("bad_archive", f"{info.name}: only files and folders are unpacked, no links or devices.")
-        yield Member(info.name, info.size, info.isdir(), lambda info=info: tar.extractfile(info))  # type: ignore
+        yield Member(info.name, info.size, info.isdir(), lambda info=info: tar.extractfile(info))  # type: ignore[arg-type, misc]
 
 
 def _extract(members: Callable[[], Iterator[Member]], packed: int, target: Folder) -> int:
