@@ -8,7 +8,7 @@ Groups are `session.<id>` and `pool.<id>`; messages `{"type": "session.changed",
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +39,22 @@ class Breaker:
 
 
 _breaker = Breaker()
+# Of a process that answers people: on it is told what has changed, while the answer is on its way.
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+def answer_first(loop: asyncio.AbstractEventLoop) -> None:
+    """From now on nobody who changes something waits until it is told: `loop` sees to it."""
+    global _loop
+    _loop = loop
+
+
+def aside(work: Callable[[], None]) -> None:
+    """Do what nobody waits for: at once, or, after `answer_first()`, in another thread."""
+    if _loop is not None and _loop.is_running():
+        _loop.call_soon_threadsafe(_loop.run_in_executor, None, work)
+    else:
+        work()
 
 
 def session_group(session: UUID) -> str:
@@ -70,16 +86,19 @@ def tell(sender: type[Session], *, session: Session, **_: Any) -> None:
 def _send(notices: Mapping[str, dict[str, Any]]) -> None:
     if _breaker.open:
         return
+    if _loop is not None and _loop.is_running():
+        asyncio.run_coroutine_threadsafe(_try_to_send(notices), _loop)
+    else:
+        async_to_sync(_try_to_send)(notices)
+
+
+async def _try_to_send(notices: Mapping[str, dict[str, Any]]) -> None:
     try:
-        async_to_sync(_send_all)(notices)
+        layer = get_channel_layer()
+        async with asyncio.timeout(LONGEST_WAIT):
+            for group, message in notices.items():
+                await layer.group_send(group, message)
     except Exception as error:
         # Whatever the layer's client raises: a notice is never worth an error.
         _breaker.trip()
         logger.warning("no notices for %s s: the channel layer does not answer (%r)", _breaker.seconds, error)
-
-
-async def _send_all(notices: Mapping[str, dict[str, Any]]) -> None:
-    layer = get_channel_layer()
-    async with asyncio.timeout(LONGEST_WAIT):
-        for group, message in notices.items():
-            await layer.group_send(group, message)

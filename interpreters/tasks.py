@@ -25,7 +25,7 @@ from interpreters import client
 from interpreters.client import Agent, AgentError
 from interpreters.lifecycle import Health, State
 from interpreters.models import InterpreterImage, Session, SessionPool, moved
-from interpreters.notices import Breaker
+from interpreters.notices import Breaker, aside
 from interpreters.outputs import collect_sync
 from interpreters.runtime import RuntimeUnavailable, get_runtime
 from interpreters.runtime.sockets import remove_socket_folder
@@ -113,7 +113,7 @@ def enqueue(task: "Task[Any, Any]", *args: Any, **options: Any) -> None:
             _breaker.trip()
             logger.warning("%s was not enqueued, the next tick does it: %s", task.name, error)
 
-    transaction.on_commit(ask)
+    transaction.on_commit(lambda: aside(ask))
 
 
 @receiver(moved)

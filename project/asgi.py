@@ -1,7 +1,9 @@
 """The ASGI application: HTTP to Django, WebSockets to the consumers, which check origin and identity themselves."""
 
+import asyncio
 import os
 import sys
+from typing import Any
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
@@ -12,6 +14,7 @@ django_application = get_asgi_application()
 # Only now: what they import needs Django to be set up.
 from channels.layers import get_channel_layer  # noqa: E402
 
+from interpreters import notices  # noqa: E402
 from interpreters.routing import websocket_urlpatterns  # noqa: E402
 
 # Loads Redis' client, which is large, before the first tab waits for it.
@@ -19,4 +22,9 @@ get_channel_layer()
 # Database threads hold the interpreter for at most this long while the event loop has output to pass on.
 sys.setswitchinterval(0.001)
 
-application = ProtocolTypeRouter({"http": django_application, "websocket": URLRouter(websocket_urlpatterns)})
+routes = ProtocolTypeRouter({"http": django_application, "websocket": URLRouter(websocket_urlpatterns)})
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    notices.answer_first(asyncio.get_running_loop())
+    await routes(scope, receive, send)
