@@ -29,6 +29,7 @@ class AgentProcess:
     """Started when made; `stop()` ends it and checks that nothing is left."""
 
     def __init__(self, kernel: str = "python3", environment: dict[str, str] | None = None, **variables: str) -> None:
+        self.language = kernel
         self.folder = Path(tempfile.mkdtemp(prefix="thm-"))
         self.work = self.folder / "work"
         self.work.mkdir()
@@ -49,7 +50,7 @@ class AgentProcess:
                 "THERMAE_SOCKET_DIR": str(self.folder),
                 "THERMAE_WORK_DIR": str(self.work),
                 "THERMAE_KERNEL": kernel,
-                "THERMAE_KERNEL_PATH": f"{_kernels(self.folder)}:{os.environ.get('THERMAE_TEST_KERNELS', '')}",
+                "THERMAE_KERNEL_PATH": f"{_kernels(self.folder)}:{os.environ.get('AGENT_TEST_KERNELS', '')}",
                 "THERMAE_ENVIRONMENT": json.dumps(environment or {}),
                 **{f"THERMAE_{name}": value for name, value in variables.items()},
             },

@@ -84,7 +84,7 @@ class Ops:
         try:
             op = _parse(message)
             if op["op"] == "restart":
-                return asyncio.create_task(self._restart(op))
+                return self._restart(op)
             self._do(op)
         except Refusal as refusal:
             self._refuse(op, refusal)
@@ -92,9 +92,7 @@ class Ops:
 
     def _do(self, op: Json) -> None:
         sandbox = self._sandbox
-        name = op.get("context") or DEFAULT
-        if not isinstance(name, str):
-            raise bad_request("`context` must be a text")
+        name = _context(op)
         match op["op"]:
             case "execute":
                 sandbox.execute(name, op)
@@ -128,12 +126,17 @@ class Ops:
         execution.request = message
         self._sandbox.enqueue(execution)
 
-    async def _restart(self, op: Json) -> None:
-        try:
-            self._sandbox.touch()
-            await self._sandbox.context(op.get("context") or DEFAULT).restart()
-        except Refusal as refusal:
-            self._refuse(op, refusal)
+    def _restart(self, op: Json) -> asyncio.Task[None]:
+        self._sandbox.touch()
+        restarting = self._sandbox.context(_context(op)).restart()
+
+        async def wait() -> None:
+            try:
+                await restarting
+            except Refusal as refusal:
+                self._refuse(op, refusal)
+
+        return asyncio.create_task(wait())
 
     def _refuse(self, op: Json, refusal: Refusal) -> None:
         self._socket.send(dump({**refusal.body(), "op": op.get("op"), "id": op.get("id")}))
@@ -147,6 +150,13 @@ def _parse(message: str | bytes) -> Json:
     if not isinstance(op, dict) or not isinstance(op.get("op"), str):
         raise bad_request("A message must be an object with an `op`")
     return op
+
+
+def _context(op: Json) -> str:
+    name = op.get("context") or DEFAULT
+    if not isinstance(name, str):
+        raise bad_request("`context` must be a text")
+    return name
 
 
 def input_value(body: Json) -> str:

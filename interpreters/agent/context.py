@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from . import cgroup
@@ -30,7 +30,7 @@ class Context:
         self.execution_count = 0
         self.last_error = ""
         self.kernel: Kernel | None = None
-        self.line = Line(name, journal, self._begin, self._interrupt, self._rest)
+        self.line = Line(name, journal, self._begin, self._interrupt, self._rest, spec.settle)
         self._owner = Owner(name, "")
         self._journal, self._executions, self._launch = journal, executions, launch
         self._asked: Message | None = None
@@ -60,13 +60,16 @@ class Context:
             self._starting = asyncio.create_task(self._start())
         await asyncio.shield(self._starting)
 
-    async def restart(self) -> None:
-        """A new kernel in place of the old; what ran or waited is given up. Raises Refusal."""
-        while self._starting is not None:
-            await asyncio.shield(self._starting)
+    def restart(self) -> Coroutine[Any, Any, None]:
+        """A new kernel in place of the old. What runs or waits is given up now, and what comes behind this call is for
+        the new kernel; await the result for its being ready. Raises Refusal if it does not start."""
         self.line.give_up("aborted", "restarted")
-        self._starting = asyncio.create_task(self._start(again=True))
-        await asyncio.shield(self._starting)
+        if self._starting is None:  # or else a new one is on its way already
+            self._starting = asyncio.create_task(self._start(again=True))
+        return self._restarted(self._starting)
+
+    async def _restarted(self, starting: asyncio.Task[None]) -> None:
+        await asyncio.shield(starting)
         if self.state == "dead":
             raise unavailable("start_failed", self.last_error or "The kernel did not start.")
 

@@ -33,6 +33,8 @@ class Execution:
     reason: str | None = None
 
     begun: bool = False  # the kernel has taken up the code
+    printed: bool = False
+    settling: float | None = None  # the loop's time when reply and idle were here
     reply: Json | None = None
     idle: bool = False
 

@@ -12,7 +12,6 @@ import select
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +21,7 @@ from . import confined
 
 MAX_REQUEST = 160 << 10
 OOM_SCORE = "500"  # of kernels and shells: above ours and the agent's, so that they go first
+NICENESS = 5  # of the same: the agent must take their output, and an interrupt, however hard they compute
 
 Answer = tuple[dict[str, Any], list[int]]
 
@@ -30,7 +30,8 @@ class Host:
     def __init__(self, connection: socket.socket, work_dir: str) -> None:
         self._connection = connection
         self._work = confined.Folder(work_dir)
-        self._private = tempfile.mkdtemp(prefix=".thermae-")  # 0700: connection files hold a kernel's key
+        self._private = os.path.join(os.environ.get("TMPDIR") or "/tmp", f".thermae-{os.urandom(8).hex()}")  # noqa: S108
+        os.mkdir(self._private, 0o700)  # connection files hold a kernel's key
         self._children: set[int] = set()
         self._verbs: dict[str, Callable[..., Answer]] = {
             "spawn": self.spawn,
@@ -91,11 +92,16 @@ class Host:
     def reap(self) -> None:
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
                 return
-            if not pid:
+            if ended is None:
                 return
+            pid = ended.si_pid
+            if pid in self._children:
+                # What it has forked goes with it, be it a bomb. As long as it is not waited for, the number is its own.
+                _kill_group(pid, signal.SIGKILL)
+            _, status = os.waitpid(pid, 0)
             if pid in self._children:
                 self._children.discard(pid)
                 code = os.waitstatus_to_exitcode(status)
@@ -156,6 +162,7 @@ def _become(argv: list[str], env: dict[str, str], folder: int, output: int, term
             os.dup2(output, 2)
         with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # not there, or already higher
             file.write(OOM_SCORE)
+        os.nice(NICENESS)
         os.fchdir(folder)
         os.execvpe(argv[0], argv, env)  # noqa: S606
     except OSError as error:

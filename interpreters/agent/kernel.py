@@ -79,6 +79,8 @@ class Kernel:
                 asyncio.get_running_loop().add_reader(self._output, self._read_output)
                 await self._connect(ports)
                 await self._nudge()
+                self._read_output()
+                self._stderr = b""  # what kernels say at every start explains no end
         except TimeoutError:
             await self.stop()
             raise StartFailed(f"No answer within {START_DEADLINE:.0f} s. {self.last_words}".strip()) from None
@@ -91,7 +93,7 @@ class Kernel:
         self.serving = False
         if self._pid and not self._ended.is_set():
             if "control" in self._peers and self._heard.is_set():
-                self.send("control", new_header("shutdown_request", self._session), {"restart": False})
+                self.send("control", self._header("shutdown_request"), {"restart": False})
                 await self._ends_within(GRACE)
             with suppress(Refusal):
                 self._link.signal(self._pid, signal.SIGKILL)
@@ -218,6 +220,8 @@ class Kernel:
                 reply.set_result(message)
 
     def _read_output(self) -> None:
+        if self._output < 0:
+            return
         try:
             data = os.read(self._output, 65536)
         except BlockingIOError:
@@ -231,8 +235,7 @@ class Kernel:
 
     def _exited(self, code: int) -> None:
         self.exit_code = code
-        if self._output >= 0:
-            self._read_output()
+        self._read_output()
         self._ended.set()
         self._close()
         if self.serving:

@@ -19,6 +19,7 @@ class KernelSpec:
     interrupt_by_message: bool = False
     display_name: str = ""
     language: str = ""
+    settle: float = 0.0  # seconds: it says that it is done before it has sent all output, so wait for such a silence
     programs: str = ""  # the folder of programs that belongs to it: `python` in argv is the one that is there
 
 
@@ -54,6 +55,7 @@ def _read(name: str, path: str) -> KernelSpec | None:
             spec.get("interrupt_mode") == "message",
             str(spec.get("display_name", name)),
             str(spec.get("language", "")),
+            float(spec.get("metadata", {}).get("thermae", {}).get("settle", 0)),
             programs if os.path.isdir(programs) else "",
         )
     except (OSError, ValueError, KeyError, AttributeError, TypeError):

@@ -14,6 +14,7 @@ from .messages import Message
 
 MAX_WAITING = 1000
 SILENCE = 5.0  # seconds without output after a reply: its `idle` was lost inside the kernel
+LONGEST_SETTLING = 10.0  # seconds
 SPEECHLESS = 2.0  # seconds after `idle` without a reply: an interrupt hit the kernel before it ran the code
 
 
@@ -28,9 +29,11 @@ class Line:
         begin: Callable[[Execution], bool],
         interrupt: Callable[[], None],
         rest: Callable[[], None],
+        settle: float = 0.0,
     ) -> None:
         self.running: Execution | None = None
         self._context, self._journal, self._begin, self._rest = context, journal, begin, rest
+        self._quiet = settle
         self._waiting: deque[Execution] = deque()
         self._ladder = Ladder(interrupt, self._say_interrupt)
         self._timeout: asyncio.TimerHandle | None = None
@@ -93,6 +96,9 @@ class Line:
                 execution.idle = message.parsed.get("execution_state") == "idle"
                 if execution.idle and execution.reply is None:
                     loop.call_later(SPEECHLESS, self._stop_waiting_for_reply, execution)
+                self._settle(execution)
+            case "iopub", "stream":
+                execution.printed = True
             case "iopub", "execute_input":
                 execution.begun = True
                 if execution is self.running:
@@ -100,12 +106,14 @@ class Line:
             case "shell", "execute_reply":
                 execution.reply = message.parsed
                 loop.call_later(SILENCE, self._stop_waiting_for_idle, execution)
-        self._settle(execution)
+                self._settle(execution)
 
     def _settle(self, execution: Execution) -> None:
         """End the running execution once its reply *and* its idle are here."""
         reply = execution.reply
         if execution is not self.running or reply is None or not execution.idle:
+            return
+        if self._quiet and execution.printed and self._must_wait(execution):
             return
         count = reply.get("execution_count")
         if isinstance(count, int) and 0 <= count < 1 << 53:
@@ -121,6 +129,17 @@ class Line:
             case _:
                 self._finish(execution, "aborted", execution.reason)
         self._next()
+
+    def _must_wait(self, execution: Execution) -> bool:
+        """For a kernel whose output may come behind its `idle`: until it has been silent for a moment."""
+        loop = asyncio.get_running_loop()
+        if execution.settling is None:
+            execution.settling = loop.time()
+        left = self._last_heard + self._quiet - loop.time()
+        if left <= 0 or loop.time() - execution.settling > LONGEST_SETTLING:
+            return False
+        loop.call_later(left, self._settle, execution)
+        return True
 
     def _next(self) -> None:
         self.advance()
