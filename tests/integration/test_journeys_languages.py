@@ -31,7 +31,8 @@ LANGUAGES = [
         "console.log(x + 2)",
         "42",
         "throw new Error('no such thing')",
-        "console.log('in'); for (;;) await new Promise((done) => setTimeout(done, 10));",
+        # Deno interrupts what computes, not what awaits: the second interrupt of the ladder finds it computing.
+        "console.log('in'); await new Promise((done) => setTimeout(done, 300)); for (;;) {}",
     ),
     Language("bash", 512, "x=40", "echo $((x + 2))", "42", "ls /none", "echo in; while true; do sleep 0.1; done"),
 ]
