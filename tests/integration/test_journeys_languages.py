@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.client import Client
+from tests.client import FINAL, Client, Message, belongs
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis, pytest.mark.timeout(600, func_only=True)]
@@ -31,8 +31,7 @@ LANGUAGES = [
         "console.log(x + 2)",
         "42",
         "throw new Error('no such thing')",
-        # Deno interrupts what computes, not what awaits: the second interrupt of the ladder finds it computing.
-        "console.log('in'); await new Promise((done) => setTimeout(done, 300)); for (;;) {}",
+        "console.log('in'); for (;;) await new Promise((done) => setTimeout(done, 10));",
     ),
     Language("bash", 512, "x=40", "echo $((x + 2))", "42", "ls /none", "echo in; while true; do sleep 0.1; done"),
 ]
@@ -63,7 +62,19 @@ async def test_it_is_interrupted_and_goes_on(language: Language, client: Client)
         execution = await tab.start(language.loop)
         await tab.printed(execution, "in")
         await tab.send(type="interrupt")
+
+        def over(message: Message) -> bool:
+            content = message.get("content", {}).get("state")
+            return (belongs(message, execution, "execution_state") and content in FINAL) or content == "ignored"
+
+        # Deno does not always hear an interrupt: then the page is told so, and a restart ends the cell.
+        ignored = (await tab.first(over, "end, or word that the interrupt is ignored"))["content"]["state"] == "ignored"
+        if ignored:
+            assert language.image == "deno"
+            await tab.send(type="restart")
         ended = await tab.end(execution)
+        if ignored:
+            await tab.run(language.define)
         after, text = await tab.run(language.show)
     assert ended["state"] in ("error", "aborted", "cancelled")
     assert (after["state"], text.strip()) == ("ok", language.shown)
