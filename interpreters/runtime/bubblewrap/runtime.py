@@ -20,6 +20,7 @@ from interpreters.runtime.bubblewrap.records import Record
 from interpreters.runtime.sockets import make_socket_folder, remove_socket_folder
 
 START_TIMEOUT = 10.0  # seconds until bubblewrap has made the namespaces
+RECORD_TIMEOUT = 3.0  # for another create of the same sandbox to write its record
 DEATH_TIMEOUT = 5.0
 
 
@@ -95,9 +96,12 @@ class BubblewrapRuntime:
         return Record(self._records / str(UUID(handle)))
 
     def _adopt(self, record: Record) -> Sandbox:
-        sandbox = record.view()
-        if sandbox is None:
-            raise LaunchFailed(f"{record.folder} is not the record of a sandbox: remove it.")
+        # Whoever has just made the folder may not have written into it yet.
+        deadline = time.monotonic() + RECORD_TIMEOUT
+        while (sandbox := record.view()) is None:
+            if time.monotonic() > deadline:
+                raise LaunchFailed(f"{record.folder} is not the record of a sandbox: remove it.")
+            time.sleep(0.005)
         return sandbox
 
 
