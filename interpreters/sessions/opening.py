@@ -116,7 +116,12 @@ def describe(session: Session) -> dict[str, Any]:
     }
 
 
-described = in_thread(describe)
+async def described(session: Session) -> dict[str, Any]:
+    """`describe()` for an event loop. Of a session found with its pool and image only a queued one asks the database."""
+    if session.phase == Phase.QUEUED:
+        return await in_thread(describe)(session)
+    return describe(session)
+
 
 STARTING: Mapping[str, str] = {
     Phase.QUEUED: "Waiting for its turn to start.",
