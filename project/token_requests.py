@@ -35,7 +35,7 @@ class TokenRequestHandler(ASGIHandler):
         self._view_middleware: list[Any] = []
         self._template_response_middleware: list[Any] = []
         self._exception_middleware: list[Any] = []
-        guarded = content_security_policy(self._get_response_async)
+        guarded = content_security_policy(self._get_response_async)  # type: ignore[attr-defined]
 
         async def respond(request: HttpRequest) -> HttpResponseBase:
             request.get_host()  # raises DisallowedHost, which is a 400

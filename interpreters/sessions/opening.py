@@ -117,7 +117,7 @@ def describe(session: Session) -> dict[str, Any]:
 
 
 async def described(session: Session) -> dict[str, Any]:
-    """`describe()` for an event loop. Of a session found with its pool and image only a queued one asks the database."""
+    """`describe()` for an event loop. A session must have its pool and image; only a queued one asks the database."""
     if session.phase == Phase.QUEUED:
         return await in_thread(describe)(session)
     return describe(session)

@@ -26,8 +26,8 @@ TEXT, BINARY = aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY
 @asynccontextmanager
 async def _socket(line: Line, path: str, limit: int) -> AsyncIterator["_Socket"]:
     with line.failures():
-        opening = line.http.ws_connect(BASE + path, max_msg_size=limit, compress=0)
-        socket = await asyncio.wait_for(opening, ANSWER)
+        async with asyncio.timeout(ANSWER):
+            socket = await line.http.ws_connect(BASE + path, max_msg_size=limit, compress=0)
     try:
         with line.streaming():
             yield _Socket(line, socket)
