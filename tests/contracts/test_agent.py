@@ -40,6 +40,10 @@ TALK = "for i in range(50): print(i, flush=True)"
 DEADLINE = 30.0
 
 
+async def pieces(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
 async def until(question: Callable[[], Awaitable[Any]], deadline: float = DEADLINE) -> Any:
     """The first true answer."""
     end = time.monotonic() + deadline
@@ -286,7 +290,12 @@ class AgentContract:
         assert await self.download(agent, "data/a b%.txt") == (11, b"hello world")
         assert await self.download(agent, "data/a b%.txt", 6) == (11, b"world")
         async with agent.archive("data") as packed:
-            assert b"".join([chunk async for chunk in packed.body])[:2] == b"PK"
+            archive = b"".join([chunk async for chunk in packed.body])
+        assert await agent.unpack("copy", pieces(archive)) == 1
+        assert await self.download(agent, "copy/a b%.txt") == (11, b"hello world")
+        with pytest.raises(AgentRefused) as refused:
+            await agent.unpack("copy", pieces(b"no archive"))
+        assert refused.value.status == 400
         await agent.make_folder("empty")
         await agent.delete_file("data")
         names = [e["name"] for e in (await agent.list_files())["entries"]]

@@ -19,7 +19,8 @@ async def answer(path: str, **headers: str) -> tuple[int, dict[str, str], Any]:
     named = {"host": "localhost", **headers}
     scope = {
         "type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "path": path,
-        "raw_path": path.encode(), "query_string": b"", "root_path": "", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8000),
+        "raw_path": path.encode(), "query_string": b"", "root_path": "",
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8000),
         "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in named.items()],
     }  # fmt: skip
     communicator = ApplicationCommunicator(asgi.http, scope)
