@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -328,6 +328,17 @@ class AgentContract:
             assert b"ker" in await self.bytes_with(terminal, b"ker")
         async with agent.terminal("main", 30, 100) as again:
             assert b"ker" in await self.bytes_with(again, b"ker")
+
+    async def test_a_terminal_too_many_is_refused_in_words(self, agent: Agent) -> None:
+        async with AsyncExitStack() as stack:
+            opened = []
+            with pytest.raises(AgentRefused, match="close one") as refused:
+                for number in range(9):  # the agent may have one of another test
+                    opened.append(await stack.enter_async_context(agent.terminal(f"t{number}", 24, 80)))
+            assert (refused.value.status, refused.value.code) == (409, "too_many")
+            for terminal in opened:
+                await terminal.send(b"exit\n")
+                assert [data async for data in terminal][-1:]
 
     async def test_a_terminal_says_that_its_shell_ended(self, agent: Agent) -> None:
         async with agent.terminal("short", 24, 80) as terminal:
