@@ -4,6 +4,7 @@ The standard library's reader takes names and sizes of any length into memory; t
 reads sparse files at the size that they unpack to. Pure.
 """
 
+import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -75,8 +76,8 @@ class Tar:
             return b""
         if len(block) < BLOCK:
             raise BadArchive("The archive ends in the middle: send it again.")
-        told = _number(block[148:156])
-        if told != 8 * 32 + sum(block[:148]) + sum(block[156:]):
+        told = re.match(rb"[ \0]*([0-7]{1,7})[ \0]*$", block[148:156])
+        if told is None or int(told[1], 8) != 8 * 32 + sum(block[:148]) + sum(block[156:]):
             raise BadArchive("This is no tar archive, or it is damaged.")
         return block
 

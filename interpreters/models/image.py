@@ -63,7 +63,7 @@ class InterpreterImage(models.Model):
         CUSTOM = "custom", "custom: any HTTP server"
 
     class Origin(models.TextChoices):
-        SOURCE = "source", "a folder of ours"
+        SOURCE = "source", "built from a folder of the project"
         REGISTRY = "registry", "pulled from a registry"
         ARCHIVE = "archive", "an uploaded archive of `docker save`"
         DOCKERFILE = "dockerfile", "built from an uploaded Dockerfile"
