@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from interpreters.models import InterpreterImage, RegistryCredential
 from interpreters.models.uploads import NoSpace, UploadTooLarge, remove_upload, store
 from interpreters.tasks import acquire_images, enqueue
+from tenants.registries import BadRegistry, normalised
 from tenants.scoping import TenantScopedAdmin
 
 BY_TENANT = ("tenant", admin.RelatedOnlyFieldListFilter)
@@ -122,6 +123,12 @@ class CredentialForm(forms.ModelForm[RegistryCredential]):
         model = RegistryCredential
         fields = ("tenant", "registry", "username")
 
+    def clean_registry(self) -> str:
+        try:
+            return normalised(self.cleaned_data["registry"])
+        except BadRegistry as error:
+            raise forms.ValidationError(str(error)) from error
+
     def clean_password(self) -> str:
         secret: str = self.cleaned_data["password"]
         if not secret and not self.instance.pk:
@@ -130,7 +137,8 @@ class CredentialForm(forms.ModelForm[RegistryCredential]):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if self.instance.pk and "registry" in self.changed_data and not cleaned.get("password"):
+        moved = self.instance.pk and cleaned.get("registry") != self.initial.get("registry")
+        if moved and not cleaned.get("password"):
             # Else whoever may edit it could have a secret, which they were never told, sent to a host of their own.
             raise forms.ValidationError("For another registry, enter the secret again.")
         return cleaned
