@@ -13,6 +13,8 @@ import pytest
 
 from interpreters.images import builder, sources
 from interpreters.images.acquire import acquire
+from interpreters.images.housekeeping import remove_cache
+from interpreters.images.tags import build_label
 from interpreters.models import InterpreterImage
 from interpreters.models.uploads import store, upload_path
 from interpreters.runtime.docker import connect
@@ -33,6 +35,8 @@ def engine(settings: Any, short_dir: Path) -> Iterator[Any]:
         for tag in image["RepoTags"] or []:
             if tag.startswith(("thermae-build/test-", "thermae-upload/test-", "thermae-victim:")):
                 client.remove_image(tag, force=True)
+    for stage in client.images(filters={"dangling": True, "label": build_label()}):
+        client.remove_image(stage["Id"], force=True)
 
 
 @pytest.fixture
@@ -204,3 +208,18 @@ def test_an_image_that_grew_too_large_is_refused_and_removed(make: Any, settings
     image = make("dockerfile", b"FROM thermae/base\nRUN true\n")
     assert "too large" in image.error
     assert [t for i in engine.images() for t in i["RepoTags"] or [] if t.startswith("thermae-build/test-")] == []
+
+
+def test_what_a_replaced_build_left_goes_when_the_disk_is_short(make: Any, settings: Any, engine: Any) -> None:
+    """And nothing else that is untagged."""
+    builder.base_tag(print)
+    others = {each["Id"] for each in engine.images(filters={"dangling": True})}
+    make("dockerfile", b"FROM thermae/base AS a\nRUN echo left behind\nFROM scratch\nCOPY --from=a /etc/hostname /\n")
+    left = [each["Id"] for each in engine.images(filters={"dangling": True, "label": build_label()})]
+    assert left
+    remove_cache(Path("/"))
+    assert engine.images(filters={"dangling": True, "label": build_label()}), "there is room"
+    settings.IMAGE_DISK_WATERMARK = 0.0
+    remove_cache(Path("/"))
+    assert engine.images(filters={"dangling": True, "label": build_label()}) == []
+    assert others - {each["Id"] for each in engine.images(filters={"dangling": True})} <= set(left)
