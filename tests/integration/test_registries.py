@@ -2,6 +2,7 @@
 
 import io
 import os
+import tarfile
 from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Any
@@ -14,6 +15,7 @@ from interpreters.images import pulling
 from interpreters.images.acquire import acquire
 from interpreters.images.housekeeping import look_after
 from interpreters.models import FormerImage, InterpreterImage, RegistryCredential, SessionPool
+from interpreters.models.uploads import store
 from interpreters.runtime.docker import APIError, connect
 from tests.archives import config_of, saved, tar_of
 from tests.services import Registry, free_port
@@ -239,3 +241,34 @@ def test_an_image_that_somebody_removed_is_asked_for_again(
     assert InterpreterImage.objects.wanted().get() == image
     tasks.acquire_images()
     assert engine.inspect_image(image.reference)
+
+
+def test_a_build_begins_with_pinned_images_that_its_own_login_may_have(
+    push: Push, public: Registry, private: Registry, engine: Any, acme: Any, settings: Any, short_dir: Any
+) -> None:
+    settings.UPLOAD_DIR = short_dir / "uploads"
+    base, tools = push(private, "base:1", {"base": b"1"}), push(public, "tools:1", {"tool": b"2"})
+    text = f"ARG TAG=1\nFROM {private.host}/base:$TAG\nCOPY --from={public.host}/tools:1 /tool /tool\n".encode()
+    login = RegistryCredential.objects.create(registry=private.host, username="robot", secret=private.password)
+    about = {"tenant": acme, "kind": "custom", "origin": "dockerfile", "upload": store([text])}
+    image = done(InterpreterImage.objects.create(name="built", credential=login, **about))
+    assert (image.state, image.error) == ("ready", "")
+    assert f"FROM {private.host}/base@{base}" in image.build_log
+    assert f"--from={public.host}/tools@{tools}" in image.build_log
+    container = engine.create_container(image.reference, ["x"])
+    with tarfile.open(fileobj=io.BytesIO(b"".join(engine.get_archive(container, "/tool")[0]))) as tar:
+        assert tar.extractfile("tool").read() == b"2"  # type: ignore[union-attr]
+    engine.remove_container(container)
+    # The engine has the base by now; who has no login for it does not.
+    image = done(InterpreterImage.objects.create(name="stolen", **about))
+    assert "choose a credential" in image.error
+
+
+def test_a_base_whose_triggers_reach_further_is_refused(
+    push: Push, public: Registry, acme: Any, settings: Any, short_dir: Any
+) -> None:
+    settings.UPLOAD_DIR = short_dir / "uploads"
+    push(public, "trap:1", {"base": b"1"}, OnBuild=["COPY --from=thermae-upload/x/1:abc / /stolen"])
+    upload = store([f"FROM {public.host}/trap:1\n".encode()])
+    row = InterpreterImage.objects.create(tenant=acme, name="b", kind="custom", origin="dockerfile", upload=upload)
+    assert "would run “COPY --from=thermae-upload/x/1:abc" in done(row).error
