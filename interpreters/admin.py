@@ -1,4 +1,4 @@
-"""Images, pools, sessions and executions, for administrators. What runs is never edited, only ended."""
+"""Pools, sessions and executions, for administrators. What runs is never edited, only ended."""
 
 import time
 from typing import Any
@@ -6,34 +6,15 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from django.template.defaultfilters import filesizeformat, truncatechars
+from django.template.defaultfilters import truncatechars
 
+from interpreters import admin_images
 from interpreters.lifecycle import OPEN, Reason
-from interpreters.models import Execution, InterpreterImage, Session, SessionPool
-from interpreters.tasks import build_image, enqueue, maintain_pool
+from interpreters.models import Execution, Session, SessionPool
+from interpreters.tasks import enqueue, maintain_pool
 from tenants.scoping import TenantScopedAdmin
 
-BY_TENANT = ("tenant", admin.RelatedOnlyFieldListFilter)
-
-
-@admin.register(InterpreterImage)
-class InterpreterImageAdmin(TenantScopedAdmin[InterpreterImage]):
-    list_display = ("name", "language", "tenant", "state", "reference", "weight", "built_at")
-    list_filter = ("state", BY_TENANT)
-    list_select_related = ("tenant",)
-    search_fields = ("name", "language", "reference")
-    readonly_fields = ("state", "reference", "digest", "weight", "built_at", "build_log")
-    actions = ("rebuild",)
-
-    @admin.display(description="size", ordering="size")
-    def weight(self, image: InterpreterImage) -> str:
-        return str(filesizeformat(image.size)) if image.size else ""
-
-    @admin.action(description="Build the selected images again", permissions=["change"])
-    def rebuild(self, request: HttpRequest, images: QuerySet[InterpreterImage]) -> None:
-        for image in images:
-            enqueue(build_image, image.pk)
-        self.message_user(request, f"A worker builds {len(images)}. Pools change over when each is done.")
+BY_TENANT = admin_images.BY_TENANT  # which registers its own
 
 
 @admin.register(SessionPool)

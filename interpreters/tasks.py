@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 HEALTH_TIMEOUT = 2.0  # seconds for one agent to answer
 # A launch that finds no slot leaves: whoever has one takes the next in the queue when done.
 _slots = BoundedSemaphore(settings.PARALLEL_LAUNCHES)
+_image_slots = BoundedSemaphore(settings.PARALLEL_IMAGES)
 
 _breaker = Breaker()
 
@@ -93,12 +94,39 @@ def tear_down_session(session_id: str) -> None:
 
 @shared_task
 def build_image(image_id: int) -> None:
-    from interpreters.images import builder  # an engine's client, which the web process must not load
+    """Make an image, or make it anew."""
+    for image in InterpreterImage.objects.filter(pk=image_id):
+        image.request()
+    acquire_images()
 
-    image = InterpreterImage.objects.get(pk=image_id)
-    builder.build(image, logger.info)
-    for pool in image.pools.values_list("pk", flat=True):
-        enqueue(maintain_pool, pool, time.time())
+
+@shared_task
+def acquire_images() -> None:
+    """Pull, load and build what is wanted, one after the other, while there is a slot."""
+    from interpreters.images.acquire import acquire  # an engine's client, which the web process must not load
+
+    while InterpreterImage.objects.wanted().exists() and _image_slots.acquire(blocking=False):
+        try:
+            image = InterpreterImage.objects.claim_wanted()
+            done = image is not None and acquire(image)
+        finally:
+            _image_slots.release()
+        for pool in image.pools.values_list("pk", flat=True) if image and done else ():
+            enqueue(maintain_pool, pool, time.time())
+
+
+@shared_task
+def look_after_images() -> None:
+    """The slow tick: what was left of images by whatever died, and what the engine's disk has no room for."""
+    from interpreters.images.events import BuildFailed
+    from interpreters.images.housekeeping import look_after
+
+    try:
+        look_after()
+    except (RuntimeUnavailable, BuildFailed) as silence:
+        logger.warning("images: nothing removed, the engine does not answer: %s", silence)
+    if InterpreterImage.objects.wanted().exists():
+        enqueue(acquire_images)
 
 
 def enqueue(task: "Task[Any, Any]", *args: Any, **options: Any) -> None:

@@ -22,4 +22,9 @@ def schedule(sender: Celery, **_: object) -> None:
             "schedule": settings.MAINTAIN_INTERVAL,
             "options": {"expires": settings.MAINTAIN_INTERVAL},
         },
+        "look after images": {
+            "task": "interpreters.tasks.look_after_images",
+            "schedule": 60.0,
+            "options": {"expires": 60.0},
+        },
     }

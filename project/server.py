@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import logging
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -25,6 +26,8 @@ from project.backpressure import BodyQueue, HandedOver, MessageQueue, Valve
 # has gone is cancelled.
 PING_INTERVAL, PING_TIMEOUT = 20, 60
 CONNECT_TIMEOUT, CLOSE_TIMEOUT = 20, 10
+# Where an image's archive or build context is uploaded: the only bodies that may be larger than a user's file.
+IMAGE_UPLOAD = re.compile(rb"/api/v1/images/[^/?]+/(?:archive|context)(?:\?|$)|/admin/interpreters/interpreterimage/")
 access_log = logging.getLogger("thermae.access")
 
 
@@ -69,12 +72,20 @@ class Request(WebRequest):
             self.valve.resumeProducing()
         super().connectionLost(reason)
 
+    @property
+    def _limit(self) -> int:
+        # Asked while the body comes in, when only the channel knows the path.
+        larger = IMAGE_UPLOAD.match(getattr(self.channel, "_path", b""))
+        limit: int = self.server.max_image if larger else self.server.max_body
+        return limit
+
     def _check(self, length: int) -> bool:
         """False, and the connection ends, if the body is larger than any that we take."""
-        if length <= self.server.max_body:
+        limit = self._limit
+        if length <= limit:
             return True
         if self.channel is not None and not self.channel.transport.disconnecting:
-            message = b'{"error": "too_large", "message": "Send at most %d bytes."}' % self.server.max_body
+            message = b'{"error": "too_large", "message": "Send at most %d bytes."}' % limit
             head = b"HTTP/1.1 413 Content Too Large\r\nContent-Type: application/json\r\nConnection: close\r\n"
             self.channel.transport.write(head + b"Content-Length: %d\r\n\r\n%b" % (len(message), message))
             self.channel.loseConnection()
@@ -130,9 +141,9 @@ class WebSockets(WebSocketFactory):
 
 
 class Server(daphne.server.Server):
-    def __init__(self, *, max_body: int, **options: Any) -> None:
+    def __init__(self, *, max_body: int, max_image: int = 0, **options: Any) -> None:
         super().__init__(**options)
-        self.max_body = max_body
+        self.max_body, self.max_image = max_body, max(max_body, max_image)
 
     def run(self) -> None:
         daphne.server.HTTPFactory, daphne.server.WebSocketFactory = RequestFactory, WebSockets
@@ -192,6 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         endpoints=build_endpoint_description_strings(host=options.host, port=options.port),
         action_logger=log_access,
         max_body=settings.MAX_UPLOAD_BYTES + 1024 * 1024,
+        max_image=settings.MAX_IMAGE_UPLOAD_BYTES + 1024 * 1024,
         # Twice what we take: a frame that is a little too large is told so, by close code; one far beyond is cut off.
         websocket_max_message_size=2 * settings.MAX_FRAME_BYTES,
         websocket_max_frame_size=2 * settings.MAX_FRAME_BYTES,

@@ -12,6 +12,8 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
 
+from tenants.registries import BadRegistry, checked_list
+
 # Lets annotations such as ModelAdmin[Tenant], which the types need, stand in code that runs.
 django_stubs_ext.monkeypatch()
 
@@ -52,6 +54,8 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
+# Former keys: what they signed and encrypted is still read.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 
 # --- Web -----------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
@@ -195,6 +199,33 @@ MAX_SAVED_OUTPUT_BYTES = env.int("MAX_SAVED_OUTPUT_BYTES", default=4 * 1024 * 10
 MAX_NOTEBOOK_BYTES = env.int("MAX_NOTEBOOK_BYTES", default=16 * 1024 * 1024)
 # Bytes of one WebSocket frame that a browser may send us.
 MAX_FRAME_BYTES = env.int("MAX_FRAME_BYTES", default=1024 * 1024 + 64 * 1024)
+
+# --- Images that tenants bring -------------------------------------------------------------------------------
+# Registries that images may be taken from, unless a tenant has a list of its own. `*`: any public one.
+REGISTRIES = ["docker.io", "gcr.io", "ghcr.io", "lscr.io", "mcr.microsoft.com", "public.ecr.aws", "quay.io"]
+REGISTRIES += ["registry.gitlab.com", "registry.k8s.io"]
+try:
+    ALLOWED_REGISTRIES = checked_list(env.list("ALLOWED_REGISTRIES", default=REGISTRIES))
+except BadRegistry as error:
+    raise ImproperlyConfigured(f"THERMAE_ALLOWED_REGISTRIES: {error}") from error
+# Where uploaded archives and build contexts wait for a worker. Web and worker share it; nothing else may read it.
+UPLOAD_DIR = Path(env.str("UPLOAD_DIR", default=str(STATE_DIR / "uploads")))
+# Bytes of an uploaded archive or build context, as it is sent and as it is unpacked.
+MAX_IMAGE_UPLOAD_BYTES = env.int("MAX_IMAGE_UPLOAD_BYTES", default=4 * 1024**3)
+# Bytes of an image on the engine's disk.
+MAX_IMAGE_BYTES = env.int("MAX_IMAGE_BYTES", default=8 * 1024**3)
+MAX_IMAGES_PER_TENANT = env.int("MAX_IMAGES_PER_TENANT", default=50)
+# Seconds for one pull, load or build.
+IMAGE_TIMEOUT = env.float("IMAGE_TIMEOUT", default=1800.0)
+# Pulls, loads and builds at the same time by one worker.
+PARALLEL_IMAGES = env.int("PARALLEL_IMAGES", default=2)
+# What a step of a tenant's Dockerfile reaches, and MiB of memory that it may use.
+BUILD_NETWORK = env.str("BUILD_NETWORK", default="none", validate=validate.OneOf(["none", "host", "bridge"]))
+BUILD_MEMORY = env.int("BUILD_MEMORY", default=2048)
+# Per cent of the engine's disk above which unused images are removed, and any path on that disk that a worker sees;
+# empty: the engine's own folder, where it is visible.
+IMAGE_DISK_WATERMARK = env.float("IMAGE_DISK_WATERMARK", default=85.0)
+IMAGE_DISK_PATH = env.str("IMAGE_DISK_PATH", default="")
 
 # --- Logs and metrics ----------------------------------------------------------------------------------------
 LOG_LEVEL = env.log_level("LOG_LEVEL", default=logging.INFO)

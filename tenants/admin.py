@@ -36,6 +36,10 @@ class TenantAdmin(admin.ModelAdmin[Tenant]):
         own = super().get_queryset(request).filter(pk__in=administered(request))
         return own.annotate(member_count=Count("memberships"))
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> tuple[str, ...]:
+        # Where images may come from is the operator's to say.
+        return () if request.user.is_superuser else ("allowed_registries",)
+
     @admin.display(ordering="member_count")
     def members(self, tenant: Tenant) -> int:
         return int(tenant.member_count)  # type: ignore[attr-defined]

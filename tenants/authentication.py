@@ -30,7 +30,7 @@ EVERYTHING = frozenset(Scope.values)
 SCOPES_OF_ROLE = {
     Membership.Role.OWNER: EVERYTHING,
     Membership.Role.ADMIN: EVERYTHING,
-    Membership.Role.MEMBER: EVERYTHING,
+    Membership.Role.MEMBER: EVERYTHING - {Scope.POOLS_MANAGE.value},
     Membership.Role.VIEWER: frozenset({Scope.POOLS_READ.value}),  # looks on, and runs nothing
 }
 

@@ -7,8 +7,11 @@ from datetime import timedelta
 from typing import Any, Self
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
+
+from tenants import registries
 
 TOKEN_PREFIX = "thm_"  # noqa: S105
 
@@ -22,17 +25,35 @@ class TenantQuerySet(models.QuerySet["Tenant"]):
         return self.filter(pk__in=Membership.objects.filter(user=user.pk, role__in=roles).values("tenant"))
 
 
+def check_registries(names: object) -> None:
+    try:
+        registries.checked_list(names)
+    except registries.BadRegistry as error:
+        raise ValidationError(str(error)) from error
+
+
 class Tenant(models.Model):
     """An organisation. It owns members, tokens, images, pools, sessions and notebooks."""
 
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=63, unique=True)
+    allowed_registries = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[check_registries],
+        help_text="Hosts that images may be taken from; empty for those of the installation; “*” for any.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = TenantQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def registries(self) -> list[str]:
+        """The hosts that its images may come from."""
+        return registries.checked_list(self.allowed_registries) or list(settings.ALLOWED_REGISTRIES)
 
 
 class Membership(models.Model):
@@ -61,6 +82,7 @@ class Scope(models.TextChoices):
 
     POOLS_READ = "pools:read", "list pools"
     SESSIONS_USE = "sessions:use", "open and use sessions"
+    POOLS_MANAGE = "pools:manage", "make, change and delete pools and images"
 
 
 def default_scopes() -> list[str]:

@@ -83,8 +83,14 @@ def bubblewrap_binary() -> str | None:
         return None
 
 
+def registry() -> str | None:
+    found = shutil.which("docker-registry")
+    return docker() if found else "there is no docker-registry: apt install docker-registry"
+
+
 CHECKS: dict[str, Callable[[], str | None]] = {
     "docker": docker, "redis": redis, "postgres": postgres, "browser": browser, "bubblewrap": bubblewrap,
+    "registry": registry,
 }  # fmt: skip
 
 

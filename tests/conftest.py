@@ -38,6 +38,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:
         return
     remove_labelled_containers()
+    remove_images()
     shutil.rmtree(os.environ["THERMAE_STATE_DIR"], ignore_errors=True)
 
 
@@ -101,6 +102,16 @@ def remove_labelled_containers() -> None:
     containers = _labelled()
     if containers:
         _docker("rm", "-f", *containers)
+
+
+def remove_images() -> None:
+    """What tests uploaded and built. Their names begin with the run's own."""
+    ours = tuple(f"thermae-{kind}/{os.environ['THERMAE_INSTALLATION']}" for kind in ("build", "upload"))
+    names = [
+        name for name in _docker("images", "--format", "{{.Repository}}:{{.Tag}}").split() if name.startswith(ours)
+    ]
+    if names:
+        _docker("rmi", *names)
 
 
 def describe_labelled_containers() -> str:

@@ -1,5 +1,6 @@
-"""Real Redis and PostgreSQL servers that belong to one test run."""
+"""Real Redis, PostgreSQL and image registry servers that belong to one test run."""
 
+import json
 import os
 import pwd
 import secrets
@@ -12,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 
 def free_port() -> int:
@@ -65,6 +66,50 @@ class RedisServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+class Registry:
+    """Debian's docker-registry on loopback, which engines reach without TLS; with a login if `private`."""
+
+    username, password = "robot", "open sesame"
+    _HASHED = "$2b$05$yZyvasaBVHlAhOqhjalv2ulAwXBjVmbPSfV8OFxGDq03PREPn23GW"
+
+    def __init__(self, *, private: bool = False) -> None:
+        self._port, self._private = free_port(), private
+        self._folder = Path(tempfile.mkdtemp(prefix="thm-registry-"))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self._port}"
+
+    @property
+    def login(self) -> dict[str, str]:
+        return {"username": self.username, "password": self.password} if self._private else {}
+
+    def __enter__(self) -> Self:
+        config: dict[str, Any] = {
+            "version": 0.1,
+            "log": {"level": "error"},
+            "storage": {"filesystem": {"rootdirectory": str(self._folder / "data")}},
+            "http": {"addr": self.host},
+        }
+        if self._private:
+            (self._folder / "htpasswd").write_text(f"{self.username}:{self._HASHED}\n")
+            config["auth"] = {"htpasswd": {"realm": "test", "path": str(self._folder / "htpasswd")}}
+        (self._folder / "config.yml").write_text(json.dumps(config))  # JSON is YAML
+        command = ["docker-registry", "serve", str(self._folder / "config.yml")]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(lambda: accepts(self._port), "docker-registry")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait(10)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class PostgresCluster:

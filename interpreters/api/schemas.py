@@ -6,7 +6,7 @@ from uuid import UUID
 
 from ninja import Field, Schema
 
-from interpreters.models import Execution, SessionPool
+from interpreters.models import Execution, InterpreterImage, RegistryCredential, SessionPool
 
 
 class Error(Schema):
@@ -144,6 +144,75 @@ class Folder(Schema):
 
 class Unpacked(Schema):
     files: int
+
+
+class ImageWords(Schema):
+    kind: Literal["custom", "code"] = Field("custom", description="custom: any HTTP server. code: made on our base.")
+    language: str = Field("", description="For code: shown to users.")
+    kernel: str = Field("", description="For code: the name of its Jupyter kernelspec.")
+    warm_up: str = Field("", description="For code: what runs before an instance is ready.")
+
+
+class ImageWish(ImageWords):
+    name: str = Field(examples=["my-app"])
+    reference: str = Field(examples=["registry.example.org/team/app:1.2"])
+    credential: int | None = Field(None, description="One of /registry-credentials, for the same registry.")
+
+
+class Image(Schema):
+    name: str
+    shared: bool = Field(description="Whether all tenants use it; then it is not yours to change.")
+    kind: Literal["custom", "code"]
+    origin: Literal["source", "registry", "archive", "dockerfile"]
+    language: str
+    kernel: str
+    reference: str = Field(description="What you named it by, in a registry.")
+    credential: int | None
+    state: Literal["absent", "building", "ready", "failed"]
+    progress: str
+    error: str = Field(description="Why it failed, and what to do.")
+    digest: str = Field(description="What sandboxes start from: it changes only by a refresh or an upload.")
+    size: int | None = Field(description="Bytes.")
+    port: int | None = Field(description="The one that it says it listens on.")
+    user: str = Field(description="The one that it says it runs as.")
+    volumes: list[str]
+    built_at: float | None
+    log: str = Field(description="The last lines of the work on it; empty in lists.")
+
+    @classmethod
+    def of(cls, image: InterpreterImage, *, log: bool = True) -> "Image":
+        names = ("name", "kind", "origin", "language", "kernel", "state", "progress", "digest", "size", "volumes")
+        own = image.tenant_id is not None  # what the engine said of a shared one is for operators
+        return cls(
+            **{name: getattr(image, name) for name in names},
+            shared=not own,
+            reference=image.registry_reference,
+            credential=image.credential_id if own else None,
+            error=image.error if own else "",
+            port=image.exposed_port,
+            user=image.image_user,
+            built_at=image.built_at.timestamp() if image.built_at else None,
+            log=image.build_log if own and log else "",
+        )
+
+
+class CredentialWish(Schema):
+    registry: str = Field(description="Its host, to which alone the secret is sent.", examples=["ghcr.io"])
+    username: str
+    secret: str = Field(description="A password or token. It is stored encrypted and never shown.")
+
+
+class Credential(Schema):
+    id: int
+    registry: str
+    username: str
+    created_at: float
+
+    @classmethod
+    def of(cls, credential: RegistryCredential) -> "Credential":
+        names = ("registry", "username")
+        about = {name: getattr(credential, name) for name in names}
+        return cls(id=credential.pk, created_at=credential.created_at.timestamp(), **about)
 
 
 # The statuses that any view on a session may answer with.

@@ -32,17 +32,23 @@ class Source:
     warm_up: str
     idle_memory: int  # MiB that an idle, warm instance holds
     least_memory: int  # MiB below which a pool of it does not start well
+    optional: bool = False  # built where it is asked for by name
 
 
 def names() -> list[str]:
-    """Every language that can be built, in alphabetical order."""
+    """Every language that is built unless others are asked for, in alphabetical order."""
+    return [name for name in all_names() if not load(name).optional]
+
+
+def all_names() -> list[str]:
+    """Every language that can be built."""
     return sorted(path.parent.name for path in FOLDER.glob("*/image.toml"))
 
 
 def load(name: str) -> Source:
     """Read a folder's `image.toml` and warm-up code. Raises UnknownSource."""
-    if name not in names():
-        raise UnknownSource(f"There is no image named {name!r}: choose from {', '.join(names())}.")
+    if name not in all_names():
+        raise UnknownSource(f"There is no image named {name!r}: choose from {', '.join(all_names())}.")
     folder = FOLDER / name
     about = tomllib.loads((folder / "image.toml").read_text())
     warm_up = next((path.read_text() for path in folder.glob("warm_up.*")), "")
@@ -53,6 +59,7 @@ def load(name: str) -> Source:
         warm_up=warm_up,
         idle_memory=about["idle_memory"],
         least_memory=about["least_memory"],
+        optional=about.get("optional", False),
     )
 
 
@@ -63,10 +70,13 @@ def base_files() -> Mapping[str, bytes]:
 
 def image_files(name: str) -> Mapping[str, bytes]:
     """What a language's image is built from, the agent included, by path in the build context."""
-    files = _files(FOLDER / name)
-    files.update({f"agent/{path}": content for path, content in _files(AGENT_FOLDER).items()})
-    files.update({shared: (FOLDER / BASE / shared).read_bytes() for shared in SHARED})
-    return files
+    return {**_files(FOLDER / name), **lent_files()}
+
+
+def lent_files() -> dict[str, bytes]:
+    """What every image for code may copy besides its own files: the agent, and the base's helper for pip."""
+    files = {f"agent/{path}": content for path, content in _files(AGENT_FOLDER).items()}
+    return files | {shared: (FOLDER / BASE / shared).read_bytes() for shared in SHARED}
 
 
 def content_hash(files: Mapping[str, bytes], *more: str) -> str:

@@ -1,5 +1,6 @@
+from interpreters.models.credential import RegistryCredential
 from interpreters.models.execution import Execution
-from interpreters.models.image import InterpreterImage
+from interpreters.models.image import FormerImage, InterpreterImage
 from interpreters.models.lease import BadIdentifier, Lease, NoInstance, PoolFull, PoolUnavailable
 from interpreters.models.pool import SessionPool
 from interpreters.models.session import Session, moved
@@ -7,11 +8,13 @@ from interpreters.models.session import Session, moved
 __all__ = [
     "BadIdentifier",
     "Execution",
+    "FormerImage",
     "InterpreterImage",
     "Lease",
     "NoInstance",
     "PoolFull",
     "PoolUnavailable",
+    "RegistryCredential",
     "Session",
     "SessionPool",
     "moved",

@@ -20,6 +20,7 @@ from uuid import UUID
 
 import docker
 import requests
+import urllib3
 from django.conf import settings
 from docker.errors import APIError, DockerException, NotFound
 
@@ -38,11 +39,29 @@ PREFIX = "thermae-"
 INSPECT_TIMEOUT = 2.0
 
 
-def connect(timeout: float | None = None) -> docker.APIClient:
-    """A client of the engine that waits at most `timeout` seconds for any answer. Raises RuntimeUnavailable."""
+class _Client(docker.APIClient):
+    def _set_request_timeout(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        # The SDK pulls and builds with none, and would wait for ever for an engine that says nothing.
+        kwargs["timeout"] = kwargs.get("timeout") or self.timeout
+        return kwargs
+
+
+class _Stranger(_Client):
+    """A client that never sends the registry logins which this machine's user may have stored in ~/.docker."""
+
+    def _set_auth_headers(self, headers: dict[str, str]) -> None:
+        pass
+
+
+def connect(timeout: float | None = None, *, anonymous: bool = False) -> docker.APIClient:
+    """A client of the engine that waits at most `timeout` seconds for any answer. Raises RuntimeUnavailable.
+
+    `anonymous`: for what tenants ask; it builds without this machine's own registry logins.
+    """
     timeout = settings.DOCKER_TIMEOUT if timeout is None else timeout
+    kind = _Stranger if anonymous else _Client
     with asking():
-        return docker.APIClient(base_url=settings.DOCKER_HOST, version="auto", timeout=timeout)  # type: ignore[arg-type]
+        return kind(base_url=settings.DOCKER_HOST, version="auto", timeout=timeout)  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -52,7 +71,8 @@ def asking() -> Iterator[None]:
         yield
     except APIError:
         raise
-    except (requests.RequestException, DockerException, OSError) as error:
+    # The last of urllib3: what is raised while a stream of events is read.
+    except (requests.RequestException, DockerException, OSError, urllib3.exceptions.HTTPError) as error:
         raise RuntimeUnavailable(f"Docker does not answer at {settings.DOCKER_HOST}: {error}") from error
 
 

@@ -72,9 +72,10 @@ def first_image_is_there() -> bool:
 
 
 def image_states() -> dict[str, str]:
-    """Name → state, of the images that all tenants share."""
+    """Name → state, of the languages that all tenants share."""
     close_old_connections()
-    return dict(InterpreterImage.objects.filter(tenant=None).values_list("name", "state"))
+    ours = InterpreterImage.objects.filter(tenant=None, origin=InterpreterImage.Origin.SOURCE)
+    return dict(ours.values_list("name", "state"))
 
 
 def build_in_background(image: str) -> None:

@@ -132,6 +132,14 @@ def test_bash_does_not_wait_between_lines(launch: Launch) -> None:
     assert time.monotonic() - started < 1.5
 
 
+def test_a_language_made_in_ten_lines_computes_and_keeps_its_variables(launch: Launch) -> None:
+    """The worked example of docs/languages.md. It is built here: no other test, and no start, needs it."""
+    session = launch("octave")
+    assert sandboxes.run(session, "x = [1 2; 3 4]; disp(trace(x))").split() == ["5"]
+    assert sandboxes.run(session, "disp(sum(x(:)))").split() == ["10"]
+    assert "undefined" in sandboxes.run(session, "nonsense_name")
+
+
 def test_the_environment_of_a_pool_reaches_kernels_and_ours_does_not(launch: Launch) -> None:
     session = launch("bash", environment={"GREETING": "salve"})
     assert sandboxes.run(session, "echo $GREETING; env | grep -c THERMAE || :") == "salve\n0\n"

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import path, reverse
 
 from interpreters.lifecycle import State
-from interpreters.models import Execution, InterpreterImage, Session, SessionPool
+from interpreters.models import Execution, InterpreterImage, RegistryCredential, Session, SessionPool
 from tenants.authentication import actor_from_token
 from tenants.models import ApiToken, Membership, Tenant
 
@@ -24,7 +24,7 @@ def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
     return HttpResponseForbidden()
 
 
-MODELS = (Tenant, ApiToken, InterpreterImage, SessionPool, Session, Execution)
+MODELS = (Tenant, ApiToken, InterpreterImage, RegistryCredential, SessionPool, Session, Execution)
 
 
 def rows_of(tenant: Tenant, user: Any, word: str) -> dict[type, Any]:
@@ -34,7 +34,10 @@ def rows_of(tenant: Tenant, user: Any, word: str) -> dict[type, Any]:
     session = pool.sessions.create(tenant=tenant, user=user, identifier=f"{word}-id", state=State.LEASED)
     token, _ = ApiToken.issue(tenant=tenant, user=user, name=f"{word}-token")
     execution = session.executions.create(tenant=tenant, user=user, code=f"{word}-code")
-    rows = (tenant, token, image, pool, session, execution)
+    credential = RegistryCredential.objects.create(
+        tenant=tenant, registry="ghcr.io", username=f"{word}-robot", secret=f"{word}-secret"
+    )
+    rows = (tenant, token, image, credential, pool, session, execution)
     return dict(zip(MODELS, rows, strict=True))
 
 
@@ -80,7 +83,7 @@ def test_a_stranger_sees_nothing(staff: Client, ours: dict[type, Any], theirs: d
         assert "theirs" not in answer.content.decode()
 
 
-@pytest.mark.parametrize("model", [ApiToken, InterpreterImage, SessionPool])
+@pytest.mark.parametrize("model", [ApiToken, InterpreterImage, RegistryCredential, SessionPool])
 def test_no_choice_of_a_form_tells_of_others(
     staff: Client, ours: dict[type, Any], theirs: dict[type, Any], model: type
 ) -> None:
@@ -162,7 +165,7 @@ def test_a_superuser_sees_all_and_can_drain_and_rebuild(
     with django_capture_on_commit_callbacks() as callbacks:
         admin_client.post(
             url(InterpreterImage, "changelist"),
-            {"action": "rebuild", "_selected_action": [ours[InterpreterImage].pk]},
+            {"action": "refresh", "_selected_action": [ours[InterpreterImage].pk]},
         )
     assert len(callbacks) == 1
 

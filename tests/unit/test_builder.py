@@ -75,7 +75,8 @@ def quiet(line: str) -> None:
 
 def test_every_language_has_all_that_it_needs() -> None:
     assert sources.names() == ["bash", "deno", "python", "r"]
-    for name in sources.names():
+    assert sources.all_names() == ["bash", "deno", "octave", "python", "r"]
+    for name in sources.all_names():
         source = sources.load(name)
         assert source.language
         assert source.warm_up
@@ -85,7 +86,7 @@ def test_every_language_has_all_that_it_needs() -> None:
 
 
 def test_an_unknown_language_is_refused_with_the_choices() -> None:
-    with pytest.raises(sources.UnknownSource, match="bash, deno, python, r"):
+    with pytest.raises(sources.UnknownSource, match="bash, deno, octave, python, r"):
         sources.load("../python")
 
 

@@ -3,12 +3,13 @@
 import asyncio
 import io
 import logging
+from types import SimpleNamespace
 
 import pytest
 
 from project import backpressure
 from project.backpressure import BodyQueue, HandedOver, MessageQueue, Valve
-from project.server import Server, log_access
+from project.server import Request, Server, log_access
 
 
 class Transport:
@@ -135,3 +136,22 @@ def test_requests_and_websockets_have_a_line_in_the_access_log(caplog: pytest.Lo
 def test_the_server_takes_what_daphnes_own_takes() -> None:
     server = Server(application=None, endpoints=["tcp:0"], max_body=10)
     assert server.max_body == 10
+
+
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [
+        (b"/api/v1/images/app/archive?kind=code", 100),
+        (b"/api/v1/images/app/context", 100),
+        (b"/admin/interpreters/interpreterimage/add/", 100),
+        (b"/api/v1/images/app/archive/../../../sessions", 10),
+        (b"/api/v1/images", 10),
+        (b"/api/v1/sessions/x/files/api/v1/images/app/archive", 10),
+        (b"/", 10),
+    ],
+)
+def test_only_where_an_image_is_uploaded_a_body_may_be_larger(path: bytes, limit: int) -> None:
+    request = Request.__new__(Request)
+    request.channel = SimpleNamespace(_path=path)
+    request.server = Server(application=None, endpoints=["tcp:0"], max_body=10, max_image=100)
+    assert request._limit == limit

@@ -56,6 +56,8 @@ def test_sqlite_waits_for_locks_and_takes_them_at_once(tmp_path: Path) -> None:
         ({"THERMAE_RUNTIME": "chroot"}, "use docker, bubblewrap or memory"),
         ({"THERMAE_PARALLEL_LAUNCHES": "many"}, "PARALLEL_LAUNCHES"),
         ({"THERMAE_LOG_FORMAT": "xml"}, "LOG_FORMAT"),
+        ({"THERMAE_ALLOWED_REGISTRIES": "https://ghcr.io"}, "ALLOWED_REGISTRIES"),
+        ({"THERMAE_BUILD_NETWORK": "open"}, "BUILD_NETWORK"),
         ({**PRODUCTION, "THERMAE_SECRET_KEY": ""}, "THERMAE_SECRET_KEY must be set"),
         ({**PRODUCTION, "THERMAE_DEBUG": "true"}, "THERMAE_DEBUG shows secrets"),
         ({**PRODUCTION, "THERMAE_RUNTIME": "bubblewrap"}, "isolates too little"),

@@ -14,7 +14,7 @@ from django.test import AsyncClient
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from interpreters.models import Execution, Session
+from interpreters.models import Execution, InterpreterImage, RegistryCredential, Session
 from interpreters.routing import websocket_urlpatterns
 from tenants.models import ApiToken, Scope
 from tests.edges import bearer, tab
@@ -36,15 +36,19 @@ class Theirs:
 
     session: str
     execution: str
+    image: str
+    credential: str
 
     def fill(self, route: str) -> str:
         values = {"uuid:session": self.session, "uuid:execution": self.execution, "path:path": "a.txt"}
+        values |= {"slug:image": self.image, "int:credential": self.credential}
         for name, value in values.items():
             route = route.replace(f"<{name}>", value)
         return route.replace("<str:name>", "main")
 
 
 SESSION, EXECUTION = "api/v1/sessions/<uuid:session>", "api/v1/executions/<uuid:execution>"
+IMAGE = "api/v1/images/<slug:image>"
 ASKS = {
     SESSION: [Ask("get"), Ask("delete")],
     f"{SESSION}/keep-alive": [Ask("post")],
@@ -63,7 +67,12 @@ ASKS = {
     EXECUTION: [Ask("get"), Ask("delete")],
     f"{EXECUTION}/stream": [Ask("get")],
     f"{EXECUTION}/input": [Ask("post", {"value": "x"})],
+    IMAGE: [Ask("get"), Ask("delete")],
+    f"{IMAGE}/refresh": [Ask("post")],
+    "api/v1/registry-credentials/<int:credential>": [Ask("delete")],
 }
+# A name that is taken by another tenant is free for one's own: see test_images_api.
+BY_NAME = {f"{IMAGE}/archive", f"{IMAGE}/context"}
 SOCKETS = {"ws/sessions/<uuid:session>/channels", "ws/sessions/<uuid:session>/terminals/<str:name>"}
 # Other applications sweep their own: pages in test_frontend and test_notebooks, the admin in test_admin_*.
 ELSEWHERE = ("admin/", "notebooks/")
@@ -92,7 +101,10 @@ def session(alice: Any, leased: Any) -> Session:
 @pytest.fixture
 def theirs(session: Session) -> Theirs:
     execution = Execution.objects.create(session=session, tenant=session.tenant, code="secret")
-    return Theirs(str(session.pk), str(execution.pk))
+    tenant = session.tenant
+    image = InterpreterImage.objects.create(tenant=tenant, name="theirs", origin="registry", reference="r")
+    credential = RegistryCredential.objects.create(tenant=tenant, registry="ghcr.io", username="robot", secret="s")
+    return Theirs(str(session.pk), str(execution.pk), image.name, str(credential.pk))
 
 
 CASES = [(route, ask) for route, asks in ASKS.items() for ask in asks]
@@ -109,7 +121,7 @@ async def ask_for(route: str, ask: Ask, theirs: Theirs, secret: str) -> Any:
 
 
 def test_every_address_with_an_id_is_swept() -> None:
-    assert with_ids(get_resolver().url_patterns) == set(ASKS)
+    assert with_ids(get_resolver().url_patterns) == set(ASKS) | BY_NAME
     assert with_ids(websocket_urlpatterns) == SOCKETS
 
 
@@ -130,7 +142,7 @@ def codes(answers: list[tuple[str, Any]]) -> dict[str, tuple[int, str]]:
 
 
 async def test_another_tenant_finds_nothing(sweep: Any, charlie: Any, token: Any) -> None:
-    found = codes(await sweep(await sync_to_async(token)(charlie)))
+    found = codes(await sweep(await sync_to_async(token)(charlie, scopes=list(Scope.values))))
     assert {question: code for question, code in found.items() if code != (404, "not_found")} == {}
 
 
@@ -139,7 +151,7 @@ async def test_the_holder_is_answered(
     route: str, ask: Ask, theirs: Theirs, alice: Any, token: Any, agents: Any
 ) -> None:
     """So that a 404 above means what it says."""
-    response = await ask_for(route, ask, theirs, await sync_to_async(token)(alice))
+    response = await ask_for(route, ask, theirs, await sync_to_async(token)(alice, scopes=list(Scope.values)))
     answered = ("no_such_execution", "no_such_file", "no_input_wanted")
     assert response.status_code < 300 or response.json()["error"] in answered
 
@@ -158,7 +170,8 @@ async def test_who_is_nobody_is_told_so(sweep: Any, alice: Any, token: Any, who:
 
 async def test_a_token_of_another_session_reaches_nothing(sweep: Any, alice: Any, token: Any, leased: Any) -> None:
     other = await sync_to_async(leased)(alice, "other")
-    answers = await sweep(await sync_to_async(token)(alice, session=other.pk))
+    secret = await sync_to_async(token)(alice, session=other.pk, scopes=list(Scope.values))
+    answers = await sweep(secret)
     assert {question for question, answer in answers if answer.status_code not in (403, 404)} == set()
 
 
@@ -176,6 +189,8 @@ async def test_who_may_only_look_on_runs_nothing(
 
 async def untouched(session: Session, agents: Any) -> None:
     """Nothing ran, nothing was written, and the session lives."""
+    assert await InterpreterImage.objects.filter(name="theirs", requested_at=None).acount() == 1
+    assert await RegistryCredential.objects.acount() == 1
     assert agents[session.pk].log.entries == []
     assert agents[session.pk].contents == {}
     found = await Session.objects.aget(pk=session.pk)

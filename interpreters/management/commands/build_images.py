@@ -14,14 +14,16 @@ class Command(BaseCommand):
     help = "Build interpreter images: all of this installation's, or those named."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("names", nargs="*", help=f"Some of: {', '.join(sources.names())}. None: all.")
+        parser.add_argument(
+            "names", nargs="*", help=f"Some of: {', '.join(sources.all_names())}. None: all but optional ones."
+        )
         parser.add_argument("--force", action="store_true", help="Build again what is unchanged, without any cache.")
         parser.add_argument("--quiet", action="store_true", help="Print one line per image only.")
 
     def handle(self, *, names: list[str], force: bool, quiet: bool, **options: Any) -> None:
-        unknown = set(names) - set(sources.names())
+        unknown = set(names) - set(sources.all_names())
         if unknown:
-            known = ", ".join(sources.names())
+            known = ", ".join(sources.all_names())
             raise CommandError(f"No image is named {', '.join(sorted(unknown))}: choose from {known}.")
         failed = [name for name in names or sources.names() if not self._build(name, force=force, quiet=quiet)]
         if failed:

@@ -33,7 +33,7 @@ class Command(BaseCommand):
         for name in sources.names():
             if settings.RUNTIME != "bubblewrap" or name in EMBEDDED:
                 _seed_pool(name)
-        for image in InterpreterImage.objects.filter(tenant=None):
+        for image in InterpreterImage.objects.filter(tenant=None, origin=InterpreterImage.Origin.SOURCE):
             _settle(image)
 
     def _seed_people(self, password: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from tenants.models import ApiToken, Membership, Scope
+from tenants.models import ApiToken, Membership, Scope, default_scopes
 
 
 class Command(BaseCommand):
@@ -17,7 +17,9 @@ class Command(BaseCommand):
         parser.add_argument("username", help="a member of it")
         parser.add_argument("--name", default="command line", help="what it is for")
         parser.add_argument("--days", type=int, default=90, help="days until it expires; 0 for never")
-        parser.add_argument("--scope", action="append", choices=Scope.values, help="may be repeated; default: all")
+        parser.add_argument(
+            "--scope", action="append", choices=Scope.values, help="may be repeated; default: what sessions need"
+        )
 
     def handle(self, *, tenant: str, username: str, name: str, days: int, scope: list[str] | None, **_: Any) -> None:
         member = Membership.objects.filter(tenant__slug=tenant, user__username=username).first()
@@ -26,7 +28,7 @@ class Command(BaseCommand):
         if days < 0:
             raise CommandError("--days must be 0 or more.")
         lifetime = timedelta(days=days) if days else None
-        scopes = scope or list(Scope.values)
+        scopes = scope or default_scopes()
         _token, secret = ApiToken.issue(
             tenant=member.tenant, user=member.user, name=name, scopes=scopes, lifetime=lifetime
         )

@@ -1,0 +1,158 @@
+"""Images and credentials for registries, for administrators. A secret goes in and never comes out."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
+from django.utils.html import format_html
+
+from interpreters.models import InterpreterImage, RegistryCredential
+from interpreters.models.uploads import NoSpace, UploadTooLarge, remove_upload, store
+from interpreters.tasks import acquire_images, enqueue
+from tenants.registries import BadRegistry, normalised
+from tenants.scoping import TenantScopedAdmin
+
+BY_TENANT = ("tenant", admin.RelatedOnlyFieldListFilter)
+
+
+class ImageForm(forms.ModelForm[InterpreterImage]):
+    """What an image is made from, by its origin: a reference, an archive, or a Dockerfile with or without a context."""
+
+    file = forms.FileField(
+        required=False,
+        label="Upload",
+        help_text="An archive of `docker save`, or a tar or zip with a Dockerfile at its root.",
+    )
+    dockerfile = forms.CharField(
+        required=False, widget=forms.Textarea, help_text="In place of an upload, where it copies no files."
+    )
+
+    class Meta:
+        model = InterpreterImage
+        fields = (
+            "tenant", "name", "kind", "origin", "registry_reference", "credential", "source", "language", "kernel",
+            "warm_up",
+        )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        origin, given = cleaned.get("origin"), cleaned.get("file") or cleaned.get("dockerfile")
+        uploaded = origin in (InterpreterImage.Origin.ARCHIVE, InterpreterImage.Origin.DOCKERFILE)
+        if uploaded and not given and not self.instance.pk:
+            raise forms.ValidationError("Upload a file, or write a Dockerfile.")
+        if given and not uploaded:
+            raise forms.ValidationError("An upload belongs to an archive or a Dockerfile: choose that as the origin.")
+        if cleaned.get("dockerfile") and origin == InterpreterImage.Origin.ARCHIVE:
+            raise forms.ValidationError("An archive is uploaded; a Dockerfile is an origin of its own.")
+        return cleaned
+
+    @property
+    def sent(self) -> Iterable[bytes] | None:
+        """What was uploaded or written; None if nothing was."""
+        file, text = self.cleaned_data.get("file"), self.cleaned_data.get("dockerfile")
+        return file.chunks() if file else [text.encode()] if text else None
+
+
+@admin.register(InterpreterImage)
+class InterpreterImageAdmin(TenantScopedAdmin[InterpreterImage]):
+    form = ImageForm
+    list_display = ("name", "kind", "origin", "tenant", "state", "progress", "reference", "weight", "built_at")
+    list_filter = ("state", "kind", "origin", BY_TENANT)
+    list_select_related = ("tenant",)
+    search_fields = ("name", "language", "reference", "registry_reference")
+    shared_choices = ("credential",)
+    readonly_fields = (
+        "state", "progress", "error", "reference", "digest", "weight", "exposed_port", "image_user", "volumes",
+        "built_at", "log",
+    )  # fmt: skip
+    actions = ("refresh",)
+    fieldsets = (
+        (None, {"fields": ("name", "tenant", "kind", "origin")}),
+        ("From a registry", {"fields": ("registry_reference", "credential")}),
+        ("From an upload", {"fields": ("file", "dockerfile")}),
+        ("For code", {"fields": ("source", "language", "kernel", "warm_up")}),
+        ("State", {"fields": readonly_fields}),
+    )
+
+    @admin.display(description="size", ordering="size")
+    def weight(self, image: InterpreterImage) -> str:
+        return str(filesizeformat(image.size)) if image.size else ""
+
+    @admin.display(description="log")
+    def log(self, image: InterpreterImage) -> str:
+        return format_html('<pre style="overflow: auto; max-height: 30em">{}</pre>', image.build_log)
+
+    def save_model(self, request: HttpRequest, obj: InterpreterImage, form: Any, change: bool) -> None:
+        sent, former = form.sent, ""
+        if sent is not None:
+            try:
+                former, obj.upload = obj.upload, store(sent)
+            except (UploadTooLarge, NoSpace) as refusal:
+                self.message_user(request, str(refusal), messages.ERROR)
+                sent = None
+        super().save_model(request, obj, form, change)
+        remove_upload(former)
+        made_from = {"origin", "registry_reference", "credential", "source"}
+        if sent is not None or not change or made_from & set(form.changed_data):
+            obj.request()
+            enqueue(acquire_images)
+
+    def delete_model(self, request: HttpRequest, obj: InterpreterImage) -> None:
+        super().delete_model(request, obj)
+        remove_upload(obj.upload)
+
+    @admin.action(description="Pull or build the selected images anew", permissions=["change"])
+    def refresh(self, request: HttpRequest, images: QuerySet[InterpreterImage]) -> None:
+        for image in images:
+            image.request()
+        enqueue(acquire_images)
+        self.message_user(request, f"A worker makes {len(images)}. Pools change over when each is done.")
+
+
+class CredentialForm(forms.ModelForm[RegistryCredential]):
+    password = forms.CharField(
+        label="Secret", required=False, strip=False, widget=forms.PasswordInput, max_length=16 * 1024,
+        help_text="A password or token. It is stored encrypted and never shown; empty keeps what there is.",
+    )  # fmt: skip
+
+    class Meta:
+        model = RegistryCredential
+        fields = ("tenant", "registry", "username")
+
+    def clean_registry(self) -> str:
+        try:
+            return normalised(self.cleaned_data["registry"])
+        except BadRegistry as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def clean_password(self) -> str:
+        secret: str = self.cleaned_data["password"]
+        if not secret and not self.instance.pk:
+            raise forms.ValidationError("Give the password or token that goes with the name.")
+        return secret
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        moved = self.instance.pk and cleaned.get("registry") != self.initial.get("registry")
+        if moved and not cleaned.get("password"):
+            # Else whoever may edit it could have a secret, which they were never told, sent to a host of their own.
+            raise forms.ValidationError("For another registry, enter the secret again.")
+        return cleaned
+
+    def save(self, commit: bool = True) -> RegistryCredential:
+        if self.cleaned_data["password"]:
+            self.instance.secret = self.cleaned_data["password"]
+        return super().save(commit)
+
+
+@admin.register(RegistryCredential)
+class RegistryCredentialAdmin(TenantScopedAdmin[RegistryCredential]):
+    form = CredentialForm
+    list_display = ("registry", "username", "tenant", "created_at")
+    list_filter = ("registry", BY_TENANT)
+    list_select_related = ("tenant",)
+    search_fields = ("registry", "username")
