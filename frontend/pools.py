@@ -20,7 +20,8 @@ class PoolCard:
 
 
 def pool_cards(tenant: Tenant) -> list[PoolCard]:
-    pools = SessionPool.objects.usable_by(tenant).filter(enabled=True).with_counts()
+    pools = SessionPool.objects.usable_by(tenant).filter(enabled=True, image__kind=InterpreterImage.Kind.CODE)
+    pools = pools.with_counts()
     return sorted((_card(pool) for pool in pools), key=lambda card: (card.language.lower(), card.name))
 
 

@@ -61,6 +61,8 @@ def maintain_pool(pool_id: int, asked_at: float = 0.0) -> None:
     except RuntimeUnavailable as silence:
         logger.warning("pool %s: nothing done, the engine does not answer: %s", pool, silence)
         return
+    except SessionPool.DoesNotExist:
+        return  # deleted meanwhile, its last sandbox being gone
     for _ in range(min(Session.objects.queued().count(), settings.PARALLEL_LAUNCHES)):
         enqueue(launch_queued)
 

@@ -61,6 +61,7 @@ class Scope(models.TextChoices):
 
     POOLS_READ = "pools:read", "list pools"
     SESSIONS_USE = "sessions:use", "open and use sessions"
+    POOLS_MANAGE = "pools:manage", "create, change and delete pools and images"
 
 
 def default_scopes() -> list[str]:

@@ -34,13 +34,24 @@ class Source:
     least_memory: int  # MiB below which a pool of it does not start well
 
 
+# The one that is no language: it runs beside each custom container.
+RELAY = Source("relay", language="Relay", kernel="", warm_up="", idle_memory=16, least_memory=96)
+
+
 def names() -> list[str]:
     """Every language that can be built, in alphabetical order."""
     return sorted(path.parent.name for path in FOLDER.glob("*/image.toml"))
 
 
+def buildable() -> list[str]:
+    """All that an installation builds: the languages, and the relay of custom containers."""
+    return [*names(), RELAY.name]
+
+
 def load(name: str) -> Source:
     """Read a folder's `image.toml` and warm-up code. Raises UnknownSource."""
+    if name == RELAY.name:
+        return RELAY
     if name not in names():
         raise UnknownSource(f"There is no image named {name!r}: choose from {', '.join(names())}.")
     folder = FOLDER / name

@@ -29,6 +29,7 @@ const PHASES: Record<string, string> = {
   queued: "Waiting for a free place",
   creating: "Creating a sandbox",
   "starting kernel": "Starting the kernel",
+  "starting container": "Starting the container",
 };
 
 const REASONS: Record<string, string> = {
@@ -39,6 +40,8 @@ const REASONS: Record<string, string> = {
   start_timeout: "Its sandbox took too long to start.",
   out_of_memory: "Its sandbox used more memory than it has.",
   killed: "Its processes were killed from inside.",
+  exited: "Its container ended by itself.",
+  unhealthy: "Its container failed its health checks.",
   lost: "Its sandbox vanished from the machine.",
 };
 

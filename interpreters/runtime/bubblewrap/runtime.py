@@ -36,6 +36,8 @@ class BubblewrapRuntime:
 
     def create(self, spec: SandboxSpec) -> Sandbox:
         bwrap = self._bwrap
+        if spec.custom:
+            raise LaunchFailed("bubblewrap runs no containers: custom images need Docker (THERMAE_RUNTIME=docker).")
         if not kernels.has_kernel(spec.kernel):
             raise LaunchFailed(
                 f"There is no kernel {spec.kernel!r} for bubblewrap: run `manage.py prepare_kernels`, or use Docker."
