@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import BoundedSemaphore
 from typing import Any
 from uuid import UUID
@@ -91,6 +92,15 @@ def tear_down_session(session_id: str) -> None:
         if session.state == State.GONE:
             # A launch that died before it made a sandbox has left its folder.
             remove_socket_folder(session.pk)
+
+
+@shared_task
+def offer_shells(session_id: str) -> None:
+    from interpreters.runtime.shells import host  # its thread is the worker's alone
+
+    session = Session.objects.select_related("pool__image").filter(pk=session_id, state=State.LEASED).first()
+    if session and session.pool.offers_shell:
+        host.offer(session.pk, partial(get_runtime().open_shell, session.handle))
 
 
 @shared_task

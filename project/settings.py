@@ -31,6 +31,8 @@ if not PRODUCTION:
     env.read_env(str(STATE_DIR / "run.env"), recurse=False)
 # One folder per sandbox with its agent's socket. Worker and web share it; nothing else may read it.
 SOCKET_DIR = Path(env.str("SOCKET_DIR", default=str(STATE_DIR / "sockets")))
+# Sockets of terminals in custom containers, which the worker serves: no sandbox is given anything of it.
+SHELL_DIR = SOCKET_DIR / ".shells"
 
 
 def _secret_key() -> str:

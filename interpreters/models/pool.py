@@ -157,6 +157,11 @@ class SessionPool(Failing, CustomContainer):
             return "The relay for custom containers is not built yet: an operator runs `manage.py build_images relay`."
         return ""
 
+    @property
+    def offers_shell(self) -> bool:
+        """Whether a person gets a terminal in the tenant's own container. One of code always has them."""
+        return self.shell and self.image.custom
+
     # --- Handing out ---
 
     def lease(self, tenant: Tenant, user: "User | None", identifier: str) -> Lease:

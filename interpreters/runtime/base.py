@@ -4,6 +4,7 @@ A runtime creates, removes and lists sandboxes. It never speaks to the agent ins
 over the Unix socket `<SOCKET_DIR>/<session id>/agent.sock`, which the runtime makes appear on the host.
 """
 
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -75,6 +76,17 @@ class Sandbox:
     relay_exit: int | None = None  # of a custom container's relay, where that has ended
 
 
+class Shell(Protocol):
+    """A shell that runs: `stream` is its terminal, both ways; whoever is given it closes it."""
+
+    @property
+    def stream(self) -> socket.socket: ...
+    def resize(self, rows: int, columns: int) -> None: ...
+    def exit_code(self) -> int:
+        """Once the stream has ended; -1 if nobody knows."""
+        ...
+
+
 class Runtime(Protocol):
     """Every call is synchronous, bounded in time, and raises RuntimeUnavailable when the engine does not answer."""
 
@@ -104,6 +116,10 @@ class Runtime(Protocol):
 
     def inspect(self, handle: str) -> Mapping[str, object]:
         """The engine's own description, for an operator, without any secret; {} if the sandbox is gone."""
+        ...
+
+    def open_shell(self, handle: str) -> "Shell":
+        """A shell in a custom container, on a terminal of its own. Raises LaunchFailed, which says why not."""
         ...
 
     def check(self) -> Sequence[str]:

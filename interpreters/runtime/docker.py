@@ -25,7 +25,7 @@ from django.conf import settings
 from docker.errors import APIError, DockerException, NotFound
 
 from interpreters.models import SessionPool
-from interpreters.runtime import engine_check, pair, parts
+from interpreters.runtime import docker_exec, engine_check, pair, parts
 from interpreters.runtime.base import LaunchFailed, RuntimeUnavailable, Sandbox, SandboxSpec
 from interpreters.runtime.hardening import HOST_COMMAND, WORK_DIR, EngineFeatures, container_config
 from interpreters.runtime.pair import ImageFacts
@@ -116,6 +116,13 @@ class DockerRuntime:
         described = self._describe(handle)
         application = self._describe(f"{handle}{parts.APPLICATION}")
         return {**described, "Application": application} if application else described
+
+    def open_shell(self, handle: str) -> docker_exec.ExecShell:
+        with asking():
+            try:
+                return docker_exec.open_shell(self._api, f"{handle}{parts.APPLICATION}")
+            except APIError as error:
+                raise LaunchFailed(f"No shell can be started: {error.explanation or error}") from error
 
     def check(self) -> Sequence[str]:
         with asking():

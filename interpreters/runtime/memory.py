@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from uuid import UUID
 
-from interpreters.runtime.base import LaunchFailed, RuntimeUnavailable, Sandbox, SandboxSpec
+from interpreters.runtime.base import LaunchFailed, RuntimeUnavailable, Sandbox, SandboxSpec, Shell
 
 
 @dataclass
@@ -74,6 +74,10 @@ class MemoryRuntime:
         self._ask()
         entry = self._entries.get(handle)
         return {} if entry is None else {"labels": entry.spec.labels, "exit_code": entry.exit_code}
+
+    def open_shell(self, handle: str) -> Shell:
+        self._ask()
+        raise LaunchFailed("The memory runtime runs no shell.")
 
     def check(self) -> Sequence[str]:
         self._ask()

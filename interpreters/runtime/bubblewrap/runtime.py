@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from interpreters.runtime.base import LaunchFailed, RuntimeUnavailable, Sandbox, SandboxSpec
+from interpreters.runtime.base import LaunchFailed, RuntimeUnavailable, Sandbox, SandboxSpec, Shell
 from interpreters.runtime.bubblewrap import command, filter, groups, kernels
 from interpreters.runtime.bubblewrap.binary import find_bwrap
 from interpreters.runtime.bubblewrap.records import Record
@@ -79,6 +79,9 @@ class BubblewrapRuntime:
         record = self._record(handle)
         about = record.about()
         return about and {**about, "status": record.statuses(), "oom_kills": groups.oom_kills(UUID(handle))}
+
+    def open_shell(self, handle: str) -> Shell:
+        raise LaunchFailed("bubblewrap runs no custom containers, so there is no shell in one.")
 
     def check(self) -> Sequence[str]:
         found = ["bubblewrap isolates less than a container: for a trial, or one tenant that is trusted."]
