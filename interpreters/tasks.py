@@ -154,7 +154,8 @@ def ask_agents(sessions: Sequence[UUID]) -> Mapping[UUID, Health]:
 
 def _health(session: UUID) -> Health | None:
     async def question(agent: Agent) -> Health:
-        return await asyncio.wait_for(agent.health(), HEALTH_TIMEOUT)
+        async with asyncio.timeout(HEALTH_TIMEOUT):
+            return await agent.health()
 
     try:
         return client.ask(session, question)

@@ -13,16 +13,27 @@ django_application = get_asgi_application()
 
 # Only now: what they import needs Django to be set up.
 from channels.layers import get_channel_layer  # noqa: E402
+from django.urls import get_resolver  # noqa: E402
 
 from interpreters import notices  # noqa: E402
 from interpreters.routing import websocket_urlpatterns  # noqa: E402
+from project.token_requests import TokenRequestHandler, brings_token  # noqa: E402
 
-# Loads Redis' client, which is large, before the first tab waits for it.
+# Loads Redis' client and all views, which are large, before the first visitor waits for them.
 get_channel_layer()
+get_resolver().url_patterns  # noqa: B018
 # Database threads hold the interpreter for at most this long while the event loop has output to pass on.
 sys.setswitchinterval(0.001)
 
-routes = ProtocolTypeRouter({"http": django_application, "websocket": URLRouter(websocket_urlpatterns)})
+token_requests = TokenRequestHandler()
+
+
+async def http(scope: Any, receive: Any, send: Any) -> None:
+    handler = token_requests if brings_token(scope) else django_application
+    await handler(scope, receive, send)
+
+
+routes = ProtocolTypeRouter({"http": http, "websocket": URLRouter(websocket_urlpatterns)})
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -61,7 +61,8 @@ class Valve:
         while self.closed:
             before = waiting_bytes(self._transport)
             try:
-                await asyncio.wait_for(self._open.wait(), stall_limit)
+                async with asyncio.timeout(stall_limit):
+                    await self._open.wait()
             except TimeoutError:
                 if waiting_bytes(self._transport) >= before:
                     self._transport.abortConnection()

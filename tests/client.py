@@ -4,7 +4,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,8 @@ class Client:
     # Session → (token, identifier), of all clients of one installation.
     holders: dict[str, tuple[str, str]] = field(default_factory=dict)
     name: str = ""
+    # What it opened and did not close: a test that fails must not leave a full pool to its next try.
+    opened: set[str] = field(default_factory=set)
 
     async def call(self, method: str, path: str, body: object = None, **options: Any) -> Answer:
         """One REST call; `data=` sends bytes instead of JSON."""
@@ -55,6 +57,7 @@ class Client:
         if answer.status in (200, 201, 202):
             holder = self.holders.setdefault(answer.body["id"], (self.name, identifier))
             assert holder == (self.name, identifier), f"{answer.body['id']} has two holders"
+            self.opened.add(answer.body["id"])
         return answer
 
     async def open(self, pool: str = "python", identifier: str = "", patience: float = PATIENCE) -> str:
@@ -85,6 +88,13 @@ class Client:
 
     async def close(self, session: str) -> None:
         await self.call("DELETE", f"/sessions/{session}")
+        self.opened.discard(session)
+
+    async def close_all(self) -> None:
+        """End what is open still, as far as somebody answers."""
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.gather(*(self.close(session) for session in list(self.opened)))
 
     @asynccontextmanager
     async def session(self, pool: str = "python") -> AsyncIterator[str]:

@@ -56,7 +56,9 @@ class Job:
                 if not piece:
                     break
                 yield piece
-            if await asyncio.wait_for(self._code, 10) != 0:
+            async with asyncio.timeout(10):
+                code = await self._code
+            if code != 0:
                 raise ConnectionAbortedError("the archive is not whole")
         finally:
             os.close(self._fd)

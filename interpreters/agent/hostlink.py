@@ -121,7 +121,8 @@ class HostLink:
         self._send({"id": number, "verb": verb, **arguments})
         future = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
-            answer, fd = await asyncio.wait_for(future, DEADLINE)
+            async with asyncio.timeout(DEADLINE):
+                answer, fd = await future
         except TimeoutError:
             raise unavailable("host_silent", "The sandbox does not answer: try again, or open a new session.") from None
         finally:

@@ -25,6 +25,7 @@ MAX_HEAD = 64 << 10
 MAX_BODY = 8 << 20  # of a body that is taken as a whole
 BUFFER = 256 << 10
 LINGER = 2.0  # seconds
+REFUSAL_HEADER = "X-Refusal"
 
 
 class Disconnected(Exception):
@@ -155,6 +156,8 @@ async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
             response = await handler(request)
         except Refusal as refusal:
             response = answer(refusal.body(), refusal.status)
+            if "upgrade" in request.headers:  # a WebSocket's client is not shown the body of an answer
+                response.headers[REFUSAL_HEADER] = json.dumps(refusal.body())
         except (Disconnected, ConnectionError, asyncio.IncompleteReadError):
             return
         except Exception:

@@ -190,5 +190,6 @@ class Peer(asyncio.Protocol):
 async def connect(port: int, peer: Peer) -> Peer:
     """Connect to 127.0.0.1:port and shake hands. Raises OSError while nobody listens, BadPeer."""
     await asyncio.get_running_loop().create_connection(lambda: peer, "127.0.0.1", port)
-    await asyncio.wait_for(peer.ready, 10)
+    async with asyncio.timeout(10):
+        await peer.ready
     return peer

@@ -12,7 +12,7 @@ from ninja import Router, Status
 
 from interpreters import sessions
 from interpreters.api.caller import Request
-from interpreters.api.schemas import ERRORS, Folder
+from interpreters.api.schemas import ERRORS, Folder, Unpacked
 from interpreters.client.base import Download
 from interpreters.sessions import files, problems
 
@@ -41,8 +41,7 @@ async def download(request: Request, session: UUID, path: str) -> StreamingHttpR
 @router.put("/sessions/{uuid:session}/files/{path:path}", response={204: None, **ERRORS}, summary="Write a file")
 async def upload(request: Request, session: UUID, path: str) -> Status[None]:
     found = await sessions.get(request.auth, session)
-    if int(request.headers.get("Content-Length") or 0) > settings.MAX_UPLOAD_BYTES:
-        raise files.too_large()
+    _check_length(request)
     await files.upload(found, path, _body(request))
     return Status(204, None)
 
@@ -63,6 +62,25 @@ async def delete(request: Request, session: UUID, path: str) -> Status[None]:
 async def archive(request: Request, session: UUID, path: str = "") -> StreamingHttpResponse:
     found = await sessions.get(request.auth, session)
     return await _sent(lambda _: files.archive(found, path), f"{basename(path.rstrip('/')) or 'files'}.zip", "")
+
+
+@router.post(
+    "/sessions/{uuid:session}/archive",
+    response={201: Unpacked, **ERRORS},
+    summary="Unpack a zip or tar in a folder",
+    description="The body is the archive. If any of it is refused (a link, a path that leads out, too much) nothing is "
+    "written.",
+)
+async def unpack(request: Request, session: UUID, path: str = "") -> Status[Unpacked]:
+    found = await sessions.get(request.auth, session)
+    _check_length(request)
+    return Status(201, Unpacked(files=await files.unpack(found, path, _body(request))))
+
+
+def _check_length(request: Request) -> None:
+    """Refuse what says that it is too large before any of it is passed on."""
+    if int(request.headers.get("Content-Length") or 0) > settings.MAX_UPLOAD_BYTES:
+        raise files.too_large()
 
 
 async def _body(request: Request) -> AsyncIterator[bytes]:

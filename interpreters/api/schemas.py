@@ -148,5 +148,9 @@ class Folder(Schema):
     entries: list[File]
 
 
+class Unpacked(Schema):
+    files: int
+
+
 # The statuses that any view on a session may answer with.
 ERRORS: Mapping[Any, type[Error]] = {frozenset({400, 401, 403, 404, 409, 413, 429, 502, 503}): Error}

@@ -171,6 +171,10 @@ class _Listing(msgspec.Struct):
     entries: Annotated[list[_Entry], msgspec.Meta(max_length=10_000)]
 
 
+class _Unpacked(msgspec.Struct):
+    files: Annotated[int, msgspec.Meta(ge=0)]
+
+
 class _Notice(msgspec.Struct):
     replay: int | None = None
     exit: int | None = None
@@ -180,6 +184,11 @@ def listing(body: bytes) -> dict[str, Any]:
     """A folder's entries, rid of whatever else an agent may have put into them."""
     answer: dict[str, Any] = msgspec.to_builtins(decode(body, _Listing))
     return answer
+
+
+def unpacked(body: bytes) -> int:
+    """How many files an archive held."""
+    return decode(body, _Unpacked).files
 
 
 def notice(text: str) -> str:

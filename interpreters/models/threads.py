@@ -15,13 +15,13 @@ def in_thread(work: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
     """`work` as a coroutine function.
 
     A WebSocket is no request, after which Django would look after connections: broken and outdated ones are replaced
-    here. One that is merely not to outlive a request is kept: opening it anew would cost more than the query.
+    here, unless a transaction is under way (that of a test).
     """
 
     @wraps(work)
     def done(*args: P.args, **kwargs: P.kwargs) -> T:
         for connection in connections.all(initialized_only=True):
-            if connection.errors_occurred or connection.settings_dict["CONN_MAX_AGE"]:
+            if not connection.in_atomic_block:
                 connection.close_if_unusable_or_obsolete()
         return work(*args, **kwargs)
 

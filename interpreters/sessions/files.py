@@ -56,6 +56,13 @@ async def upload(session: Session, path: str, body: AsyncIterator[bytes]) -> Non
         await agent.upload(path, _bounded(body))
 
 
+async def unpack(session: Session, path: str, body: AsyncIterator[bytes]) -> int:
+    """Unpack a zip or tar in a folder; how many files it held. Nothing is written if any member is refused."""
+    path = checked(path, may_be_root=True)
+    async with access.agent_of(session) as agent:
+        return await agent.unpack(path, _bounded(body))
+
+
 async def _bounded(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     left = settings.MAX_UPLOAD_BYTES
     async for chunk in body:

@@ -117,7 +117,12 @@ def describe(session: Session) -> dict[str, Any]:
     }
 
 
-described = in_thread(describe)
+async def described(session: Session) -> dict[str, Any]:
+    """`describe()` for an event loop. A session must have its pool and image; only a queued one asks the database."""
+    if session.phase == Phase.QUEUED:
+        return await in_thread(describe)(session)
+    return describe(session)
+
 
 # Reasons whose detail is of use to the holder.
 TOLD = (Reason.KILLED, Reason.OUT_OF_MEMORY, Reason.EXITED, Reason.UNHEALTHY)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine, Iterable
+from contextvars import Context
 from typing import Any
 from uuid import UUID
 
@@ -181,7 +182,8 @@ async def _save(session: UUID, execution: UUID, answer: Outputs | None = None) -
 
 
 def _keep(tasks: dict[UUID, asyncio.Task[None]], name: UUID, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    task = tasks[name] = asyncio.create_task(work)
+    # In a context of its own: that of a page's request would make it a thread, and a connection, of its own.
+    task = tasks[name] = asyncio.create_task(work, context=Context())
 
     def done(task: asyncio.Task[None]) -> None:
         if tasks.get(name) is task:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -38,6 +38,10 @@ DIE = "import os; os._exit(3)"
 SURROGATE = "print('\\ud800')"
 TALK = "for i in range(50): print(i, flush=True)"
 DEADLINE = 30.0
+
+
+async def pieces(data: bytes) -> AsyncIterator[bytes]:
+    yield data
 
 
 async def until(question: Callable[[], Awaitable[Any]], deadline: float = DEADLINE) -> Any:
@@ -286,7 +290,12 @@ class AgentContract:
         assert await self.download(agent, "data/a b%.txt") == (11, b"hello world")
         assert await self.download(agent, "data/a b%.txt", 6) == (11, b"world")
         async with agent.archive("data") as packed:
-            assert b"".join([chunk async for chunk in packed.body])[:2] == b"PK"
+            archive = b"".join([chunk async for chunk in packed.body])
+        assert await agent.unpack("copy", pieces(archive)) == 1
+        assert await self.download(agent, "copy/a b%.txt") == (11, b"hello world")
+        with pytest.raises(AgentRefused) as refused:
+            await agent.unpack("copy", pieces(b"no archive"))
+        assert refused.value.status == 400
         await agent.make_folder("empty")
         await agent.delete_file("data")
         names = [e["name"] for e in (await agent.list_files())["entries"]]
@@ -319,6 +328,17 @@ class AgentContract:
             assert b"ker" in await self.bytes_with(terminal, b"ker")
         async with agent.terminal("main", 30, 100) as again:
             assert b"ker" in await self.bytes_with(again, b"ker")
+
+    async def test_a_terminal_too_many_is_refused_in_words(self, agent: Agent) -> None:
+        async with AsyncExitStack() as stack:
+            opened = []
+            with pytest.raises(AgentRefused, match="close one") as refused:
+                for number in range(9):  # the agent may have one of another test
+                    opened.append(await stack.enter_async_context(agent.terminal(f"t{number}", 24, 80)))
+            assert (refused.value.status, refused.value.code) == (409, "too_many")
+            for terminal in opened:
+                await terminal.send(b"exit\n")
+                assert [data async for data in terminal][-1:]
 
     async def test_a_terminal_says_that_its_shell_ended(self, agent: Agent) -> None:
         async with agent.terminal("short", 24, 80) as terminal:

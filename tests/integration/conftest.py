@@ -22,7 +22,11 @@ def connect(stack: Stack) -> Connect:
     async def client(name: str = "alice", token: str = "") -> AsyncIterator[Client]:
         headers = {"Authorization": f"Bearer {token or stack.tokens[name]}"}
         async with aiohttp.ClientSession(stack.url, headers=headers) as http:
-            yield Client(http, stack.holders, name)
+            one = Client(http, stack.holders, name)
+            try:
+                yield one
+            finally:
+                await one.close_all()
 
     return client
 

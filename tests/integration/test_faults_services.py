@@ -205,7 +205,7 @@ async def test_an_engine_that_falls_silent_stops_new_sessions_with_words_and_not
                     else:
                         assert answer.status in (201, 202), answer
                         waiting.append(answer.body["id"])
-                        await asyncio.sleep(0.5)
+                        await asyncio.sleep(1)  # the pool must not be full before the silence is noticed
             assert int(refused.headers["Retry-After"]) > 0
             assert re.search(r"\w+ \w+ \w+", refused.body["message"])
             began = time.monotonic()

@@ -1,7 +1,9 @@
 """REST v1, by a caller's behaviour."""
 
 import asyncio
+import io
 import json
+import zipfile
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -343,6 +345,19 @@ async def test_a_folder_comes_as_a_zip(call: Caller, mine: Session, agents: Any)
     got = await call("GET", f"/sessions/{mine.pk}/archive?path=data")
     assert got["Content-Disposition"] == 'attachment; filename="data.zip"'
     assert b"".join([p async for p in got]).startswith(b"PK")
+
+
+async def test_an_archive_is_unpacked(call: Caller, mine: Session, agents: Any, settings: Any) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("b/c.txt", b"hi")
+    path, options = f"/sessions/{mine.pk}/archive?path=data", {"content_type": "application/zip"}
+    assert await call.want("POST", path, data=packed.getvalue(), **options) == {"files": 1}
+    assert agents[mine.pk].contents == {"data/b/c.txt": b"hi"}
+    refused = await call("POST", path, data=b"no archive", **options)
+    assert (refused.status_code, refused.json()["error"]) == (400, "bad_archive")
+    settings.MAX_UPLOAD_BYTES = 10
+    assert (await call("POST", path, data=packed.getvalue(), **options)).status_code == 413
 
 
 @pytest.mark.parametrize("path", ["../etc/passwd", "a/../../b", "a%00b", "%2e%2e/x", "x" * 300, "a/" * 3000 + "b"])

@@ -118,6 +118,9 @@ class HttpAgent:
     async def upload(self, path: str, body: AsyncIterator[bytes]) -> None:
         await files.upload(self._line, path, body)
 
+    async def unpack(self, path: str, body: AsyncIterator[bytes]) -> int:
+        return wire.unpacked(await files.unpack(self._line, path, body))
+
     async def make_folder(self, path: str) -> None:
         await self._line.ask("POST", files.address(path))
 

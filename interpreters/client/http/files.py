@@ -50,10 +50,19 @@ def _size(response: aiohttp.ClientResponse) -> int | None:
 
 async def upload(line: Line, path: str, body: AsyncIterator[bytes]) -> None:
     """Send `body` to the file. An error that `body` raises is raised here, and leaves the old file as it was."""
+    await _send(line, "PUT", address(path), body)
+
+
+async def unpack(line: Line, path: str, body: AsyncIterator[bytes]) -> bytes:
+    """Send an archive to be unpacked in a folder; the agent's answer. All of it is there, or nothing."""
+    return await _send(line, "POST", f"/archive?path={quote(path)}", body)
+
+
+async def _send(line: Line, method: str, place: str, body: AsyncIterator[bytes]) -> bytes:
     source = _Source(body)
     try:
         with line.failures(), line.streaming():
-            sending = line.http.put(BASE + address(path), data=source.chunks(), timeout=_patient())
+            sending = line.http.request(method, BASE + place, data=source.chunks(), timeout=_patient())
             async with sending as response:
                 answer = await read(response, wire.MAX_ANSWER)
     except AgentError:
@@ -62,6 +71,7 @@ async def upload(line: Line, path: str, body: AsyncIterator[bytes]) -> None:
         raise
     if response.status >= 300:
         raise refusal(response.status, answer)
+    return answer
 
 
 class _Source:

@@ -15,9 +15,11 @@ import msgspec
 
 from interpreters.client import wire
 from interpreters.client.base import AgentMisbehaved, AgentUnavailable, Entry, Refusal
-from interpreters.client.http.line import ANSWER, BASE, Line
+from interpreters.client.http.line import ANSWER, BASE, REFUSALS, Line, refusal
 from interpreters.client.pace import Pace
 
+# Where an agent says why it opens no WebSocket: the body of such an answer is not to be had here.
+REFUSAL_HEADER = "X-Refusal"
 # Seconds for an agent to answer a close.
 FAREWELL = 0.5
 TEXT, BINARY = aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY
@@ -26,8 +28,14 @@ TEXT, BINARY = aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY
 @asynccontextmanager
 async def _socket(line: Line, path: str, limit: int) -> AsyncIterator["_Socket"]:
     with line.failures():
-        opening = line.http.ws_connect(BASE + path, max_msg_size=limit, compress=0)
-        socket = await asyncio.wait_for(opening, ANSWER)
+        try:
+            async with asyncio.timeout(ANSWER):
+                socket = await line.http.ws_connect(BASE + path, max_msg_size=limit, compress=0)
+        except aiohttp.WSServerHandshakeError as error:
+            if error.status not in REFUSALS:
+                raise
+            told = error.headers.get(REFUSAL_HEADER, "") if error.headers else ""
+            raise refusal(error.status, told.encode("latin-1", "replace")) from error
     try:
         with line.streaming():
             yield _Socket(line, socket)

@@ -22,6 +22,8 @@ from interpreters.client.memory.log import MemoryLog
 from interpreters.client.memory.run import Script
 from interpreters.client.memory.terminal import Line, MemoryTerminal, attached
 
+MOST_TERMINALS = 8
+
 
 class MemoryAgent(MemoryFiles):
     """`scripts` maps code to what it does; other code echoes itself. `gone` makes nobody answer; `delay` makes every
@@ -131,6 +133,8 @@ class MemoryAgent(MemoryFiles):
         await self.answering()
         terminal = self._terminals.get(name)
         if terminal is None or terminal.exited:
+            if sum(not one.exited for one in self._terminals.values()) >= MOST_TERMINALS:
+                raise AgentRefused(409, "too_many", f"{MOST_TERMINALS} terminals are open: close one first.")
             terminal = self._terminals[name] = MemoryTerminal()
         await terminal.resize(rows, cols)
         async with attached(terminal) as line:

@@ -62,6 +62,17 @@ class MemoryFiles:
         await self.answering()
         self.contents[path] = b"".join([chunk async for chunk in body])
 
+    async def unpack(self, path: str, body: AsyncIterator[bytes]) -> int:
+        await self.answering()
+        packed = io.BytesIO(b"".join([chunk async for chunk in body]))
+        if not zipfile.is_zipfile(packed):
+            raise AgentRefused(400, "bad_archive", "This is neither a zip nor a tar.")
+        prefix = f"{path.strip('/')}/" if path.strip("/") else ""
+        with zipfile.ZipFile(packed) as archive:
+            found = {prefix + info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
+        self.contents.update(found)
+        return len(found)
+
     async def make_folder(self, path: str) -> None:
         await self.answering()
         self.folders.add(path.strip("/"))
