@@ -332,10 +332,15 @@ class AgentContract:
     async def test_a_terminal_too_many_is_refused_in_words(self, agent: Agent) -> None:
         async with AsyncExitStack() as stack:
             opened = []
-            with pytest.raises(AgentRefused, match="close one") as refused:
-                for number in range(9):  # the agent may have one of another test
-                    opened.append(await stack.enter_async_context(agent.terminal(f"t{number}", 24, 80)))
-            assert (refused.value.status, refused.value.code) == (409, "too_many")
+            refusal = None
+            while refusal is None and len(opened) < 9:  # the agent may have one of another test
+                try:
+                    opened.append(await stack.enter_async_context(agent.terminal(f"t{len(opened)}", 24, 80)))
+                except AgentRefused as told:
+                    refusal = told
+            assert refusal
+            assert (refusal.status, refusal.code) == (409, "too_many")
+            assert "close one" in refusal.message
             for terminal in opened:
                 await terminal.send(b"exit\n")
                 assert [data async for data in terminal][-1:]
