@@ -64,6 +64,8 @@ class Shell(Socket):
     async def heard(self, data: str | bytes) -> None:
         if isinstance(data, str):
             self._rows, self._cols = _parse_resize(data)
+        else:
+            terminals.typed(self.session)
         if self._terminal is None:
             if isinstance(data, bytes):
                 if len(self._early) + len(data) > MOST_EARLY:
@@ -74,7 +76,6 @@ class Shell(Socket):
             if isinstance(data, str):
                 await self._terminal.resize(self._rows, self._cols)
             else:
-                terminals.typed(self.session)
                 await self._terminal.send(data)
         except AgentError as silence:
             raise problems.Unavailable("The shell does not answer: connect again.") from silence

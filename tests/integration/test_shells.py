@@ -56,7 +56,7 @@ class container:
             "--name",
             self.name,
         ]
-        subprocess.run([*run, *options, IMAGE, *self.command], check=True, capture_output=True)
+        subprocess.run([*run, *options, "--name", self.name, IMAGE, *self.command], check=True, capture_output=True)
         return self.session
 
     def __exit__(self, *_: object) -> None:

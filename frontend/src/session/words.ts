@@ -75,6 +75,14 @@ export function describe(view: SessionView): Words {
   return kernelInWords(view.kernel);
 }
 
+/** The same of a container, which has no kernel and no cells. */
+export function containerInWords(view: SessionView): Words {
+  if (view.state === "none" || view.state === "opening") return { sign: "starting", label: "Starting", detail: "Asking for a container." };
+  const words = describe({ ...view, kernel: null });
+  if (view.state === "leased" && view.line === "open") return { sign: "idle", label: "Running", detail: "" };
+  return { ...words, detail: words.detail.replace(" Run a cell to start a new one.", "").replace("Code that runs goes on running.", "") };
+}
+
 function kernelInWords(kernel: KernelStateContent | null): Words {
   switch (kernel?.state) {
     case "busy":
