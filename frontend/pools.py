@@ -20,7 +20,17 @@ class PoolCard:
 
 
 def pool_cards(tenant: Tenant) -> list[PoolCard]:
-    pools = SessionPool.objects.usable_by(tenant).filter(enabled=True).with_counts()
+    """The languages that a notebook can be in."""
+    return _cards(tenant, InterpreterImage.Kind.CODE)
+
+
+def container_cards(tenant: Tenant) -> list[PoolCard]:
+    """The tenant's own containers, which a person opens as they are."""
+    return _cards(tenant, InterpreterImage.Kind.CUSTOM)
+
+
+def _cards(tenant: Tenant, kind: InterpreterImage.Kind) -> list[PoolCard]:
+    pools = SessionPool.objects.usable_by(tenant).filter(enabled=True, image__kind=kind).with_counts()
     return sorted((_card(pool) for pool in pools), key=lambda card: (card.language.lower(), card.name))
 
 

@@ -2,7 +2,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.generic import RedirectView
 
-from frontend.views import document, notebooks, pages, tenant
+from frontend.views import containers, document, notebooks, pages, tenant
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="notebooks"), name="home"),
@@ -10,6 +10,7 @@ urlpatterns = [
     path("logout", LogoutView.as_view(), name="logout"),
     path("tenant", tenant.switch, name="switch_tenant"),
     path("output-frame", pages.output_frame, name="output_frame"),
+    path("containers/<slug:pool>/", containers.page, name="container"),
     path("notebooks/", notebooks.listing, name="notebooks"),
     path("notebooks/new", notebooks.create, name="new_notebook"),
     path("notebooks/pools", notebooks.pool_list, name="notebook_pools"),

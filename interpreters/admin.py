@@ -4,13 +4,17 @@ import time
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import ForeignKey, Model, QuerySet
+from django.forms import ModelChoiceField
 from django.http import HttpRequest
 from django.template.defaultfilters import truncatechars
+from django.utils.html import format_html
 
 from interpreters import admin_images
+from interpreters.forms import PoolForm
 from interpreters.lifecycle import OPEN, Reason
 from interpreters.models import Execution, Session, SessionPool
+from interpreters.models.image import RELAY
 from interpreters.tasks import enqueue, maintain_pool
 from tenants.scoping import TenantScopedAdmin
 
@@ -19,17 +23,26 @@ BY_TENANT = admin_images.BY_TENANT  # which registers its own
 
 @admin.register(SessionPool)
 class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
-    list_display = ("name", "tenant", "image", "enabled", "ready", "starting", "leased", "live", "maximum", "error")
+    form = PoolForm
+    list_display = ("name", "tenant", "image", "well", "ready", "starting", "leased", "live", "maximum", "error")
     list_filter = ("enabled", BY_TENANT)
     list_select_related = ("tenant", "image")
     search_fields = ("name",)
     shared_choices = ("image",)
-    readonly_fields = ("last_error", "failures", "retry_at", "maintained_at")
+    readonly_fields = ("deleting", "degraded", "failures", "crashes", "retry_at", "last_words", "maintained_at")
     actions = ("drain", "enable")
     fieldsets = (
         (None, {"fields": ("name", "tenant", "image", "enabled")}),
-        ("How many, how long", {"fields": ("ready_instances", "max_concurrent", "cooldown", "max_alive")}),
+        ("How many, how long", {"fields": ("ready_instances", "max_concurrent", "cooldown", "max_alive", "lifecycle")}),
         ("Each sandbox", {"fields": ("cpu", "memory", "disk", "pids", "environment", "oci_runtime")}),
+        (
+            "Custom container",
+            {
+                "fields": ("target_port", "command", "args", "secrets", "probes", "writable_paths", "run_as", "shell"),
+                "description": "Only for images of kind custom.",
+                "classes": ("collapse",),
+            },
+        ),
         ("State", {"fields": readonly_fields}),
     )
 
@@ -57,9 +70,47 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
     def maximum(self, pool: SessionPool) -> int:
         return pool.max_concurrent
 
+    @admin.display(description="state")
+    def well(self, pool: SessionPool) -> str:
+        if pool.deleting:
+            return "being deleted"
+        return "degraded" if pool.degraded else "on" if pool.enabled else "off"
+
+    @admin.display(boolean=True, description="degraded")
+    def degraded(self, pool: SessionPool) -> bool:
+        return pool.degraded
+
+    @admin.display(description="last error")
+    def last_words(self, pool: SessionPool) -> str:
+        return format_html('<pre style="white-space: pre-wrap">{}</pre>', pool.last_error) if pool.last_error else ""
+
     @admin.display(description="last error")
     def error(self, pool: SessionPool) -> str:
-        return truncatechars(pool.last_error, 80)
+        return truncatechars(pool.last_error.partition("\n")[0], 80)
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> ModelChoiceField[Any] | None:
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if field is not None and db_field.name == "image":
+            field.queryset = field.queryset.exclude(source=RELAY)  # type: ignore[union-attr]
+        return field
+
+    # To delete a pool is to let it end: its sessions first, then its rows, which go with it.
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
+        pools = list(objs)
+        told = [f"Pool {pool}: its sessions are ended, then it goes with all its rows." for pool in pools]
+        return told, {"session pools": len(pools)}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: SessionPool) -> None:
+        obj.retire()
+        enqueue(maintain_pool, obj.pk, time.time())
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[SessionPool]) -> None:
+        for pool in queryset:
+            self.delete_model(request, pool)
 
     def save_model(self, request: HttpRequest, obj: SessionPool, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import BoundedSemaphore
 from typing import Any
 from uuid import UUID
@@ -62,6 +63,8 @@ def maintain_pool(pool_id: int, asked_at: float = 0.0) -> None:
     except RuntimeUnavailable as silence:
         logger.warning("pool %s: nothing done, the engine does not answer: %s", pool, silence)
         return
+    except SessionPool.DoesNotExist:
+        return  # deleted meanwhile, its last sandbox being gone
     for _ in range(min(Session.objects.queued().count(), settings.PARALLEL_LAUNCHES)):
         enqueue(launch_queued)
 
@@ -90,6 +93,15 @@ def tear_down_session(session_id: str) -> None:
         if session.state == State.GONE:
             # A launch that died before it made a sandbox has left its folder.
             remove_socket_folder(session.pk)
+
+
+@shared_task
+def offer_shells(session_id: str) -> None:
+    from interpreters.runtime.shells import host  # its thread is the worker's alone
+
+    session = Session.objects.select_related("pool__image").filter(pk=session_id, state=State.LEASED).first()
+    if session and session.pool.offers_shell:
+        host.offer(session.pk, partial(get_runtime().open_shell, session.handle))
 
 
 @shared_task

@@ -33,6 +33,8 @@ if not PRODUCTION:
     env.read_env(str(STATE_DIR / "run.env"), recurse=False)
 # One folder per sandbox with its agent's socket. Worker and web share it; nothing else may read it.
 SOCKET_DIR = Path(env.str("SOCKET_DIR", default=str(STATE_DIR / "sockets")))
+# Sockets of terminals in custom containers, which the worker serves: no sandbox is given anything of it.
+SHELL_DIR = SOCKET_DIR / ".shells"
 
 
 def _secret_key() -> str:
@@ -189,6 +191,14 @@ KERNELS_DIR = Path(env.str("KERNELS_DIR", default=str(STATE_DIR / "kernels")))
 START_TIMEOUT = env.float("START_TIMEOUT", default=60.0)
 # Seconds in `stopping` after which a teardown is tried again.
 STOP_TIMEOUT = env.float("STOP_TIMEOUT", default=30.0)
+# Whether a pool may name root as the user of its own container. It has no capabilities, and is root all the same.
+ALLOW_ROOT_CONTAINERS = env.bool("ALLOW_ROOT_CONTAINERS", default=False)
+# What a tenant's own pools may ask for. Shared pools have no such bounds.
+MAX_SANDBOX_CPU = env.float("MAX_SANDBOX_CPU", default=4.0)
+MAX_SANDBOX_MEMORY = env.int("MAX_SANDBOX_MEMORY", default=8192)
+MAX_SANDBOX_PIDS = env.int("MAX_SANDBOX_PIDS", default=4096)
+MAX_POOLS_PER_TENANT = env.int("MAX_POOLS_PER_TENANT", default=20)
+MAX_SANDBOXES_PER_TENANT = env.int("MAX_SANDBOXES_PER_TENANT", default=100)
 # Bytes of code in one execution.
 MAX_CODE_BYTES = env.int("MAX_CODE_BYTES", default=1024 * 1024)
 # Bytes of one uploaded file.

@@ -27,10 +27,11 @@ LONGEST_TOKEN = 200
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 EVERYTHING = frozenset(Scope.values)
+MANAGING = frozenset({Scope.POOLS_MANAGE.value})
 SCOPES_OF_ROLE = {
     Membership.Role.OWNER: EVERYTHING,
     Membership.Role.ADMIN: EVERYTHING,
-    Membership.Role.MEMBER: EVERYTHING - {Scope.POOLS_MANAGE.value},
+    Membership.Role.MEMBER: EVERYTHING - MANAGING,
     Membership.Role.VIEWER: frozenset({Scope.POOLS_READ.value}),  # looks on, and runs nothing
 }
 

@@ -17,8 +17,8 @@ from frontend.access import MemberRequest, member_required, own_notebook
 from frontend.documents import new_document
 from frontend.executions import filled_document
 from frontend.models import Notebook
-from frontend.pools import pool_cards
-from interpreters.models import SessionPool
+from frontend.pools import container_cards, pool_cards
+from interpreters.models import InterpreterImage, SessionPool
 
 TITLE_LENGTH = 200
 
@@ -35,7 +35,8 @@ def listing(request: MemberRequest) -> HttpResponse:
         for notebook in sorted(notebooks, key=lambda one: one.opened_at or one.updated_at, reverse=True)
     ]
     deleted = request.session.pop("deleted_notebook", None)
-    return render(request, "frontend/notebooks.html", {"rows": rows, "pools": pools, "deleted": deleted})
+    context = {"rows": rows, "pools": pools, "containers": container_cards(request.tenant), "deleted": deleted}
+    return render(request, "frontend/notebooks.html", context)
 
 
 @require_GET
@@ -48,7 +49,7 @@ def pool_list(request: MemberRequest) -> HttpResponse:
 @require_POST
 @member_required
 def create(request: MemberRequest) -> HttpResponse:
-    usable = SessionPool.objects.usable_by(request.tenant).filter(enabled=True)
+    usable = SessionPool.objects.usable_by(request.tenant).filter(enabled=True, image__kind=InterpreterImage.Kind.CODE)
     pool = usable.filter(name=request.POST.get("pool", "")).first()
     if pool is None:
         messages.error(request, "That language is not available. Choose one from the list.")

@@ -32,6 +32,7 @@ class Terminal:
         self.name, self.rows, self.columns = name, rows, columns
         self.last_output = 0.0
         self.exit_code: int | None = None
+        self.attached = 0  # readers
         self.written = 0  # bytes ever printed
         self._ring = bytearray()
         self._unsent = bytearray()
@@ -157,6 +158,13 @@ class Terminals:
     def describe(self) -> list[Json]:
         return [terminal.describe() for terminal in self._open.values()]
 
+    def new(self, name: str, rows: int, columns: int) -> Terminal:
+        return Terminal(name, rows, columns)
+
+    def forget_ended(self) -> None:
+        """Those whose end nobody was there to hear."""
+        self._open = {name: one for name, one in self._open.items() if one.exit_code is None or one.attached}
+
     async def open(self, name: str, rows: int, columns: int) -> Terminal:
         """The terminal of that name, new if there is none. Raises Refusal."""
         terminal = self._open.get(name)
@@ -167,7 +175,7 @@ class Terminals:
             raise bad_request("A terminal's name is 1 to 64 letters, digits, dots, dashes and underscores.")
         if len(self._open) >= MAX_TERMINALS:
             raise conflict("too_many", f"{MAX_TERMINALS} terminals are open: close one first.")
-        terminal = self._open[name] = Terminal(name, rows, columns)
+        terminal = self._open[name] = self.new(name, rows, columns)
         try:
             await terminal.start(self._link, self._environment)
         except BaseException:
@@ -194,6 +202,7 @@ class Terminals:
         terminal = await self.open(name, rows, columns)
         socket = WebSocket.accept(request, MAX_UNSENT)
         printer = asyncio.create_task(self._print(terminal, socket))
+        terminal.attached += 1
         try:
             async for message in socket:
                 self.last_input = time.time()
@@ -202,6 +211,7 @@ class Terminals:
                 else:
                     _resize(terminal, message)
         finally:
+            terminal.attached -= 1
             printer.cancel()
             await asyncio.gather(printer, return_exceptions=True)
 

@@ -24,6 +24,8 @@ class Pool(Schema):
     max: int = Field(description="Sandboxes that may be alive at the same time.")
     cooldown: int = Field(description="Seconds of idleness after which a session ends.")
     max_alive: int = Field(description="Seconds from lease to the hard end.")
+    kind: Literal["code", "custom"] = Field(description="Code has a kernel; custom is any HTTP server in a container.")
+    degraded: bool = Field(description="Its sandboxes fail again and again, and are tried less and less often.")
     cpu: float
     memory: int = Field(description="MiB")
     disk: int = Field(description="MiB")
@@ -33,9 +35,13 @@ class Pool(Schema):
         counts = {name: getattr(pool, name) for name in ("ready", "starting", "leased")}
         limits = {name: getattr(pool, name) for name in ("cooldown", "max_alive", "cpu", "memory", "disk")}
         image = pool.image
-        return cls(
-            name=pool.name, language=image.language, kernel=image.kernel, max=pool.max_concurrent, **counts, **limits
-        )
+        about: dict[str, Any] = {
+            "language": image.language,
+            "kernel": image.kernel,
+            "kind": image.kind,
+            "degraded": pool.degraded,
+        }
+        return cls(name=pool.name, max=pool.max_concurrent, **about, **counts, **limits)
 
 
 class Open(Schema):
@@ -52,7 +58,7 @@ class Session(Schema):
     language: str
     identifier: str
     state: Literal["starting", "leased", "stopping", "gone"]
-    phase: str = Field(description="While starting: queued, creating or starting kernel.")
+    phase: str = Field(description="While starting: queued, creating, starting kernel or starting container.")
     position: int = Field(description="Its place in the queue of launches; 0 when it is in none.")
     created_at: float = Field(description="Seconds since 1970, as all times here.")
     expires_at: float | None = Field(description="When it ends if nothing more happens.")

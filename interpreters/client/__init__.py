@@ -44,6 +44,7 @@ __all__ = [
     "forget_agent",
     "get_agent",
     "memory_agents",
+    "shells_of",
 ]
 
 T = TypeVar("T")
@@ -81,6 +82,19 @@ async def forget_agent(session: UUID) -> None:
     kept = _lines.get(asyncio.get_running_loop(), {}).pop(session, None)
     if kept is not None:
         await kept.agent.close()
+
+
+@asynccontextmanager
+async def shells_of(session: UUID) -> AsyncIterator[Agent]:
+    """Who serves the terminals of a custom container, as if it were an agent: nothing else is to be had there."""
+    if settings.RUNTIME == "memory":
+        yield get_agent(session)
+        return
+    agent = HttpAgent(Path(settings.SHELL_DIR) / str(session))
+    try:
+        yield agent
+    finally:
+        await agent.close()
 
 
 def ask(session: UUID, question: Callable[[Agent], Awaitable[T]]) -> T:

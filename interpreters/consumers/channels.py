@@ -13,7 +13,7 @@ from interpreters.consumers import messages
 from interpreters.consumers.socket import Receive, Scope, Send, Socket
 from interpreters.lifecycle import State
 from interpreters.outputs import Gathering
-from interpreters.sessions import Follower, Problem, executing, problems, record
+from interpreters.sessions import Follower, Problem, access, executing, problems, record
 
 # Ops that wait while the session is being started.
 MOST_WAITING = 1000
@@ -51,6 +51,8 @@ class Channels(Socket):
 
     async def speak(self) -> None:
         await self._started.wait()
+        if self.session.pool.image.custom:
+            return  # there is no log: what is told is the session's own state
         follower = self._follower = Follower(self.session, self._after)
         self._group.create_task(self._flush(follower))
         try:
@@ -142,6 +144,7 @@ class Channels(Socket):
         """Hand an op to the agent, in order, at once or when there is one."""
         if self.session.state in (State.STOPPING, State.GONE):
             raise problems.Ended(self.session.message or "The session has ended: open a new one.")
+        access.needs_kernel(self.session)
         if self._follower is None or self._waiting:
             if len(self._waiting) >= MOST_WAITING:
                 raise problems.Unavailable("Too much is waiting for the session to start.", "busy", retry_after=1)

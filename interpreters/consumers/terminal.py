@@ -10,7 +10,7 @@ from interpreters.client import AgentError
 from interpreters.client.base import Terminal
 from interpreters.consumers.socket import Closed, Receive, Scope, Send, Socket
 from interpreters.lifecycle import State
-from interpreters.sessions import Problem, access, executing, problems
+from interpreters.sessions import Problem, executing, problems, terminals
 
 # Bytes typed before there is a shell that are kept for it.
 MOST_EARLY = 64 * 1024
@@ -46,10 +46,7 @@ class Shell(Socket):
         """Everything that the shell says, until it ends."""
         await self._started.wait()
         try:
-            async with (
-                access.agent_of(self.session) as agent,
-                agent.terminal(self._name, self._rows, self._cols) as terminal,
-            ):
+            async with terminals.terminal(self.session, self._name, self._rows, self._cols) as terminal:
                 await self._hand_over(terminal)
                 async for data in terminal:
                     await self.send(data)
@@ -67,6 +64,8 @@ class Shell(Socket):
     async def heard(self, data: str | bytes) -> None:
         if isinstance(data, str):
             self._rows, self._cols = _parse_resize(data)
+        else:
+            terminals.typed(self.session)
         if self._terminal is None:
             if isinstance(data, bytes):
                 if len(self._early) + len(data) > MOST_EARLY:

@@ -35,6 +35,10 @@ class Source:
     optional: bool = False  # built where it is asked for by name
 
 
+# The one that is no language: it runs beside each custom container.
+RELAY = Source("relay", language="Relay", kernel="", warm_up="", idle_memory=16, least_memory=96)
+
+
 def names() -> list[str]:
     """Every language that is built unless others are asked for, in alphabetical order."""
     return [name for name in all_names() if not load(name).optional]
@@ -45,8 +49,20 @@ def all_names() -> list[str]:
     return sorted(path.parent.name for path in FOLDER.glob("*/image.toml"))
 
 
+def built_by_default() -> list[str]:
+    """The usual languages, and the relay of custom containers."""
+    return [*names(), RELAY.name]
+
+
+def buildable() -> list[str]:
+    """All that can be built, the optional languages too."""
+    return [*all_names(), RELAY.name]
+
+
 def load(name: str) -> Source:
     """Read a folder's `image.toml` and warm-up code. Raises UnknownSource."""
+    if name == RELAY.name:
+        return RELAY
     if name not in all_names():
         raise UnknownSource(f"There is no image named {name!r}: choose from {', '.join(all_names())}.")
     folder = FOLDER / name

@@ -16,6 +16,8 @@ from interpreters.models.credential import RegistryCredential
 from tenants import registries
 from tenants.models import Tenant
 
+# The folder whose image runs beside each custom container. It is the installation's own, and no pool starts from it.
+RELAY = "relay"
 # Seconds that one build of our own sources may take, and what a worker may be late before it counts as dead.
 SOURCE_TIMEOUT = 3600.0
 GRACE = 300.0
@@ -114,12 +116,25 @@ class InterpreterImage(models.Model):
         """Whether sandboxes can be made from it. A rebuild, even a failed one, leaves what was built before."""
         return bool(self.reference) and self.state != self.State.ABSENT
 
+    @property
+    def custom(self) -> bool:
+        return self.kind == self.Kind.CUSTOM
+
+    @classmethod
+    def relay_reference(cls) -> str:
+        """What the engine starts as the relay of a custom container: an image id, which no tag can be moved from.
+
+        Empty until it is built.
+        """
+        relay = cls.objects.filter(tenant=None, source=RELAY).first()
+        return relay.digest if relay and relay.usable else ""
+
     # --- What may be asked for ---
 
     def clean(self) -> None:
         """What a form must not save: each error says what to do."""
         errors = {}
-        if self.kind == self.Kind.CODE:
+        if self.kind == self.Kind.CODE and self.source != RELAY:
             missing = [name for name in ("kernel", "language") if not getattr(self, name)]
             errors = dict.fromkeys(missing, "An image for code needs the name of its kernel and its language.")
         if self.origin == self.Origin.SOURCE and (self.kind != self.Kind.CODE or not self.source):

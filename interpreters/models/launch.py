@@ -12,6 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from interpreters.lifecycle import Ask, Health, Phase, Reason, State
+from interpreters.models.last_words import last_words
 from interpreters.runtime.base import LaunchFailed, Runtime, RuntimeUnavailable
 
 if TYPE_CHECKING:
@@ -34,13 +35,14 @@ def launch(session: "Session", runtime: Runtime, ask: Ask) -> None:
         session.move(State.STARTING, State.STARTING, given={"phase": Phase.CREATING}, phase=Phase.QUEUED)
         session.pool.engine_failed(str(silence))
         raise
-    created: dict[str, Any] = {"phase": Phase.STARTING_KERNEL, "handle": handle, "attempted_at": timezone.now()}
+    phase = Phase.STARTING_CONTAINER if session.pool.image.custom else Phase.STARTING_KERNEL
+    created: dict[str, Any] = {"phase": phase, "handle": handle, "attempted_at": timezone.now()}
     health = _wait(session, ask) if session.move(State.STARTING, State.STARTING, **created) else None
     if health and health.state != "ready":
         reason = Reason.START_FAILED if health.state == "failed" else Reason.START_TIMEOUT
-        _fail(session, reason, f"{health.detail}\n{_last_words(runtime, handle)}".strip())
+        _fail(session, reason, f"{health.detail}\n{last_words(session.pool, runtime, handle)}".strip())
     elif health and _hand_over(session, time.monotonic() - began):
-        session.pool.recovered()
+        session.pool.launched()
     else:
         _abandon(session, runtime, handle)
 
@@ -84,6 +86,7 @@ def _hand_over(session: "Session", seconds: float) -> bool:
 
 
 def _fail(session: "Session", reason: Reason, detail: str) -> None:
+    detail = session.pool.redacted(detail)
     if session.end(reason, detail, frm=State.STARTING):
         session.pool.launch_failed(detail or reason.sentence)
 
@@ -93,10 +96,3 @@ def _abandon(session: "Session", runtime: Runtime, handle: str) -> None:
     if session.state in (State.STOPPING, State.GONE):
         logger.info("session %s ended while it was started", session.pk)
         runtime.remove(handle)
-
-
-def _last_words(runtime: Runtime, handle: str) -> str:
-    try:
-        return runtime.logs(handle)[-2000:]
-    except RuntimeUnavailable:
-        return ""

@@ -120,8 +120,10 @@ def _start_cold(pool: "SessionPool", holder: Mapping[str, Any]) -> "Session":
 
 def _refuse_unless_launchable(pool: "SessionPool") -> None:
     now = timezone.now()
-    if not pool.image.usable:
-        raise PoolUnavailable("This pool's image is not built yet: try again later.", 30)
-    if pool.retry_at and now < pool.retry_at:
-        wait = int((pool.retry_at - now).total_seconds()) + 1
-        raise PoolUnavailable("New sandboxes cannot be started at the moment: try again later.", wait)
+    if why := pool.why_not_launchable:
+        raise PoolUnavailable(why, 30)
+    retry_at = pool.backing_off_until
+    if retry_at and now < retry_at:
+        why = "Its sandboxes fail to start: ask who runs this pool." if pool.degraded else "Try again later."
+        wait = int((retry_at - now).total_seconds()) + 1
+        raise PoolUnavailable(f"New sandboxes cannot be started at the moment. {why}", wait)

@@ -19,6 +19,7 @@ from interpreters.lifecycle import (
     LIVE,
     Activity,
     Ask,
+    End,
     Observation,
     Phase,
     Plan,
@@ -27,6 +28,8 @@ from interpreters.lifecycle import (
     idle_since,
     plan,
 )
+from interpreters.models.last_words import last_words
+from interpreters.models.retirement import finish
 from interpreters.runtime.base import Runtime, RuntimeUnavailable, Sandbox
 
 if TYPE_CHECKING:
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
     from interpreters.models.session import Session
 
 logger = logging.getLogger(__name__)
+
+# Dead sandboxes whose last words are read in one look.
+MOST_HEARD = 4
 
 
 def maintain(pool: "SessionPool", runtime: Runtime, ask: Ask) -> Plan:
@@ -43,20 +49,21 @@ def maintain(pool: "SessionPool", runtime: Runtime, ask: Ask) -> Plan:
         pool.engine_failed(str(silence))
         raise
     with transaction.atomic():
-        pool.lock()
+        pool.lock()  # raises DoesNotExist where another maintenance has finished the pool's deletion
         pool.refresh_from_db()
         listed = [sandbox.session for sandbox in seen.sandboxes]
         rows = {row.pk: row for row in pool.sessions.filter(Q(state__in=LIVE) | Q(pk__in=listed))}
         todo = plan(pool.spec, [row.view for row in rows.values()], seen, timezone.now())
         _write_down(pool, rows, todo)
         pool.note(maintained_at=seen.at)
+        finish(pool, seen)
     for handle in todo.orphans:
         logger.warning("pool %s: removing sandbox %s, which belongs to no session", pool, handle)
         runtime.remove(handle)
     return todo
 
 
-def view(sandbox: Sandbox) -> SandboxView:
+def view(sandbox: Sandbox, last_words: str = "") -> SandboxView:
     return SandboxView(
         handle=sandbox.handle,
         session=sandbox.session,
@@ -64,17 +71,30 @@ def view(sandbox: Sandbox) -> SandboxView:
         age=sandbox.age,
         exit_code=sandbox.exit_code,
         out_of_memory=sandbox.out_of_memory,
+        relay_exit=sandbox.relay_exit,
+        last_words=last_words,
     )
 
 
 def _observe(pool: "SessionPool", runtime: Runtime, ask: Ask) -> Observation:
     at = timezone.now()
-    sandboxes = [view(sandbox) for sandbox in runtime.list(settings.INSTALLATION, pool.pk)]
-    return Observation(at, sandboxes, _activity(_idle(pool), ask))
+    sandboxes = runtime.list(settings.INSTALLATION, pool.pk)
+    words = _last_words(pool, runtime, sandboxes)
+    views = [view(sandbox, words.get(sandbox.session, "")) for sandbox in sandboxes]
+    return Observation(at, views, _activity(_idle(pool), ask))
+
+
+def _last_words(pool: "SessionPool", runtime: Runtime, sandboxes: Sequence[Sandbox]) -> dict[UUID, str]:
+    """What those said last whose end nobody has looked at yet; a few are enough to learn what is wrong."""
+    ended = {sandbox.session: sandbox for sandbox in sandboxes if view(sandbox).ended}
+    unseen = pool.sessions.open().filter(pk__in=ended).values_list("pk", flat=True)[:MOST_HEARD]
+    return {pk: last_words(pool, runtime, ended[pk].handle) for pk in unseen} if ended else {}
 
 
 def _idle(pool: "SessionPool") -> Sequence[UUID]:
     """Leased sessions whose row looks idle. Only their agents are asked."""
+    if pool.until_exit:
+        return []
     now = timezone.now()
     leased = pool.sessions.filter(state=State.LEASED).values_list("id", "last_used_at")
     return [pk for pk, last_used_at in leased if idle_since(last_used_at, pool.cooldown, now)]
@@ -94,11 +114,14 @@ def _moment(seconds: float) -> datetime:
 
 
 def _write_down(pool: "SessionPool", rows: dict[UUID, "Session"], todo: Plan) -> None:
+    failures: list[End] = []
     for end in todo.ends:
         # A cell that ran since we looked has moved last_used_at, and wins.
         given = {"last_used_at": end.last_used_at} if end.state == State.LEASED else {}
         if rows[end.session].end(end.reason, end.detail, frm=end.state, given=given):
-            logger.info("pool %s: ending %s: %s %s", pool, end.session, end.reason, end.detail)
+            told = end.detail.partition("\n")[0]
+            logger.info("pool %s: ending %s: %s %s", pool, end.session, end.reason, told)
+            failures += [end] if end.failure else []
     now = timezone.now()
     for pk in todo.requeue:
         row = rows[pk]
@@ -113,5 +136,14 @@ def _write_down(pool: "SessionPool", rows: dict[UUID, "Session"], todo: Plan) ->
     reserved = [new(pool=pool, pool_revision=pool.revision, phase=Phase.QUEUED) for _ in range(todo.launch)]
     for session in pool.sessions.bulk_create(reserved):
         session.announce(State.STARTING)
-    if not pool.failures:
+    _judge(pool, failures, todo)
+
+
+def _judge(pool: "SessionPool", failures: Sequence[End], todo: Plan) -> None:
+    """Back off, once for all that died at the same time, or forget what is past."""
+    if failures:
+        last = failures[-1]
+        failed = pool.launch_failed if last.state == State.STARTING else pool.instance_crashed
+        failed(f"{last.reason.sentence}\n{last.detail}" if last.state == State.READY else last.detail)
+    elif todo.steady or not pool.failures_in_a_row:
         pool.recovered()

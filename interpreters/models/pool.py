@@ -2,22 +2,23 @@
 
 import json
 import logging
-import re
 import zlib
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Count, F, Q
-from django.utils import timezone
+from django.db.models import Count, Q
 
 from interpreters.lifecycle import LIVE, OPEN, ORPHAN_GRACE, Ask, Plan, PoolSpec
-from interpreters.models.image import InterpreterImage
+from interpreters.models import custom, quotas
+from interpreters.models.container import CustomContainer
+from interpreters.models.failing import Failing
+from interpreters.models.image import RELAY, InterpreterImage
 from interpreters.models.lease import Lease, lease
 from interpreters.models.maintenance import maintain
+from interpreters.models.retirement import retire
 from interpreters.runtime.base import Runtime
 from tenants.models import Tenant
 
@@ -26,17 +27,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# What a failing pool waits before its next launch: 4 s, 8 s, … at most 5 minutes.
-LONGEST_BACK_OFF = 300
-# How long an engine that did not answer is left alone; every tick that reaches it ends this.
-ENGINE_BACK_OFF = timedelta(seconds=15)
-
 
 class PoolQuerySet(models.QuerySet["SessionPool"]):
     def usable_by(self, tenant: Tenant) -> Self:
         """The tenant's own pools and the shared ones; an own pool hides a shared one of the same name."""
         own = SessionPool.objects.filter(tenant=tenant).values("name")
-        return self.filter(Q(tenant=tenant) | Q(tenant=None) & ~Q(name__in=own)).select_related("image")
+        seen = Q(tenant=tenant) | Q(tenant=None) & ~Q(name__in=own)
+        return self.filter(seen, deleting=False).select_related("image")
 
     def remove_strays(self, runtime: Runtime) -> None:
         """Remove sandboxes of this installation whose pool was deleted, and its rows with it."""
@@ -53,7 +50,7 @@ class PoolQuerySet(models.QuerySet["SessionPool"]):
         return self.annotate(**counts, live=Count("sessions", filter=Q(sessions__state__in=LIVE)))
 
 
-class SessionPool(models.Model):
+class SessionPool(Failing, CustomContainer):
     """Shared by all tenants when `tenant` is null, else one tenant's own."""
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, null=True, blank=True, related_name="pools")
@@ -89,10 +86,7 @@ class SessionPool(models.Model):
     oci_runtime = models.CharField(
         max_length=40, blank=True, help_text="Such as runsc; empty for the engine's default."
     )
-    # What went wrong, for admins. Launches back off by `failures` until `retry_at`.
-    last_error = models.TextField(blank=True, editable=False)
-    failures = models.PositiveIntegerField(default=0, editable=False, help_text="Failed launches in a row.")
-    retry_at = models.DateTimeField(null=True, blank=True, editable=False)
+    deleting = models.BooleanField(default=False, editable=False, help_text="It goes when its last sandbox has gone.")
     maintained_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -109,13 +103,20 @@ class SessionPool(models.Model):
 
     def clean(self) -> None:
         """What a form must not save: each error says what to do."""
-        errors = {}
-        if not _is_environment(self.environment):
+        errors: dict[str, Any] = {}
+        if not custom.is_environment(self.environment):
             errors["environment"] = 'Give variables as text, as {"NAME": "value"}; names are letters, digits and _.'
         if self.memory and self.disk and self.disk > self.memory // 2:
             errors["disk"] = "The work directory is held in memory: give it at most half of it."
-        if self.cooldown and self.max_alive and self.cooldown > self.max_alive:
+        if self.cooldown and self.max_alive and self.cooldown > self.max_alive and not self.until_exit:
             errors["cooldown"] = "A session ends at its longest life anyway: make the cooldown shorter than that."
+        if self.image_id:
+            if self.image.tenant_id not in (None, self.tenant_id):
+                errors["image"] = "This image is another tenant's: choose one of your own, or a shared one."
+            if self.image.source == RELAY:
+                errors["image"] = "This image is the installation's own relay: choose another one."
+            errors = custom.faults(self) | errors
+        errors = quotas.faults(self) | errors
         if errors:
             raise ValidationError(errors)
 
@@ -125,6 +126,8 @@ class SessionPool(models.Model):
         image = self.image
         made_from = [image.reference, image.kernel, image.warm_up, self.cpu, self.memory, self.disk, self.pids]
         made_from += [self.egress, self.environment, self.oci_runtime]
+        if image.custom:
+            made_from += custom.made_from(self)
         return zlib.crc32(json.dumps(made_from, sort_keys=True).encode()) & 0x7FFFFFFF
 
     @property
@@ -138,10 +141,26 @@ class SessionPool(models.Model):
             start_timeout=settings.START_TIMEOUT,
             stop_timeout=settings.STOP_TIMEOUT,
             enabled=self.enabled,
-            launchable=self.image.usable,
-            failures=self.failures,
-            retry_at=self.retry_at,
+            launchable=self.why_not_launchable == "",
+            failures=self.failures_in_a_row,
+            retry_at=self.backing_off_until,
+            custom=self.image.custom,
+            until_exit=self.until_exit,
         )
+
+    @property
+    def why_not_launchable(self) -> str:
+        """What is missing for a launch, in words; empty if nothing is."""
+        if not self.image.usable:
+            return "This pool's image is not built yet: try again later."
+        if self.image.custom and not InterpreterImage.relay_reference():
+            return "The relay for custom containers is not built yet: an operator runs `manage.py build_images relay`."
+        return ""
+
+    @property
+    def offers_shell(self) -> bool:
+        """Whether a person gets a terminal in the tenant's own container. One of code always has them."""
+        return self.shell and self.image.custom
 
     # --- Handing out ---
 
@@ -166,28 +185,12 @@ class SessionPool(models.Model):
         """
         return maintain(self, runtime, ask)
 
-    def launch_failed(self, error: str) -> None:
-        """Back off: every further failure doubles the wait."""
-        wait = timedelta(seconds=min(LONGEST_BACK_OFF, 2 ** min(self.failures + 2, 10)))
-        self.note(last_error=error[:4000], failures=F("failures") + 1, retry_at=timezone.now() + wait)
-        logger.warning("pool %s: a launch failed, next try in %s: %s", self, wait, error)
+    def redacted(self, text: str) -> str:
+        """What a sandbox or an engine said, without the secrets that the sandbox was given."""
+        return custom.redacted(text, self.secrets)
 
-    def engine_failed(self, error: str) -> None:
-        self.note(last_error=error[:4000], retry_at=timezone.now() + ENGINE_BACK_OFF)
+    # --- Its end ---
 
-    def recovered(self) -> None:
-        """Forget errors, once a launch succeeded or the engine answers again."""
-        if self.failures or self.last_error or self.retry_at:
-            self.note(last_error="", failures=0, retry_at=None)
-
-    def note(self, **fields: Any) -> None:
-        """Write these fields alone: an admin may be editing the others."""
-        SessionPool.objects.filter(pk=self.pk).update(**fields)
-        self.refresh_from_db(fields=list(fields))
-
-
-def _is_environment(value: object) -> bool:
-    if not isinstance(value, dict):
-        return False
-    named = all(isinstance(name, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", name) for name in value)
-    return named and all(isinstance(text, str) and "\0" not in text for text in value.values())
+    def retire(self) -> None:
+        """Delete it in order: its sessions end, and it goes when its last sandbox has gone. May be said twice."""
+        retire(self)

@@ -20,6 +20,7 @@ from django.utils import timezone
 from interpreters.lifecycle import LIVE, OPEN, Ask, Phase, Reason, SessionView, State
 from interpreters.models.launch import launch
 from interpreters.models.pool import SessionPool
+from interpreters.models.spec import sandbox_spec
 from interpreters.models.teardown import tear_down
 from interpreters.runtime.base import Runtime, SandboxSpec
 from tenants.models import Tenant
@@ -113,8 +114,10 @@ class Session(models.Model):
         """When a leased session ends if nothing more happens."""
         if self.state != State.LEASED or not self.last_used_at or not self.leased_at:
             return None
-        idle_end = self.last_used_at + timedelta(seconds=self.pool.cooldown)
-        return min(idle_end, self.leased_at + timedelta(seconds=self.pool.max_alive))
+        hard_end = self.leased_at + timedelta(seconds=self.pool.max_alive)
+        if self.pool.until_exit:
+            return hard_end
+        return min(self.last_used_at + timedelta(seconds=self.pool.cooldown), hard_end)
 
     @property
     def position(self) -> int:
@@ -146,22 +149,7 @@ class Session(models.Model):
 
     @property
     def sandbox_spec(self) -> SandboxSpec:
-        pool, image = self.pool, self.pool.image
-        return SandboxSpec(
-            session=self.id,
-            installation=settings.INSTALLATION,
-            pool=pool.pk,
-            revision=self.pool_revision,
-            image=image.reference,
-            kernel=image.kernel,
-            warm_up=image.warm_up,
-            environment=pool.environment,
-            cpu=pool.cpu,
-            memory=pool.memory,
-            disk=pool.disk,
-            pids=pool.pids,
-            oci_runtime=pool.oci_runtime,
-        )
+        return sandbox_spec(self)
 
     # --- What happens to it ---
 

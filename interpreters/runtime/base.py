@@ -4,9 +4,10 @@ A runtime creates, removes and lists sandboxes. It never speaks to the agent ins
 over the Unix socket `<SOCKET_DIR>/<session id>/agent.sock`, which the runtime makes appear on the host.
 """
 
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 
@@ -35,6 +36,21 @@ class SandboxSpec:
     disk: int = 256  # MiB of the work directory
     pids: int = 256
     oci_runtime: str = ""
+    # Of a custom container only; a sandbox of code has an agent and a kernel instead.
+    kind: str = "code"
+    relay: str = ""  # image of the relay beside it
+    command: Sequence[str] = ()  # in place of the image's entrypoint
+    args: Sequence[str] = ()  # in place of the image's command
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)  # in its environment, shown nowhere
+    target_port: int = 0
+    probes: Mapping[str, Any] = field(default_factory=dict, repr=False)  # whole, as `models.probes` makes them
+    run_as: str = ""  # "uid" or "uid:gid"; empty: the image's user if that is a plain number, else 10001
+    writable_paths: Sequence[str] = ()
+    start_timeout: float = 60.0  # seconds until the startup probe must have succeeded
+
+    @property
+    def custom(self) -> bool:
+        return self.kind == "custom"
 
     @property
     def labels(self) -> dict[str, str]:
@@ -55,8 +71,20 @@ class Sandbox:
     pool: int
     running: bool
     age: float  # seconds since it was created
-    exit_code: int | None = None
+    exit_code: int | None = None  # of the agent; of a custom container, the application's
     out_of_memory: bool = False
+    relay_exit: int | None = None  # of a custom container's relay, where that has ended
+
+
+class Shell(Protocol):
+    """A shell that runs: `stream` is its terminal, both ways; whoever is given it closes it."""
+
+    @property
+    def stream(self) -> socket.socket: ...
+    def resize(self, rows: int, columns: int) -> None: ...
+    def exit_code(self) -> int:
+        """Once the stream has ended; -1 if nobody knows."""
+        ...
 
 
 class Runtime(Protocol):
@@ -80,11 +108,18 @@ class Runtime(Protocol):
         ...
 
     def logs(self, handle: str, lines: int = 50) -> str:
-        """The last lines that the agent wrote, for an operator; empty if the engine keeps none."""
+        """The last lines that the agent wrote, for an operator; empty if the engine keeps none.
+
+        Of a custom container: the application's last lines, which are hostile text, then the relay's.
+        """
         ...
 
     def inspect(self, handle: str) -> Mapping[str, object]:
-        """The engine's own description, for an operator; {} if the sandbox is gone."""
+        """The engine's own description, for an operator, without any secret; {} if the sandbox is gone."""
+        ...
+
+    def open_shell(self, handle: str) -> "Shell":
+        """A shell in a custom container, on a terminal of its own. Raises LaunchFailed, which says why not."""
         ...
 
     def check(self) -> Sequence[str]:

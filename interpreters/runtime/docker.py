@@ -5,18 +5,19 @@ The agent is the container's process under its own uid; user code runs under ano
 detached `exec` starts: no signal of the code's can end the agent, which can then say what happened. That exec is
 answered in about 50 ms, while the agent is still starting, so that it costs a launch nothing.
 
+A custom container is two: our relay under the session's name, and the tenant's application, in the relay's network,
+under that name with `-app`. Whoever finds one of the two makes the other; removing removes both.
+
 Where the worker runs in a container too, SOCKET_DIR must have the same path there as on the host: the engine
 resolves it on the host.
 """
 
 import logging
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
-from uuid import UUID
 
 import docker
 import requests
@@ -25,16 +26,17 @@ from django.conf import settings
 from docker.errors import APIError, DockerException, NotFound
 
 from interpreters.models import SessionPool
-from interpreters.runtime import engine_check
+from interpreters.runtime import docker_exec, engine_check, pair, parts
 from interpreters.runtime.base import LaunchFailed, RuntimeUnavailable, Sandbox, SandboxSpec
 from interpreters.runtime.hardening import HOST_COMMAND, WORK_DIR, EngineFeatures, container_config
+from interpreters.runtime.pair import ImageFacts
+from interpreters.runtime.parts import Part
 from interpreters.runtime.sockets import CODE_UID, agent_uid, make_socket_folder, remove_socket_folder
 
 __all__ = ["APIError", "DockerRuntime", "asking", "connect"]
 
 logger = logging.getLogger(__name__)
 
-PREFIX = "thermae-"
 # A dead sandbox is asked for its exit code on its own, and must not hold up the list of the living.
 INSPECT_TIMEOUT = 2.0
 
@@ -90,34 +92,29 @@ class DockerRuntime:
 
     # --- the protocol ---
     def create(self, spec: SandboxSpec) -> Sandbox:
-        handle = f"{PREFIX}{spec.session}"
+        if spec.custom:
+            pair.refuse(spec)
         uid = agent_uid()
         try:
             folder = make_socket_folder(spec.session, uid)
         except OSError as error:
             raise LaunchFailed(f"The folder for the agent's socket could not be made: {error}") from error
+        handle = parts.handle_of(spec.session)
+        make = self._make_pair if spec.custom else self._make_one
         with asking():
             try:
-                config = container_config(spec, str(folder), uid, self._features)
-                adopted = self._create_container(handle, config)
-                if adopted is not None and not adopted.running:
-                    return adopted
-                self._api.start(handle)
-                self._start_kernel_host(handle)
-            except APIError as error:
+                dead = make(handle, spec, str(folder), uid)
+            except (APIError, LaunchFailed) as error:
                 raise LaunchFailed(self._clean_up_after(handle, error)) from error
+        if dead is not None:
+            return parts.sandboxes([dead])[0]
         return Sandbox(handle=handle, session=spec.session, pool=spec.pool, running=True, age=0.0)
 
     def remove(self, handle: str) -> None:
-        session = _session_of(handle)
-        with asking():
-            try:
-                self._api.remove_container(handle, force=True, v=True)
-            except NotFound:
-                pass
-            except APIError as error:
-                if error.status_code != 409:  # 409: another call is removing it right now
-                    raise RuntimeUnavailable(f"Docker could not remove {handle}: {error.explanation}") from error
+        session = parts.session_of(handle)
+        # The application first: without it a relay is still listed, so that who dies here is followed by another.
+        for name in (f"{handle}{parts.APPLICATION}", handle):
+            self._remove_container(name)
         remove_socket_folder(session)
 
     def list(self, installation: str, pool: int | None = None) -> Sequence[Sandbox]:
@@ -129,19 +126,23 @@ class DockerRuntime:
                 found = self._api.containers(all=True, filters={"label": labels})
             except APIError as error:
                 raise RuntimeUnavailable(f"Docker could not list its containers: {error.explanation}") from error
-        return [sandbox for summary in found if (sandbox := self._view(summary)) is not None]
+        return parts.sandboxes(part for summary in found if (part := self._part(summary)) is not None)
 
     def logs(self, handle: str, lines: int = 50) -> str:
-        with asking(), suppress(APIError):
-            output: bytes = self._api.logs(handle, stdout=True, stderr=True, tail=lines)
-            return output.decode(errors="replace")
-        return ""
+        said = [self._said(name, lines) for name in (f"{handle}{parts.APPLICATION}", handle)]
+        return "\n".join(filter(None, said))
 
     def inspect(self, handle: str) -> Mapping[str, object]:
-        with asking(), suppress(NotFound):
-            description: dict[str, object] = self._api.inspect_container(handle)
-            return description
-        return {}
+        described = self._describe(handle)
+        application = self._describe(f"{handle}{parts.APPLICATION}")
+        return {**described, "Application": application} if application else described
+
+    def open_shell(self, handle: str) -> docker_exec.ExecShell:
+        with asking():
+            try:
+                return docker_exec.open_shell(self._api, f"{handle}{parts.APPLICATION}")
+            except APIError as error:
+                raise LaunchFailed(f"No shell can be started: {error.explanation or error}") from error
 
     def check(self) -> Sequence[str]:
         with asking():
@@ -150,8 +151,30 @@ class DockerRuntime:
         return [*engine_check.warnings(version, info), *engine_check.missing_runtimes(info, list(wanted))]
 
     # --- steps ---
-    def _create_container(self, handle: str, config: Mapping[str, Any]) -> Sandbox | None:
-        """Make the container. If it exists (an earlier try, perhaps of a worker that died), say what it is.
+    def _make_one(self, handle: str, spec: SandboxSpec, folder: str, uid: int) -> Part | None:
+        """Make and start a sandbox of code, or find the one there is. Returns it if it is dead."""
+        dead = self._create_container(handle, container_config(spec, folder, uid, self._features))
+        if dead is None:
+            self._api.start(handle)
+            self._start_kernel_host(handle)
+        return dead
+
+    def _make_pair(self, handle: str, spec: SandboxSpec, folder: str, uid: int) -> Part | None:
+        """The same of a relay and its application. The relay has to run: the application moves into its network."""
+        described: Mapping[str, Any] = self._api.inspect_image(spec.image)  # type: ignore[no-untyped-call]
+        image = ImageFacts.of(described)
+        root_allowed = settings.ALLOW_ROOT_CONTAINERS
+        application = pair.application_config(spec, handle, image, self._features, root_allowed=root_allowed)
+        relay = pair.relay_config(spec, folder, uid, self._features)
+        for name, config in ((handle, relay), (f"{handle}{parts.APPLICATION}", application)):
+            dead = self._create_container(name, config)
+            if dead is not None:
+                return dead
+            self._api.start(name)
+        return None
+
+    def _create_container(self, name: str, config: Mapping[str, Any]) -> Part | None:
+        """Make the container. If it exists (an earlier try, perhaps of a worker that died) and is dead, return it.
 
         A living one may then be started as if it were new: starting what runs does nothing, and a second kernel
         host finds no socket to connect to. A dead one is never started again: a sandbox is used once.
@@ -159,17 +182,18 @@ class DockerRuntime:
         deadline = time.monotonic() + settings.DOCKER_TIMEOUT
         while True:
             try:
-                self._api.create_container_from_config(config, handle)  # type: ignore[no-untyped-call]
+                self._api.create_container_from_config(config, name)  # type: ignore[no-untyped-call]
                 return None
             except APIError as error:
                 if error.status_code != 409:
                     raise
-            found = self._api.containers(all=True, filters={"name": f"^/?{handle}$"})
+            found = self._api.containers(all=True, filters={"name": f"^/?{name}$"})
             if found:
-                return self._view(found[0])
+                part = self._part(found[0])
+                return None if part is None or part.alive else part
             # The name is taken and nothing bears it yet: another call is making it right now.
             if time.monotonic() > deadline:
-                raise RuntimeUnavailable(f"Docker has been making {handle} for {settings.DOCKER_TIMEOUT:.0f} s.")
+                raise RuntimeUnavailable(f"Docker has been making {name} for {settings.DOCKER_TIMEOUT:.0f} s.")
             time.sleep(0.05)
 
     def _start_kernel_host(self, handle: str) -> None:
@@ -177,48 +201,44 @@ class DockerRuntime:
         host = self._api.exec_create(handle, command, user=user, workdir=WORK_DIR, stdout=False, stderr=False)
         self._api.exec_start(host["Id"], detach=True)
 
-    def _clean_up_after(self, handle: str, error: APIError) -> str:
-        """Remove what a failed launch left, and say why it failed with the agent's last words."""
-        reason = str(error.explanation or error)
+    def _remove_container(self, name: str) -> None:
+        with asking():
+            try:
+                self._api.remove_container(name, force=True, v=True)
+            except NotFound:
+                pass
+            except APIError as error:
+                if error.status_code != 409:  # 409: another call is removing it right now
+                    raise RuntimeUnavailable(f"Docker could not remove {name}: {error.explanation}") from error
+
+    def _clean_up_after(self, handle: str, error: APIError | LaunchFailed) -> str:
+        """Remove what a failed launch left, and say why it failed with the last words that were said."""
+        reason = str(error.explanation or error) if isinstance(error, APIError) else str(error)
         with suppress(RuntimeUnavailable, APIError):
             said = self.logs(handle, lines=10).strip()
             reason = f"{reason}\n{said}" if said else reason
             self.remove(handle)
         return reason
 
-    def _view(self, summary: Mapping[str, Any]) -> Sandbox | None:
-        """A container of the list as a sandbox; None if it carries our label but was not made by us."""
-        labels = summary["Labels"]
-        try:
-            session, pool = UUID(labels["thermae.session"]), int(labels["thermae.pool"])
-        except (KeyError, ValueError):
-            logger.warning("container %s carries our label but names no session: left alone", summary["Id"][:12])
-            return None
-        running = summary["State"] in ("running", "created", "paused", "restarting")
-        exit_code, out_of_memory = (None, False) if running else self._how_it_ended(summary)
-        return Sandbox(
-            handle=f"{PREFIX}{session}",
-            session=session,
-            pool=pool,
-            running=running,
-            age=max(0.0, time.time() - summary["Created"]),
-            exit_code=exit_code,
-            out_of_memory=out_of_memory,
-        )
+    def _said(self, name: str, lines: int) -> str:
+        with asking(), suppress(APIError):
+            return parts.readable(self._api.logs(name, stdout=True, stderr=True, tail=lines), lines)
+        return ""
 
-    def _how_it_ended(self, summary: Mapping[str, Any]) -> tuple[int | None, bool]:
+    def _describe(self, name: str) -> Mapping[str, object]:
+        with asking(), suppress(NotFound):
+            return parts.without_secrets(self._api.inspect_container(name))
+        return {}
+
+    def _part(self, summary: Mapping[str, Any]) -> Part | None:
+        part = Part.of(summary)
+        return part if part is None or part.alive else part.ended(*self._how_it_ended(part))
+
+    def _how_it_ended(self, part: Part) -> tuple[int | None, bool]:
         """Exit code, and whether memory ran out. One container in a bad state must not fail the list of all."""
         try:
-            url = f"{self._api.base_url}/v{self._api.api_version}/containers/{summary['Id']}/json"
+            url = f"{self._api.base_url}/v{self._api.api_version}/containers/{part.id}/json"
             state = self._api.get(url, timeout=INSPECT_TIMEOUT).json()["State"]
             return int(state["ExitCode"]), bool(state["OOMKilled"])
         except (requests.RequestException, DockerException, KeyError, ValueError):
-            told = re.match(r"Exited \((\d+)\)", summary.get("Status", ""))
-            return (int(told[1]) if told else None), False
-
-
-def _session_of(handle: str) -> UUID:
-    """The session in a handle. Raises ValueError for a name that is not one of ours: it is never removed."""
-    if not handle.startswith(PREFIX):
-        raise ValueError(f"{handle!r} is not the handle of a sandbox.")
-    return UUID(handle.removeprefix(PREFIX))
+            return part.told_exit_code, False

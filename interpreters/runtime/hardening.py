@@ -84,18 +84,28 @@ def container_config(spec: SandboxSpec, folder: str, uid: int, features: EngineF
         "WorkingDir": "/",
         "Hostname": "sandbox",
         "Env": [f"{name}={value}" for name, value in agent_environment(spec).items()],
-        "Labels": spec.labels,
+        "Labels": labels(spec, "sandbox"),
         "StopSignal": "SIGKILL",
         # An image may declare its own check or volumes; neither is ours to run or to keep.
         "Healthcheck": {"Test": ["NONE"]},
-        "HostConfig": _isolation(spec, folder) | _limits(spec, features),
+        "HostConfig": isolation(spec.oci_runtime, "none", [socket_mount(folder)]) | _limits(spec, features),
     }
 
 
-def _isolation(spec: SandboxSpec, folder: str) -> dict[str, Any]:
+def labels(spec: SandboxSpec, part: str) -> dict[str, str]:
+    """All that we read later is set here: an image's own labels fill in what is not."""
+    return {**spec.labels, "thermae.part": part}
+
+
+def socket_mount(folder: str) -> dict[str, str]:
+    return {"Type": "bind", "Source": folder, "Target": SOCKET_TARGET}
+
+
+def isolation(oci_runtime: str, network: str, mounts: list[dict[str, str]]) -> dict[str, Any]:
+    """What is the same for every container of ours: the walls."""
     return {
-        "Runtime": spec.oci_runtime,
-        "NetworkMode": "none",
+        "Runtime": oci_runtime,
+        "NetworkMode": network,
         "IpcMode": "private",
         "CgroupnsMode": "private",
         "ReadonlyRootfs": True,
@@ -105,7 +115,7 @@ def _isolation(spec: SandboxSpec, folder: str) -> dict[str, Any]:
         "MaskedPaths": MASKED_PATHS,
         "ReadonlyPaths": READONLY_PATHS,
         "Init": True,  # an init that reaps, so that orphans of user code do not use up the pids
-        "Mounts": [{"Type": "bind", "Source": folder, "Target": SOCKET_TARGET}],
+        "Mounts": mounts,
         "RestartPolicy": {"Name": "no"},
         "AutoRemove": False,
         # Only the agent's own words go here, never what user code prints; still, bounded.
@@ -123,10 +133,10 @@ def _limits(spec: SandboxSpec, features: EngineFeatures) -> dict[str, Any]:
         "PidsLimit": spec.pids,
         "ShmSize": temporary * MIB,
         "Tmpfs": {
-            WORK_DIR: _tmpfs(spec.disk, f"mode=0700,uid={CODE_UID},gid={CODE_UID}"),
-            "/tmp": _tmpfs(temporary, "mode=1777"),  # noqa: S108 - the sandbox's own
+            WORK_DIR: tmpfs(spec.disk, f"mode=0700,uid={CODE_UID},gid={CODE_UID}"),
+            "/tmp": tmpfs(temporary, "mode=1777"),  # noqa: S108 - the sandbox's own
         },
-        "Ulimits": [_ulimit("core", 0), _ulimit("nofile", 4096)],
+        "Ulimits": [ulimit("core", 0), ulimit("nofile", 4096)],
     }
     if features.swap_limit:
         limits["MemorySwap"] = memory
@@ -134,7 +144,7 @@ def _limits(spec: SandboxSpec, features: EngineFeatures) -> dict[str, Any]:
         # gVisor spends several host tasks on one of its own, and dies as a whole at the limit: there the guest's
         # own count is limited. Under runc that count would be shared by all sandboxes of this uid.
         limits["PidsLimit"] = max(1024, spec.pids * 8)
-        limits["Ulimits"].append(_ulimit("nproc", spec.pids))
+        limits["Ulimits"].append(ulimit("nproc", spec.pids))
     elif features.cgroup_v1:
         limits["MemorySwappiness"] = 0
     return limits
@@ -144,10 +154,10 @@ def is_gvisor(oci_runtime: str) -> bool:
     return oci_runtime.startswith("runsc")
 
 
-def _tmpfs(size: int, options: str) -> str:
+def tmpfs(size: int, options: str) -> str:
     """Mount options of `size` MiB. Inodes cost kernel memory, so they are bounded too: one per 16 KiB."""
     return f"rw,exec,nosuid,nodev,size={size}m,nr_inodes={max(4096, size * 64)},{options}"
 
 
-def _ulimit(name: str, value: int) -> Mapping[str, object]:
+def ulimit(name: str, value: int) -> Mapping[str, object]:
     return {"Name": name, "Soft": value, "Hard": value}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from uuid import UUID
 
-from interpreters.runtime.base import LaunchFailed, RuntimeUnavailable, Sandbox, SandboxSpec
+from interpreters.runtime.base import LaunchFailed, RuntimeUnavailable, Sandbox, SandboxSpec, Shell
 
 
 @dataclass
@@ -15,6 +15,8 @@ class _Entry:
     created_at: float
     exit_code: int | None = None
     out_of_memory: bool = False
+    relay_exit: int | None = None
+    words: str = ""
 
 
 class MemoryRuntime:
@@ -40,6 +42,8 @@ class MemoryRuntime:
         handle = f"memory-{spec.session}"
         with self._lock:
             if handle not in self._entries:
+                if spec.custom and spec.oci_runtime:
+                    raise LaunchFailed(f"A custom container cannot run in the OCI runtime {spec.oci_runtime}.")
                 if self._refusals:
                     raise LaunchFailed(self._refusals.pop(0))
                 self._entries[handle] = _Entry(spec, self._clock())
@@ -63,12 +67,17 @@ class MemoryRuntime:
 
     def logs(self, handle: str, lines: int = 50) -> str:
         self._ask()
-        return ""
+        entry = self._entries.get(handle)
+        return "" if entry is None else "\n".join(entry.words.splitlines()[-lines:])
 
     def inspect(self, handle: str) -> Mapping[str, object]:
         self._ask()
         entry = self._entries.get(handle)
         return {} if entry is None else {"labels": entry.spec.labels, "exit_code": entry.exit_code}
+
+    def open_shell(self, handle: str) -> Shell:
+        self._ask()
+        raise LaunchFailed("The memory runtime runs no shell.")
 
     def check(self) -> Sequence[str]:
         self._ask()
@@ -83,6 +92,14 @@ class MemoryRuntime:
         """End a sandbox from inside: it stays listed, dead."""
         entry = self._entries[handle]
         entry.exit_code, entry.out_of_memory = exit_code, out_of_memory
+
+    def end_relay(self, handle: str, exit_code: int) -> None:
+        """End the relay of a custom container, as it does by itself when a liveness probe fails."""
+        self._entries[handle].relay_exit = exit_code
+
+    def say(self, handle: str, words: str) -> None:
+        """Let a sandbox print something."""
+        self._entries[handle].words += words
 
     def vanish(self, handle: str) -> None:
         """Lose a sandbox without a trace, as an engine does whose data was deleted."""
@@ -106,8 +123,9 @@ class MemoryRuntime:
             handle=handle,
             session=entry.spec.session,
             pool=entry.spec.pool,
-            running=entry.exit_code is None,
+            running=entry.exit_code is None and entry.relay_exit is None,
             age=self._clock() - entry.created_at,
             exit_code=entry.exit_code,
             out_of_memory=entry.out_of_memory,
+            relay_exit=entry.relay_exit,
         )

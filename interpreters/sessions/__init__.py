@@ -19,6 +19,7 @@ from interpreters.sessions.executing import (
     usage,
 )
 from interpreters.sessions.following import Follower, changes, running
+from interpreters.sessions.managing import change_pool, create_pool, delete_pool, own_pool
 from interpreters.sessions.opening import close, describe, described, issue_token, keep_alive, list_open, open, pools
 from interpreters.sessions.problems import Problem
 from interpreters.sessions.reading import list_of, read
@@ -28,8 +29,11 @@ __all__ = [
     "Problem",
     "ask_kernel",
     "cancel",
+    "change_pool",
     "changes",
     "close",
+    "create_pool",
+    "delete_pool",
     "describe",
     "described",
     "files",
@@ -41,6 +45,7 @@ __all__ = [
     "list_of",
     "list_open",
     "open",
+    "own_pool",
     "pools",
     "read",
     "replay",

@@ -36,6 +36,7 @@ get = in_thread(find)
 @asynccontextmanager
 async def agent_of(session: Session) -> AsyncIterator[Agent]:
     """The agent of a running session. What goes wrong with it inside the block is raised as a Problem."""
+    needs_kernel(session)
     if session.state != State.LEASED:
         raise not_running(session)
     try:
@@ -50,6 +51,15 @@ async def agent_of(session: Session) -> AsyncIterator[Agent]:
         if session.state != State.LEASED:
             raise not_running(session) from silence
         raise problems.Unavailable("The sandbox does not answer at the moment: try again.", retry_after=2) from silence
+
+
+def needs_kernel(session: Session) -> None:
+    """Raises Problem for a session of a custom container: beside that is a relay, which has no kernel and no files."""
+    if session.pool.image.custom:
+        message = (
+            "This session is a container of your own, without a kernel and files of ours: speak to it by …/proxy/."
+        )
+        raise problems.Conflict(message, "no_kernel")
 
 
 def not_running(session: Session) -> problems.Problem:

@@ -111,7 +111,8 @@ def describe(session: Session) -> dict[str, Any]:
         "expires_at": session.expires_at.timestamp() if session.expires_at else None,
         "cooldown": session.pool.cooldown,
         "reason": session.reason,
-        "detail": session.detail if session.reason in (Reason.KILLED, Reason.OUT_OF_MEMORY) else "",
+        # What a sandbox said last is for who owns the pool; the holder is told the first line, which is ours.
+        "detail": session.detail.partition("\n")[0] if session.reason in TOLD else "",
         "message": _sentence(session, position),
     }
 
@@ -123,10 +124,13 @@ async def described(session: Session) -> dict[str, Any]:
     return describe(session)
 
 
+# Reasons whose detail is of use to the holder.
+TOLD = (Reason.KILLED, Reason.OUT_OF_MEMORY, Reason.EXITED, Reason.UNHEALTHY)
 STARTING: Mapping[str, str] = {
     Phase.QUEUED: "Waiting for its turn to start.",
     Phase.CREATING: "The sandbox is being created.",
     Phase.STARTING_KERNEL: "The kernel is starting.",
+    Phase.STARTING_CONTAINER: "The container is starting.",
 }
 
 

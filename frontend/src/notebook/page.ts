@@ -6,6 +6,7 @@ import { isFinal, newExecution, outputsFromNotebook, preferred, type Execution }
 import type { ExecutionStatus } from "../protocol";
 import { NotebookSession } from "../session/session";
 import { duration, undoneInWords } from "../session/words";
+import type { FocusWish } from "../terminal/TerminalView";
 import { Autosave } from "./autosave";
 import { Cell, Notebook, type CellType, type NotebookDocument } from "./document";
 import type { Command } from "./keys";
@@ -73,8 +74,7 @@ export class Page {
   readonly filesOpen = signal(false);
   readonly terminalOpen = signal(false);
   /** Counts up when the focus is wanted in the terminal. */
-  readonly terminalFocus = signal(0);
-  terminalFocusDone = 0;
+  readonly terminalFocus: FocusWish = { wanted: signal(0), done: 0 };
   readonly toasts = signal<Toast[]>([]);
   /** Words for people who listen: the newest last. */
   readonly announced = signal<string[]>([]);
@@ -336,7 +336,7 @@ export class Page {
   openTerminal(): void {
     batch(() => {
       this.terminalOpen.value = true;
-      this.terminalFocus.value++;
+      this.terminalFocus.wanted.value++;
     });
   }
 

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Execution } from "../outputs/execution";
 import { NotebookSession } from "./session";
-import { describe as inWords, duration, size } from "./words";
+import { containerInWords, describe as inWords, duration, size } from "./words";
 
 class FakeSocket {
   static made: FakeSocket[] = [];
@@ -169,5 +169,21 @@ describe("figures in words", () => {
   it("are short", () => {
     expect([0.012, 1.23, 42, 65, 3600, 7500].map(duration)).toEqual(["12 ms", "1.2 s", "42 s", "1 min 5 s", "1 h", "2 h 5 min"]);
     expect([0, 900, 1536, 180 * 2 ** 20, 2 ** 30].map(size)).toEqual(["0 B", "900 B", "1.5 KiB", "180 MiB", "1.0 GiB"]);
+  });
+});
+
+describe("a container in words", () => {
+  const view = { state: "leased", line: "open", phase: "", position: 0, reason: "", message: "", kernel: null } as const;
+
+  it("runs, and is never idle or busy", () => {
+    expect(containerInWords(view).label).toBe("Running");
+    expect(containerInWords({ ...view, state: "opening", line: "none" }).label).toBe("Starting");
+    expect(containerInWords({ ...view, state: "starting", phase: "starting container" }).label).toBe("Starting the container");
+  });
+
+  it("ends with a reason that speaks of no cell", () => {
+    const { label, detail } = containerInWords({ ...view, state: "gone", reason: "cooldown" });
+    expect(label).toBe("Ended");
+    expect(detail).toBe("It was idle for too long, so its sandbox was given back.");
   });
 });

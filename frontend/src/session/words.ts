@@ -29,6 +29,7 @@ const PHASES: Record<string, string> = {
   queued: "Waiting for a free place",
   creating: "Creating a sandbox",
   "starting kernel": "Starting the kernel",
+  "starting container": "Starting the container",
 };
 
 const REASONS: Record<string, string> = {
@@ -39,6 +40,8 @@ const REASONS: Record<string, string> = {
   start_timeout: "Its sandbox took too long to start.",
   out_of_memory: "Its sandbox used more memory than it has.",
   killed: "Its processes were killed from inside.",
+  exited: "Its container ended by itself.",
+  unhealthy: "Its container failed its health checks.",
   lost: "Its sandbox vanished from the machine.",
 };
 
@@ -70,6 +73,14 @@ export function describe(view: SessionView): Words {
   }
   if (view.line !== "open") return { sign: "starting", label: "Connecting", detail: "" };
   return kernelInWords(view.kernel);
+}
+
+/** The same of a container, which has no kernel and no cells. */
+export function containerInWords(view: SessionView): Words {
+  if (view.state === "none" || view.state === "opening") return { sign: "starting", label: "Starting", detail: "Asking for a container." };
+  const words = describe({ ...view, kernel: null });
+  if (view.state === "leased" && view.line === "open") return { sign: "idle", label: "Running", detail: "" };
+  return { ...words, detail: words.detail.replace(" Run a cell to start a new one.", "").replace("Code that runs goes on running.", "") };
 }
 
 function kernelInWords(kernel: KernelStateContent | null): Words {

@@ -32,7 +32,7 @@ export function TerminalDock(): VNode {
 
   const choose = (name: string) => {
     current.value = name;
-    page.terminalFocus.value++;
+    page.terminalFocus.wanted.value++;
   };
   const close = (name: string) => {
     const rest = names.value.filter((each) => each !== name);
@@ -94,7 +94,7 @@ export function TerminalDock(): VNode {
         </button>
       </div>
       {id && leased ? (
-        names.value.map((name) => <TerminalView key={`${id}/${name}`} session={id} name={name} shown={name === current.value} query={query} />)
+        names.value.map((name) => <TerminalView key={`${id}/${name}`} session={id} name={name} shown={name === current.value} query={query} focus={page.terminalFocus} />)
       ) : (
         <p class="dock-empty muted" role="status">
           {session.live ? "The terminal opens when the session is ready…" : "There is no session."}{" "}

@@ -7,26 +7,32 @@ import { WebLinksAddon } from "@xterm/addon-web-links";
 import { Terminal } from "@xterm/xterm";
 import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { usePage } from "../components/context";
+import type { Signal } from "@preact/signals";
 import { darkNow } from "../theme";
 import { PtyLine } from "./line";
 import { colours } from "./colours";
 
+/** Counted up when somebody asks for the keyboard to go to the terminal; `done` is the last count that was obeyed. */
+export interface FocusWish {
+  wanted: Signal<number>;
+  done: number;
+}
+
 interface Props {
+  focus: FocusWish;
   session: string;
   name: string;
   shown: boolean;
   query: { text: string; step: number };
 }
 
-export function TerminalView({ session, name, shown, query }: Props): VNode {
-  const page = usePage();
+export function TerminalView({ session, name, shown, query, focus: wish }: Props): VNode {
   const holder = useRef<HTMLDivElement>(null);
   const terminal = useRef<Terminal | null>(null);
   const fit = useRef<FitAddon | null>(null);
   const search = useRef<SearchAddon | null>(null);
   const dark = darkNow.value;
-  const focus = page.terminalFocus.value;
+  const focus = wish.wanted.value;
 
   useEffect(() => {
     const made = new Terminal({
@@ -69,8 +75,8 @@ export function TerminalView({ session, name, shown, query }: Props): VNode {
     if (!shown) return;
     fit.current?.fit();
     // Only when somebody asked for it: a terminal that comes back with a new session must not catch what is being typed.
-    if (focus !== page.terminalFocusDone) terminal.current?.focus();
-    page.terminalFocusDone = focus;
+    if (focus !== wish.done) terminal.current?.focus();
+    wish.done = focus;
   }, [shown, focus]);
   useEffect(() => {
     if (terminal.current) terminal.current.options.theme = colours(dark);

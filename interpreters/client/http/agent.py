@@ -100,6 +100,9 @@ class HttpAgent:
     async def close_context(self, context: str) -> None:
         await self._line.ask("DELETE", f"/contexts/{quote(context, safe='')}")
 
+    async def terminals(self) -> list[dict[str, Any]]:
+        return wire.decode(await self._line.ask("GET", "/terminals"), list[dict[str, Any]])
+
     async def usage(self) -> dict[str, float | None]:
         return wire.decode(await self._line.ask("GET", "/usage"), dict[str, float | None])
 

@@ -124,6 +124,10 @@ class MemoryAgent(MemoryFiles):
         limits = {"memory_limit": 1e9, "pids_limit": 256.0, "disk_limit": 256e6}
         return {"cpu": 0.1, "memory": 64e6, "pids": 3.0, "disk": disk, **limits}
 
+    async def terminals(self) -> list[dict[str, Any]]:
+        await self.answering()
+        return [{"name": name} for name, terminal in self._terminals.items() if not terminal.exited]
+
     @asynccontextmanager
     async def terminal(self, name: str, rows: int, cols: int) -> AsyncIterator[Line]:
         await self.answering()

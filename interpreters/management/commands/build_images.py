@@ -15,17 +15,19 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "names", nargs="*", help=f"Some of: {', '.join(sources.all_names())}. None: all but optional ones."
+            "names", nargs="*", help=f"Some of: {', '.join(sources.buildable())}. None: all but optional ones."
         )
         parser.add_argument("--force", action="store_true", help="Build again what is unchanged, without any cache.")
         parser.add_argument("--quiet", action="store_true", help="Print one line per image only.")
 
     def handle(self, *, names: list[str], force: bool, quiet: bool, **options: Any) -> None:
-        unknown = set(names) - set(sources.all_names())
+        unknown = set(names) - set(sources.buildable())
         if unknown:
-            known = ", ".join(sources.all_names())
+            known = ", ".join(sources.buildable())
             raise CommandError(f"No image is named {', '.join(sorted(unknown))}: choose from {known}.")
-        failed = [name for name in names or sources.names() if not self._build(name, force=force, quiet=quiet)]
+        failed = [
+            name for name in names or sources.built_by_default() if not self._build(name, force=force, quiet=quiet)
+        ]
         if failed:
             raise CommandError(f"Not built: {', '.join(failed)}.")
 
@@ -46,7 +48,7 @@ class Command(BaseCommand):
 
 
 def _image(name: str) -> InterpreterImage:
-    """The row of a language that every tenant may use, made when it is missing."""
+    """The row of an image that all tenants share, made when it is missing."""
     source = sources.load(name)
     about = {"language": source.language, "source": name, "kernel": source.kernel, "warm_up": source.warm_up}
     image, _ = InterpreterImage.objects.update_or_create(tenant=None, name=name, defaults=about)

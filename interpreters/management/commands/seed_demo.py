@@ -33,6 +33,8 @@ class Command(BaseCommand):
         for name in sources.names():
             if settings.RUNTIME != "bubblewrap" or name in EMBEDDED:
                 _seed_pool(name)
+        if settings.RUNTIME == "docker":
+            _seed_image(sources.RELAY.name)
         for image in InterpreterImage.objects.filter(tenant=None, origin=InterpreterImage.Origin.SOURCE):
             _settle(image)
 
@@ -56,10 +58,14 @@ def _told_password() -> str:
     return password.strip() if name.strip() == USERNAME else ""
 
 
-def _seed_pool(name: str) -> None:
+def _seed_image(name: str) -> InterpreterImage:
     source = sources.load(name)
     about = {"language": source.language, "source": name, "kernel": source.kernel, "warm_up": source.warm_up}
-    image, _ = InterpreterImage.objects.update_or_create(tenant=None, name=name, defaults=about)
+    return InterpreterImage.objects.update_or_create(tenant=None, name=name, defaults=about)[0]
+
+
+def _seed_pool(name: str) -> None:
+    source, image = sources.load(name), _seed_image(name)
     size = dict(FIRST if name == "python" else OTHERS)
     size["memory"] = max(size["memory"], source.least_memory)
     SessionPool.objects.get_or_create(tenant=None, name=name, defaults={"image": image, **size})

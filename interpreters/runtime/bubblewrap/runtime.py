@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from interpreters.runtime.base import LaunchFailed, RuntimeUnavailable, Sandbox, SandboxSpec
+from interpreters.runtime.base import LaunchFailed, RuntimeUnavailable, Sandbox, SandboxSpec, Shell
 from interpreters.runtime.bubblewrap import command, filter, groups, kernels
 from interpreters.runtime.bubblewrap.binary import find_bwrap
 from interpreters.runtime.bubblewrap.records import Record
@@ -36,6 +36,8 @@ class BubblewrapRuntime:
 
     def create(self, spec: SandboxSpec) -> Sandbox:
         bwrap = self._bwrap
+        if spec.custom:
+            raise LaunchFailed("bubblewrap runs no containers: custom images need Docker (THERMAE_RUNTIME=docker).")
         if not kernels.has_kernel(spec.kernel):
             raise LaunchFailed(
                 f"There is no kernel {spec.kernel!r} for bubblewrap: run `manage.py prepare_kernels`, or use Docker."
@@ -77,6 +79,9 @@ class BubblewrapRuntime:
         record = self._record(handle)
         about = record.about()
         return about and {**about, "status": record.statuses(), "oom_kills": groups.oom_kills(UUID(handle))}
+
+    def open_shell(self, handle: str) -> Shell:
+        raise LaunchFailed("bubblewrap runs no custom containers, so there is no shell in one.")
 
     def check(self) -> Sequence[str]:
         found = ["bubblewrap isolates less than a container: for a trial, or one tenant that is trusted."]

@@ -1,0 +1,44 @@
+"""The form of a pool: secrets go in, and only their names come out."""
+
+from typing import Any
+
+from django import forms
+
+from interpreters.models import SessionPool
+from interpreters.models.custom import merged_secrets
+
+
+class WriteOnly(forms.Textarea):
+    """Shows nothing of its value, not even to who has just sent it in a form with a fault elsewhere."""
+
+    def format_value(self, value: Any) -> str:
+        return ""
+
+
+class PoolForm(forms.ModelForm[SessionPool]):
+    secrets = forms.JSONField(
+        required=False, widget=WriteOnly(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"})
+    )
+
+    class Meta:
+        model = SessionPool
+        fields = "__all__"  # noqa: DJ007 - the admin's fieldsets say which
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.known: dict[str, str] = dict(self.instance.secrets) if self.instance.pk else {}
+        if "secrets" in self.fields:
+            names = f"Set: {', '.join(sorted(self.known))}. " if self.known else "None is set. "
+            self.fields["secrets"].help_text = (
+                f'{names}Leave empty to keep them. As {{"NAME": "value"}}: sets these, and keeps the others; null '
+                f"removes one. They are in the container's environment, and are never shown again."
+            )
+            self.initial["secrets"] = None
+
+    def clean_secrets(self) -> dict[str, Any]:
+        change = self.cleaned_data.get("secrets")
+        if change in (None, ""):
+            return self.known
+        if not isinstance(change, dict):
+            raise forms.ValidationError('Give secrets as {"NAME": "value"}.')
+        return merged_secrets(self.known, change)
