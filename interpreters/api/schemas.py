@@ -35,7 +35,12 @@ class Pool(Schema):
         counts = {name: getattr(pool, name) for name in ("ready", "starting", "leased")}
         limits = {name: getattr(pool, name) for name in ("cooldown", "max_alive", "cpu", "memory", "disk")}
         image = pool.image
-        about: dict[str, Any] = {"language": image.language, "kernel": image.kernel, "kind": image.kind, "degraded": pool.degraded}
+        about: dict[str, Any] = {
+            "language": image.language,
+            "kernel": image.kernel,
+            "kind": image.kind,
+            "degraded": pool.degraded,
+        }
         return cls(name=pool.name, max=pool.max_concurrent, **about, **counts, **limits)
 
 
