@@ -224,6 +224,12 @@ def test_without_a_relay_nothing_is_launched(custom: SessionPool, relay: Any, ac
         custom.lease(acme, None, "a")
 
 
+def test_without_containers_it_says_so(custom: SessionPool, acme: Any, settings: Any) -> None:
+    settings.RUNTIME = "bubblewrap"
+    with pytest.raises(PoolUnavailable, match="need Docker"):
+        custom.lease(acme, None, "a")
+
+
 # --- How it fails ---
 
 
@@ -347,7 +353,10 @@ def test_a_pool_that_is_deleted_ends_its_sessions_first(
     assert not SessionPool.objects.usable_by(acme).filter(name="app").exists()
     held.refresh_from_db()
     assert (held.state, held.detail) == ("stopping", "its pool was deleted")
-    custom.maintain(runtime, well)
+    custom.note(enabled=True)  # somebody saves a form that was opened before
+    with pytest.raises(PoolUnavailable):
+        custom.lease(acme, None, "b")
+    assert custom.maintain(runtime, well).launch == 0
     assert SessionPool.objects.filter(pk=custom.pk).exists(), "its sandboxes are there"
     for _ in range(2):
         work(custom, runtime) if SessionPool.objects.filter(pk=custom.pk).exists() else None
