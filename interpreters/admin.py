@@ -125,7 +125,7 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
         self._switch(request, pools, True, "Enabled {}.")
 
     def _switch(self, request: HttpRequest, pools: QuerySet[SessionPool], enabled: bool, words: str) -> None:
-        chosen = list(pools.values_list("pk", flat=True))
+        chosen = list(pools.filter(deleting=False).values_list("pk", flat=True))
         SessionPool.objects.filter(pk__in=chosen).update(enabled=enabled)
         for pool in chosen:
             enqueue(maintain_pool, pool, time.time())

@@ -7,6 +7,9 @@ from django import forms
 from interpreters.models import SessionPool
 from interpreters.models.custom import merged_secrets
 
+# What an empty field stands for.
+EMPTY: dict[str, Any] = {"environment": {}, "command": [], "args": [], "probes": {}, "writable_paths": []}
+
 
 class WriteOnly(forms.Textarea):
     """Shows nothing of its value, not even to who has just sent it in a form with a fault elsewhere."""
@@ -34,6 +37,10 @@ class PoolForm(forms.ModelForm[SessionPool]):
                 f"removes one. They are in the container's environment, and are never shown again."
             )
             self.initial["secrets"] = None
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        return {name: EMPTY[name] if value is None and name in EMPTY else value for name, value in cleaned.items()}
 
     def clean_secrets(self) -> dict[str, Any]:
         change = self.cleaned_data.get("secrets")

@@ -62,7 +62,7 @@ def lease(pool: "SessionPool", tenant: Tenant, user: "User | None", identifier: 
         raise BadIdentifier
     if session := _open_session(pool, tenant, identifier):
         return Lease(session, fresh=False)
-    if not pool.enabled:
+    if not pool.enabled or pool.deleting:
         raise PoolUnavailable("This pool is switched off: use another one, or ask an administrator.", 60)
     holder = {"tenant": tenant, "user": user, "identifier": identifier}
     try:

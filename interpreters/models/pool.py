@@ -140,7 +140,7 @@ class SessionPool(Failing, CustomContainer):
             revision=self.revision,
             start_timeout=settings.START_TIMEOUT,
             stop_timeout=settings.STOP_TIMEOUT,
-            enabled=self.enabled,
+            enabled=self.enabled and not self.deleting,
             launchable=self.why_not_launchable == "",
             failures=self.failures_in_a_row,
             retry_at=self.backing_off_until,
@@ -153,6 +153,8 @@ class SessionPool(Failing, CustomContainer):
         """What is missing for a launch, in words; empty if nothing is."""
         if not self.image.usable:
             return "This pool's image is not built yet: try again later."
+        if self.image.custom and settings.RUNTIME == "bubblewrap":
+            return "Custom containers need Docker, and this installation runs without: an operator can change that."
         if self.image.custom and not InterpreterImage.relay_reference():
             return "The relay for custom containers is not built yet: an operator runs `manage.py build_images relay`."
         return ""

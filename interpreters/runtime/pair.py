@@ -149,7 +149,7 @@ def _writable(spec: SandboxSpec, image: ImageFacts, user: str) -> dict[str, str]
         return {}
     first = spec.disk if len(paths) == 1 else spec.disk // 2
     rest = 0 if len(paths) == 1 else (spec.disk - first) // (len(paths) - 1)
-    if first < 1 or (len(paths) > 1 and rest < 1):
+    if spec.disk < 2 * len(paths):
         raise LaunchFailed(
             f"{spec.disk} MiB of disk are too little for {len(paths)} writable folders (the pool's, and the volumes "
             f"that the image declares): give the pool at least {2 * len(paths)} MiB."

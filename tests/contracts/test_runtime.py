@@ -15,11 +15,12 @@ from uuid import UUID, uuid4
 import pytest
 from django.test import override_settings
 
+from interpreters.lifecycle import UNHEALTHY_EXIT
 from interpreters.runtime import LaunchFailed, Runtime, RuntimeUnavailable, Sandbox, SandboxSpec
 from interpreters.runtime.docker import DockerRuntime
 from interpreters.runtime.memory import MemoryRuntime
 from interpreters.runtime.sockets import socket_folder
-from tests import sandboxes
+from tests import containers, sandboxes
 
 
 class RuntimeContract:
@@ -173,6 +174,36 @@ class WithAgent(RuntimeContract):
         assert found == "False\n"
 
 
+class CustomContract(RuntimeContract):
+    """The same of a tenant's own container, which is two where there are containers."""
+
+    @pytest.fixture
+    def spec(self, installation: str) -> SandboxSpec:
+        return SandboxSpec(
+            uuid4(), installation, pool=7, revision=1, image="app", kernel="", kind="custom", relay="relay",
+            target_port=8080, secrets={"PASSWORD": "canary-7f3a"},
+        )  # fmt: skip
+
+    def unhealthy(self, runtime: Any, spec: SandboxSpec) -> SandboxSpec:
+        """Make a sandbox whose relay finds the container unhealthy."""
+        raise NotImplementedError
+
+    def test_an_unhealthy_one_is_told_by_its_relay(self, runtime: Runtime, spec: SandboxSpec) -> None:
+        spec = self.unhealthy(runtime, spec)
+        dead = self.wait_until_dead(runtime, spec)
+        assert (dead.exit_code, dead.relay_exit) == (None, UNHEALTHY_EXIT)
+        assert not runtime.create(spec).running, "it is never started again"
+
+    def test_a_custom_container_has_the_engines_own_runtime(self, runtime: Runtime, spec: SandboxSpec) -> None:
+        with pytest.raises(LaunchFailed, match="OCI runtime runsc"):
+            runtime.create(dataclasses.replace(spec, oci_runtime="runsc"))
+        assert runtime.list(spec.installation) == []
+
+    def test_its_description_holds_no_secret(self, runtime: Runtime, spec: SandboxSpec) -> None:
+        handle = runtime.create(spec).handle
+        assert "canary" not in f"{runtime.inspect(handle)} {spec} {runtime.logs(handle)}"
+
+
 class TestMemory(RuntimeContract):
     @pytest.fixture
     def runtime(self) -> Runtime:
@@ -208,6 +239,135 @@ class TestMemory(RuntimeContract):
     def test_it_ages(self, runtime: MemoryRuntime, spec: SandboxSpec) -> None:
         runtime.age(runtime.create(spec).handle, 3600)
         assert runtime.list(spec.installation)[0].age >= 3600
+
+
+class TestMemoryCustom(CustomContract):
+    @pytest.fixture
+    def runtime(self) -> Runtime:
+        return MemoryRuntime()
+
+    def kill(self, runtime: MemoryRuntime, sandbox: Sandbox) -> None:
+        runtime.crash(sandbox.handle)
+
+    def unhealthy(self, runtime: MemoryRuntime, spec: SandboxSpec) -> SandboxSpec:
+        runtime.end_relay(runtime.create(spec).handle, UNHEALTHY_EXIT)
+        return spec
+
+    def test_its_last_words_are_kept(self, runtime: MemoryRuntime, spec: SandboxSpec) -> None:
+        handle = runtime.create(spec).handle
+        runtime.say(handle, "one\ntwo\n")
+        assert (runtime.logs(handle), runtime.logs(handle, 1)) == ("one\ntwo", "two")
+
+
+class Mortal:
+    """An engine's client whose worker dies just after its `last`-th change."""
+
+    def __init__(self, api: Any, last: int) -> None:
+        self._api, self._left = api, last
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._api, name)
+        if name not in ("create_container_from_config", "start", "remove_container"):
+            return call
+
+        def change(*arguments: Any, **options: Any) -> Any:
+            answer = call(*arguments, **options)
+            self._left -= 1
+            if not self._left:
+                raise WorkerDied
+            return answer
+
+        return change
+
+
+class WorkerDied(BaseException):
+    """Nothing of ours may catch it."""
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(300)
+class TestDockerCustom(CustomContract):
+    @pytest.fixture(autouse=True)
+    def _folders(self, settings: Any, short_dir: Path) -> None:
+        settings.SOCKET_DIR = short_dir / "s"
+
+    @pytest.fixture
+    def runtime(self) -> DockerRuntime:
+        return DockerRuntime()
+
+    @pytest.fixture
+    def spec(self, installation: str) -> SandboxSpec:
+        return containers.spec(installation, "sleep", "60", secrets={"PASSWORD": "canary-7f3a"})
+
+    def kill(self, runtime: DockerRuntime, sandbox: Sandbox) -> None:
+        docker("kill", f"{sandbox.handle}-app")
+
+    def unhealthy(self, runtime: DockerRuntime, spec: SandboxSpec) -> SandboxSpec:
+        probe = {"type": "http", "path": "/failing", "period": 0.1, "failure_threshold": 1}
+        spec = dataclasses.replace(containers.spec(spec.installation, probes={"liveness": probe}), session=spec.session)
+        runtime.create(spec)
+        return spec
+
+    def names(self, spec: SandboxSpec) -> list[str]:
+        label = f"label=thermae.installation={spec.installation}"
+        return sorted(docker("ps", "-a", "--filter", label, "--format", "{{.Names}}").split())
+
+    def test_it_is_two_containers_of_one_network(self, runtime: Runtime, spec: SandboxSpec) -> None:
+        handle = runtime.create(spec).handle
+        assert self.names(spec) == [handle, f"{handle}-app"]
+        mode = docker("inspect", "-f", "{{.HostConfig.NetworkMode}}", f"{handle}-app")
+        assert mode in (f"container:{handle}", "container:" + docker("inspect", "-f", "{{.Id}}", handle))
+        assert docker("inspect", "-f", "{{.HostConfig.NetworkMode}}", handle) == "none"
+
+    @pytest.mark.parametrize("last", [1, 2, 3, 4])
+    def test_what_a_worker_leaves_that_dies_in_a_launch_is_taken_up(
+        self, runtime: Any, spec: SandboxSpec, last: int, settings: Any
+    ) -> None:
+        runtime._api = Mortal(runtime._api, last)
+        with pytest.raises(WorkerDied):
+            runtime.create(spec)
+        later = DockerRuntime()
+        assert [found.session for found in later.list(spec.installation)] == [spec.session]
+        assert not any(found.exit_code is not None for found in later.list(spec.installation)), "it has not ended"
+        assert later.create(spec).running
+        assert [found.running for found in later.list(spec.installation)] == [True]
+        later.remove(f"thermae-{spec.session}")
+        assert self.names(spec) == []
+        assert list(Path(settings.SOCKET_DIR).iterdir()) == []
+
+    def test_what_a_worker_leaves_that_dies_in_a_removal_is_listed_and_removed(
+        self, runtime: Any, spec: SandboxSpec
+    ) -> None:
+        handle = runtime.create(spec).handle
+        runtime._api = Mortal(runtime._api, 1)
+        with pytest.raises(WorkerDied):
+            runtime.remove(handle)
+        later = DockerRuntime()
+        assert self.names(spec) == [handle], "the relay is left, and so is the sandbox"
+        assert [(found.handle, found.running) for found in later.list(spec.installation)] == [(handle, False)]
+        later.remove(handle)
+        assert self.names(spec) == []
+
+    @pytest.mark.parametrize("left", ["", "-app"])
+    def test_one_that_has_lost_a_part_does_not_run(self, runtime: Runtime, spec: SandboxSpec, left: str) -> None:
+        handle = runtime.create(spec).handle
+        docker("rm", "-f", f"{handle}{'' if left else '-app'}")
+        assert self.names(spec) == [f"{handle}{left}"]
+        assert [(found.handle, found.running) for found in runtime.list(spec.installation)] == [(handle, False)]
+        runtime.remove(handle)
+        assert self.names(spec) == []
+
+    def test_the_application_is_told_before_the_relay(self, runtime: Runtime, spec: SandboxSpec) -> None:
+        """Of two that have ended the first one's reason counts."""
+        handle = runtime.create(spec).handle
+        docker("kill", f"{handle}-app")
+        docker("kill", handle)
+        dead = self.wait_until_dead(runtime, spec)
+        assert (dead.exit_code, dead.relay_exit) == (137, 137)
+
+
+def docker(*arguments: str) -> str:
+    return subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True, timeout=20).stdout.strip()
 
 
 @pytest.mark.docker
@@ -319,6 +479,11 @@ class TestBubblewrap(WithAgent):
         first = runtime._record(sandbox.handle).processes()[0].pid
         agent = Path(f"/proc/{first}/task/{first}/children").read_text().split()[0]
         os.kill(int(agent), signal.SIGKILL)
+
+    def test_custom_containers_are_refused_in_words(self, runtime: Runtime, spec: SandboxSpec) -> None:
+        with pytest.raises(LaunchFailed, match="need Docker"):
+            runtime.create(dataclasses.replace(spec, kind="custom"))
+        assert runtime.list(spec.installation) == []
 
     def test_a_kernel_that_is_not_there_fails_the_launch_in_words(self, runtime: Runtime, spec: SandboxSpec) -> None:
         with pytest.raises(LaunchFailed, match="prepare_kernels"):

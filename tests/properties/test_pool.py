@@ -19,9 +19,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from interpreters.lifecycle import LIVE, OPEN, Reason, State
+from interpreters.lifecycle import LIVE, OPEN, UNHEALTHY_EXIT, Reason, State
 from interpreters.models import InterpreterImage, NoInstance, Session, SessionPool
 from interpreters.models import launch as launching
+from interpreters.models.failing import LONGEST_BACK_OFF
 from interpreters.runtime import RuntimeUnavailable
 from interpreters.runtime.memory import MemoryRuntime
 from tenants.models import Tenant
@@ -34,6 +35,7 @@ STORIES = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+LIFECYCLES = ["timed", "on_container_exit"]
 NAMES = st.sampled_from(["ann", "ben", "cy"])
 
 
@@ -94,6 +96,8 @@ class Clock:
 
 
 class PoolMachine(RuleBasedStateMachine):
+    kind = "code"
+
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
@@ -105,7 +109,9 @@ class PoolMachine(RuleBasedStateMachine):
         self._patch()
         self.undo.enter_context(transaction.atomic())
         self.undo.callback(transaction.set_rollback, True)
-        image = InterpreterImage.objects.create(name="python", reference="r", state="ready", kernel="k", source="p")
+        ready = {"reference": "r", "digest": "d", "state": "ready"}
+        InterpreterImage.objects.create(name="relay", source="relay", **ready)
+        image = InterpreterImage.objects.create(name="python", kernel="k", source="p", kind=self.kind, **ready)
         self.pool = SessionPool.objects.create(
             name="python", image=image, ready_instances=READY, max_concurrent=MAXIMUM, cooldown=30, max_alive=600
         )
@@ -217,6 +223,11 @@ class PoolMachine(RuleBasedStateMachine):
     def crash(self, data: st.DataObject, out_of_memory: bool) -> None:
         self.engine.crash(data.draw(st.sampled_from(self.sandboxes())).handle, out_of_memory=out_of_memory)
 
+    @rule(data=st.data(), exit_code=st.sampled_from([2, UNHEALTHY_EXIT]))
+    @precondition(lambda self: self.kind == "custom" and self.sandboxes())
+    def a_relay_ends(self, data: st.DataObject, exit_code: int) -> None:
+        self.engine.end_relay(data.draw(st.sampled_from(self.sandboxes())).handle, exit_code)
+
     @rule(data=st.data())
     @precondition(lambda self: self.sandboxes())
     def vanish(self, data: st.DataObject) -> None:
@@ -230,9 +241,9 @@ class PoolMachine(RuleBasedStateMachine):
     def the_engine_is_silent_or_back(self, silent: bool) -> None:
         self.engine.unavailable = silent
 
-    @rule(memory=st.sampled_from([1024, 2048]), enabled=st.booleans())
-    def an_admin_changes_the_pool(self, memory: int, enabled: bool) -> None:
-        self.pool.note(memory=memory, enabled=enabled)
+    @rule(memory=st.sampled_from([1024, 2048]), enabled=st.booleans(), lifecycle=st.sampled_from(LIFECYCLES))
+    def an_admin_changes_the_pool(self, memory: int, enabled: bool, lifecycle: str) -> None:
+        self.pool.note(memory=memory, enabled=enabled, lifecycle=lifecycle if self.kind == "custom" else "timed")
 
     @rule(seconds=st.sampled_from([1, 5, 31, 75, 700]))
     def time_passes(self, seconds: int) -> None:
@@ -264,6 +275,12 @@ class PoolMachine(RuleBasedStateMachine):
             assert self.reached.get(session.pk, 0) <= reached
             self.reached[session.pk] = reached
 
+    @invariant()
+    def no_wait_is_longer_than_the_longest(self) -> None:
+        self.pool.refresh_from_db()
+        if self.pool.retry_at:
+            assert self.pool.retry_at <= self.clock.now + timedelta(seconds=LONGEST_BACK_OFF)
+
     # --- and what comes about when it is left alone ---
 
     def left_alone(self) -> None:
@@ -293,6 +310,11 @@ class PoolMachine(RuleBasedStateMachine):
         )
 
 
+class CustomPoolMachine(PoolMachine):
+    kind = "custom"
+
+
 @pytest.mark.django_db
-def test_a_pool_keeps_its_promises_whatever_happens() -> None:
-    run_state_machine_as_test(PoolMachine, settings=STORIES)
+@pytest.mark.parametrize("machine", [PoolMachine, CustomPoolMachine])
+def test_a_pool_keeps_its_promises_whatever_happens(machine: type[PoolMachine]) -> None:
+    run_state_machine_as_test(machine, settings=STORIES)

@@ -97,7 +97,8 @@ def test_a_pool_cannot_be_put_into_another_tenant(
     staff: Client, ours: dict[type, Any], theirs: dict[type, Any]
 ) -> None:
     pool = ours[SessionPool]
-    fields = ("name", "ready_instances", "max_concurrent", "cooldown", "max_alive", "cpu", "memory", "disk", "pids")
+    fields = ("name", "ready_instances", "max_concurrent", "cooldown", "max_alive", "cpu", "memory", "disk", "pids",
+              "lifecycle")  # fmt: skip
     form = {name: getattr(pool, name) for name in fields} | {"image": pool.image_id, "environment": "{}"}
     for tenant in (theirs[Tenant].pk, ""):
         answer = staff.post(url(SessionPool, "change", pool.pk), {**form, "tenant": tenant})

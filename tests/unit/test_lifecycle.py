@@ -12,6 +12,8 @@ from interpreters.lifecycle import (
     ORPHAN_GRACE,
     SENTENCES,
     SILENCE,
+    STEADY,
+    UNHEALTHY_EXIT,
     Activity,
     Observation,
     Plan,
@@ -210,3 +212,72 @@ def test_lost_launches_are_taken_up_again() -> None:
 def test_every_reason_has_a_sentence_for_people() -> None:
     assert set(SENTENCES) == set(Reason)
     assert all(reason.sentence.endswith(".") for reason in Reason)
+
+
+# --- Custom containers ---
+
+CUSTOM = replace(SPEC, custom=True)
+
+
+def dead(pk: UUID, **fields: Any) -> SandboxView:
+    return box(pk, running=False, **fields)
+
+
+@pytest.mark.parametrize(
+    ("one", "sandbox", "reason", "failure"),
+    [
+        pytest.param(leased(A), dead(A, exit_code=0), "exited", False, id="it left by itself"),
+        pytest.param(leased(A), dead(A, exit_code=137, out_of_memory=True), "out_of_memory", False, id="memory"),
+        pytest.param(leased(A), dead(A, relay_exit=UNHEALTHY_EXIT), "unhealthy", False, id="its probes failed"),
+        pytest.param(leased(A), dead(A, relay_exit=137), "killed", False, id="the relay was killed"),
+        pytest.param(leased(A), dead(A), "killed", False, id="a part is gone"),
+        pytest.param(leased(A), dead(A, exit_code=1, relay_exit=UNHEALTHY_EXIT), "exited", False, id="first the cause"),
+        pytest.param(starting(A), dead(A, exit_code=0), "start_failed", True, id="before it was ready"),
+        pytest.param(starting(A), dead(A, relay_exit=2), "start_failed", True, id="a relay that cannot start"),
+        pytest.param(ready(A), dead(A, exit_code=1), "exited", True, id="soon after it was ready"),
+        pytest.param(ready(A, age=STEADY + 1), dead(A, exit_code=1), "exited", False, id="long after it was ready"),
+        pytest.param(ready(A, revision=1), dead(A, exit_code=1), "exited", False, id="of other settings"),
+    ],
+)
+def test_a_container_that_ends_is_told_why(one: SessionView, sandbox: SandboxView, reason: str, failure: bool) -> None:
+    todo = decide([one], CUSTOM, [sandbox])
+    assert [(end.reason.value, end.failure) for end in todo.ends] == [(reason, failure)]
+    if failure:
+        assert todo.launch == 0, "it backs off first"
+
+
+def test_a_container_that_is_being_made_has_not_ended() -> None:
+    assert ended(decide([starting(A)], CUSTOM, [dead(A)])) == {}
+
+
+def test_its_last_words_are_part_of_the_detail() -> None:
+    (end,) = decide([leased(A)], CUSTOM, [dead(A, exit_code=1, last_words="no database")]).ends
+    assert end.detail == "exit code 1\nno database"
+
+
+def test_until_exit_there_is_no_cooldown() -> None:
+    idle = leased(A, age=3000, used=2000)
+    quiet = {A: Activity(False, ago(2000))}
+    assert ended(decide([idle], CUSTOM, activity=quiet)) == {1: "cooldown"}
+    assert ended(decide([idle], replace(CUSTOM, until_exit=True), activity=quiet)) == {}
+    assert ended(decide([leased(A, age=3600)], replace(CUSTOM, until_exit=True))) == {1: "max_alive"}
+
+
+@pytest.mark.parametrize(
+    ("one", "steady"),
+    [
+        (ready(A, age=STEADY), True),
+        (leased(A, age=STEADY), True),
+        (ready(A, age=STEADY - 1), False),
+        (ready(A, age=STEADY, revision=1), False),
+        (starting(A, age=50), False),
+    ],
+)
+def test_an_instance_that_stands_is_steady(one: SessionView, steady: bool) -> None:
+    assert decide([one]).steady is steady
+
+
+def test_relay_and_plan_agree_on_what_unhealthy_is() -> None:
+    from interpreters.agent import relay
+
+    assert relay.UNHEALTHY_EXIT == UNHEALTHY_EXIT

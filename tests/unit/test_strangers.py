@@ -74,8 +74,8 @@ ASKS = {
 # A name that is taken by another tenant is free for one's own: see test_images_api.
 BY_NAME = {f"{IMAGE}/archive", f"{IMAGE}/context"}
 SOCKETS = {"ws/sessions/<uuid:session>/channels", "ws/sessions/<uuid:session>/terminals/<str:name>"}
-# Other applications sweep their own: pages in test_frontend and test_notebooks, the admin in test_admin_*.
-ELSEWHERE = ("admin/", "notebooks/")
+# Swept elsewhere: pages in test_frontend and test_notebooks, the admin in test_admin_*, pools in test_api_pools.
+ELSEWHERE = ("admin/", "notebooks/", "api/v1/pools/")
 
 
 def routes(patterns: list[Any], prefix: str = "") -> Iterator[str]:
