@@ -1,4 +1,5 @@
-"""The ASGI application: HTTP to Django, WebSockets to the consumers, which check origin and identity themselves."""
+"""The ASGI application: HTTP to Django, WebSockets to the consumers, which check origin and identity themselves, and
+before both what is for a server in a sandbox."""
 
 import asyncio
 import os
@@ -15,6 +16,7 @@ django_application = get_asgi_application()
 from channels.layers import get_channel_layer  # noqa: E402
 
 from interpreters import notices  # noqa: E402
+from interpreters.proxy import in_front_of, is_proxied  # noqa: E402
 from interpreters.routing import websocket_urlpatterns  # noqa: E402
 
 # Loads Redis' client, which is large, before the first tab waits for it.
@@ -22,7 +24,10 @@ get_channel_layer()
 # Database threads hold the interpreter for at most this long while the event loop has output to pass on.
 sys.setswitchinterval(0.001)
 
-routes = ProtocolTypeRouter({"http": django_application, "websocket": URLRouter(websocket_urlpatterns)})
+routes = in_front_of(ProtocolTypeRouter({"http": django_application, "websocket": URLRouter(websocket_urlpatterns)}))
+
+
+__all__ = ["application", "is_proxied"]
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:

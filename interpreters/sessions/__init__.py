@@ -3,7 +3,7 @@
 Each verb is given the Actor who asks, or a Session that was found for one; each raises Problem.
 """
 
-from interpreters.sessions import files
+from interpreters.sessions import files, ports
 from interpreters.sessions.access import get
 from interpreters.sessions.executing import (
     ask_kernel,
@@ -22,6 +22,7 @@ from interpreters.sessions.following import Follower, changes, running
 from interpreters.sessions.opening import close, describe, described, issue_token, keep_alive, list_open, open, pools
 from interpreters.sessions.problems import Problem
 from interpreters.sessions.reading import list_of, read
+from interpreters.sessions.record import note_use
 
 __all__ = [
     "Follower",
@@ -40,8 +41,10 @@ __all__ = [
     "keep_alive",
     "list_of",
     "list_open",
+    "note_use",
     "open",
     "pools",
+    "ports",
     "read",
     "replay",
     "request",

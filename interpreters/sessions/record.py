@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 # What this process is just writing, and saving, by execution.
 _writing: dict[UUID, asyncio.Task[None]] = {}
 _saving: dict[UUID, asyncio.Task[None]] = {}
+# By session: uses that are just being written down.
+_noting: dict[UUID, asyncio.Task[None]] = {}
 # Executions whose outputs are gathered by who started them.
 _gathered: set[UUID] = set()
 # By session: ends that readers came across, with what was gathered, and who saves them.
@@ -152,6 +154,19 @@ def _worth_noting(session: UUID) -> bool:
         _noted.clear()
     _noted[session] = now
     return True
+
+
+def note_use(session: Session) -> None:
+    """Count it as used now, beside whatever is going on. Many uses at a time are written down as one."""
+    if _worth_noting(session.pk):
+        _keep(_noting, session.pk, _touch(session))
+
+
+async def _touch(session: Session) -> None:
+    try:
+        await in_thread(session.touch)()
+    except DatabaseError as error:
+        logger.warning("a use of session %s was not noted: %s", session.pk, error)
 
 
 async def _save(session: UUID, execution: UUID, answer: Outputs | None = None) -> None:
