@@ -70,6 +70,15 @@ class Channel(HTTPChannel):
         self.requests[-1].trailers = trailers(getattr(self._transferDecoder, "_trailerHeaders", ()))
         super()._finishRequestBody(data)
 
+    def checkPersistence(self, request: Any, version: bytes) -> bool:
+        # Twisted overlooks a `close` that is one of several words.
+        said = b",".join(request.requestHeaders.getRawHeaders(b"Connection", ()))
+        if version == b"HTTP/1.1" and b"close" not in {word.strip().lower() for word in said.split(b",")}:
+            return True
+        if version == b"HTTP/1.1":
+            request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+        return False
+
     # --- An early answer ---
 
     def requestDone(self, request: Any) -> None:

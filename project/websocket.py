@@ -51,6 +51,9 @@ class WebSocket(WebSocketProtocol):
             case "websocket.http.response.body" if self._denial and self.state == self.STATE_CONNECTING:
                 self._denial = (*self._denial[:2], message.get("body", b""))
                 self._deny(self._denial[0])
+            case "websocket.send" if self.state != self.STATE_CONNECTING:
+                text = message.get("text")  # an empty message is one too, which Daphne forgets
+                self.serverSend(message.get("bytes") or b"" if text is None else text, binary=text is None)
             case "websocket.close" if self.state == self.STATE_OPEN:
                 self._close(message.get("code") or 1000, message.get("reason") or "")
             case _:
@@ -81,7 +84,7 @@ class WebSocket(WebSocketProtocol):
         status, headers, body = self._denial
         phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Refused"
         lines = [b"HTTP/1.1 %d %b" % (status, phrase.encode()), b"Connection: close"]
-        lines += [b"%b: %b" % field for field in headers]
+        lines += [b"%b: %b" % field for field in headers if field[0].lower() != b"content-length"]
         lines += [b"Content-Length: %d" % len(body), b"", body]
         self.sendData(b"\r\n".join(lines))
 

@@ -52,7 +52,10 @@ class PortServer:
         self.sized(writer, answer)
 
     def sized(self, writer: asyncio.StreamWriter, answer: bytes, status: bytes = b"200 OK") -> None:
-        writer.write(b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (status, len(answer), answer))
+        writer.write(
+            b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+            % (status, len(answer), answer)
+        )
 
     async def do_both(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Every piece goes back as it comes."""

@@ -1,4 +1,4 @@
-"""A real web server in front of a real agent, without an engine: a leased session whose sandbox is a process of ours."""
+"""A real web server in front of a real agent, without an engine: the sandbox is a process of ours."""
 
 import contextlib
 import os

@@ -24,7 +24,7 @@ from interpreters.client.memory.run import Script
 from interpreters.client.memory.terminal import Line, MemoryTerminal, attached
 
 
-class MemoryAgent(MemoryFiles, MemoryPorts):
+class MemoryAgent(MemoryPorts, MemoryFiles):
     """`scripts` maps code to what it does; other code echoes itself. `gone` makes nobody answer; `delay` makes every
     answer take so many seconds; `fault`, if set, is raised by every verb."""
 
