@@ -1,4 +1,5 @@
-"""The ASGI application: HTTP to Django, WebSockets to the consumers, which check origin and identity themselves."""
+"""The ASGI application: HTTP to Django, WebSockets to the consumers, which check origin and identity themselves, and
+before both what is for a server in a sandbox."""
 
 import asyncio
 import os
@@ -16,6 +17,7 @@ from channels.layers import get_channel_layer  # noqa: E402
 from django.urls import get_resolver  # noqa: E402
 
 from interpreters import notices  # noqa: E402
+from interpreters.proxy import in_front_of, is_proxied  # noqa: E402
 from interpreters.routing import websocket_urlpatterns  # noqa: E402
 from project.token_requests import TokenRequestHandler, brings_token  # noqa: E402
 
@@ -33,7 +35,10 @@ async def http(scope: Any, receive: Any, send: Any) -> None:
     await handler(scope, receive, send)
 
 
-routes = ProtocolTypeRouter({"http": http, "websocket": URLRouter(websocket_urlpatterns)})
+routes = in_front_of(ProtocolTypeRouter({"http": http, "websocket": URLRouter(websocket_urlpatterns)}))
+
+
+__all__ = ["application", "is_proxied"]
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -6,13 +6,13 @@ end. Here both sides wait for each other:
 
 - out: `Valve` is told by the transport when its buffer is full and when it has drained; `send` waits for it, and a
   client that takes nothing at all for STALL_LIMIT seconds is cut off (its page reconnects and resumes by number);
-- in: `MessageQueue` stops reading from a WebSocket while its application lags behind; `BodyQueue` reads a request's
-  body, which Twisted has spooled to a file, only as the application asks for it.
+- in: `MessageQueue` stops reading from a WebSocket while its application lags behind, and `BodyQueue` does so for the
+  body of a request, which reaches its application as it arrives.
 """
 
 import asyncio
-import os
-from typing import IO, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
@@ -23,9 +23,11 @@ HIGH_WATER = 1024 * 1024
 STALL_LIMIT = 60.0
 # Bytes of messages from one WebSocket that wait for the application.
 INBOUND_LIMIT = 2 * 1024 * 1024
-BODY_CHUNK = 64 * 1024
+# Bytes of one request's body that wait for the application, and that it is handed at once.
+BODY_LIMIT, BODY_CHUNK = 256 * 1024, 64 * 1024
 
 Message = dict[str, Any]
+Fields = Sequence[tuple[bytes, bytes]]
 
 
 def waiting_bytes(transport: Any) -> int:
@@ -98,37 +100,76 @@ class MessageQueue(asyncio.Queue[Message]):
 
 
 class BodyQueue(asyncio.Queue[Message]):
-    """What an application receives of one HTTP request: its body piece by piece, then what Daphne puts."""
+    """What an application receives of one HTTP request: its body as it arrives, then what Daphne puts.
 
-    def __init__(self, body: IO[bytes]) -> None:
+    `hold` is called when more than BODY_LIMIT bytes wait here, `release` when there is room again, and `wanted`
+    whenever the application asks for more of the body.
+    """
+
+    def __init__(
+        self, hold: Callable[[], None], release: Callable[[], None], wanted: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__()
-        self._body = body
-        self._left = body.seek(0, os.SEEK_END)
-        self._begun = False
-        body.seek(0)
+        self._hold, self._release, self._wanted = hold, release, wanted
+        self._waiting = bytearray()
+        self._news = asyncio.Event()
+        self._trailers: Fields = ()
+        self._told = self._gone = False
+        self.held = False
+        self.complete = False  # all of it has arrived; the application may still have to take it
+
+    def feed(self, data: bytes) -> None:
+        if self._gone:
+            return
+        self._waiting += data
+        self._news.set()
+        if len(self._waiting) > BODY_LIMIT and not self.held:
+            self.held = True
+            self._hold()
+
+    def end(self, trailers: Fields = ()) -> None:
+        self.complete, self._trailers = True, trailers
+        self._news.set()
 
     def put_nowait(self, message: Message) -> None:
-        if message["type"] != "http.request":  # that is Daphne's reading of the body, which is read here
-            super().put_nowait(message)
+        if message["type"] == "http.request":  # that is Daphne's reading of the body, which comes by `feed`
+            return
+        if message["type"] == "http.disconnect":
+            self._gone = True
+            self._waiting.clear()
+            self._news.set()
+        super().put_nowait(message)
 
     async def get(self) -> Message:
-        if self._begun and not self._left:
+        if self._told or self._gone:
             return await super().get()
-        self._begun = True
-        try:
-            chunk = self._body.read(BODY_CHUNK)
-        except ValueError:  # the client went away, and Twisted closed the file
-            self._left = 0
-            return {"type": "http.disconnect"}
-        self._left -= len(chunk)
-        return {"type": "http.request", "body": chunk, "more_body": self._left > 0}
+        self._wanted()
+        return self._next() if await self._arrives() else await super().get()
+
+    async def _arrives(self) -> bool:
+        """Wait for more of the body, or its end; False if the client leaves before that."""
+        while not (self._waiting or self.complete or self._gone):
+            self._news.clear()
+            await self._news.wait()
+        return not self._gone
+
+    def _next(self) -> Message:
+        piece = bytes(self._waiting[:BODY_CHUNK])
+        del self._waiting[:BODY_CHUNK]
+        if self.held and len(self._waiting) <= BODY_LIMIT // 2:
+            self.held = False
+            self._release()
+        self._told = self.complete and not self._waiting
+        message: Message = {"type": "http.request", "body": piece, "more_body": not self._told}
+        if self._told and self._trailers:
+            message["trailers"] = self._trailers
+        return message
 
 
-class HandedOver:
-    """Stands in Daphne's hands where a request's body was: nothing to read, and closed when the body is."""
+class NoContent:
+    """Stands in Twisted's and Daphne's hands where a request's body would be: the application has it."""
 
-    def __init__(self, body: IO[bytes]) -> None:
-        self._body = body
+    closed = False
 
     def read(self, size: int = -1) -> bytes:
         return b""
@@ -137,8 +178,4 @@ class HandedOver:
         return 0
 
     def close(self) -> None:
-        self._body.close()
-
-    @property
-    def closed(self) -> bool:
-        return self._body.closed
+        self.closed = True

@@ -5,6 +5,7 @@ stops the start with a message when it is wrong. `docs/settings.md` is checked a
 """
 
 import logging
+import re
 import secrets
 from pathlib import Path
 
@@ -63,6 +64,9 @@ SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 # Full origins, as `https://thermae.example.org`, that may post forms and open WebSockets besides our own host.
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("TRUSTED_ORIGINS", default=[])
+# Below this domain each port of each session has a host of its own, so that what a browser gets from a sandbox is never
+# of our origin. On a laptop browsers resolve it to this machine; in production it is empty, for off, until it is named.
+PREVIEW_HOST: str = env.str("PREVIEW_HOST", default="" if PRODUCTION else "preview.localhost").lower().strip(".")
 # True when a proxy in front of us ends TLS and sets X-Forwarded-Proto.
 BEHIND_TLS_PROXY = env.bool("BEHIND_TLS_PROXY", default=PRODUCTION)
 if BEHIND_TLS_PROXY:
@@ -209,6 +213,10 @@ MAX_SAVED_OUTPUT_BYTES = env.int("MAX_SAVED_OUTPUT_BYTES", default=4 * 1024 * 10
 MAX_NOTEBOOK_BYTES = env.int("MAX_NOTEBOOK_BYTES", default=16 * 1024 * 1024)
 # Bytes of one WebSocket frame that a browser may send us.
 MAX_FRAME_BYTES = env.int("MAX_FRAME_BYTES", default=1024 * 1024 + 64 * 1024)
+# Bytes of a request's body that is passed on to a sandbox; 0: of any size, as none of it is kept here.
+MAX_PROXY_BODY_BYTES = env.int("MAX_PROXY_BODY_BYTES", default=0, validate=validate.Range(min=0))
+# Bytes of one WebSocket message that is passed on to or from a sandbox.
+MAX_PROXY_FRAME_BYTES = env.int("MAX_PROXY_FRAME_BYTES", default=16 * 1024 * 1024, validate=validate.Range(min=1024))
 
 # --- Images that tenants bring -------------------------------------------------------------------------------
 # Registries that images may be taken from, unless a tenant has a list of its own. `*`: any public one.
@@ -259,7 +267,20 @@ LOGGING = {
     "loggers": {"django.server": {"level": "WARNING"}, "daphne": {"level": "WARNING"}},
 }
 
+if PREVIEW_HOST:
+    if not re.fullmatch(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+", PREVIEW_HOST):
+        raise ImproperlyConfigured(f"THERMAE_PREVIEW_HOST is {PREVIEW_HOST!r}: give a domain, as preview.example.net.")
+    if not PREVIEW_HOST.endswith(".localhost"):
+        for host in (allowed.lower().lstrip(".") for allowed in ALLOWED_HOSTS):
+            if host == "*" or f".{PREVIEW_HOST}".endswith(f".{host}") or f".{host}".endswith(f".{PREVIEW_HOST}"):
+                raise ImproperlyConfigured(
+                    f"THERMAE_PREVIEW_HOST={PREVIEW_HOST} shares a domain with {host} of THERMAE_ALLOWED_HOSTS, and "
+                    "what runs in sandboxes could reach our cookies: use a domain neither above nor below it."
+                )
+
 if PRODUCTION:
+    if PREVIEW_HOST.endswith("localhost"):
+        raise ImproperlyConfigured("THERMAE_PREVIEW_HOST names this machine only: give a public domain, or none.")
     if DEBUG:
         raise ImproperlyConfigured("THERMAE_DEBUG shows secrets to visitors: it cannot be on in production.")
     if DEMO_LOGIN:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -92,11 +92,26 @@ def actor_from_token(secret: str) -> Actor:
     if not secret.startswith(TOKEN_PREFIX) or len(secret) > LONGEST_TOKEN:
         raise Unauthenticated("bad_token", f"This is no token of ours: they begin with {TOKEN_PREFIX}.")
     hashed = hash_token(secret)
-    role = Membership.objects.filter(tenant=OuterRef("tenant"), user=OuterRef("user")).values("role")[:1]
-    tokens = ApiToken.objects.select_related("tenant", "user").annotate(role=Subquery(role))
-    token = tokens.filter(hashed=hashed).first()
+    token = _tokens().filter(hashed=hashed).first()
     if token is None or not hmac.compare_digest(token.hashed, hashed):
         raise Unauthenticated("bad_token", "This token is unknown: check that it was copied whole, or make a new one.")
+    return _actor_of(token)
+
+
+def actor_from_known_token(token: UUID) -> Actor:
+    """For what a token has opened and what lives no longer than it. Raises Unauthenticated."""
+    found = _tokens().filter(pk=token).first()
+    if found is None:
+        raise Unauthenticated("bad_token", "The token that opened this is no more: make a new one.")
+    return _actor_of(found)
+
+
+def _tokens() -> QuerySet[Any]:
+    role = Membership.objects.filter(tenant=OuterRef("tenant"), user=OuterRef("user")).values("role")[:1]
+    return ApiToken.objects.select_related("tenant", "user").annotate(role=Subquery(role))
+
+
+def _actor_of(token: Any) -> Actor:
     if token.revoked_at is not None:
         raise Unauthenticated("revoked_token", "This token was revoked: make a new one.")
     if not token.usable:

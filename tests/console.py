@@ -50,7 +50,7 @@ def serve() -> None:
     import django
 
     django.setup()
-    verbs = {verb.__name__: verb for verb in (prepare, image, person, token, pool, sessions, executions, database)}
+    verbs = {verb.__name__: verb for verb in VERBS}
     for line in sys.stdin:
         call = json.loads(line)
         try:
@@ -117,10 +117,53 @@ def executions(**which: Any) -> list[dict[str, Any]]:
     return list(Execution.objects.filter(**which).order_by("queued_at").values(*fields))
 
 
+def leased(session: str, owner: str, target_port: int | None) -> None:
+    """A session that a person holds, by its id's first letters, whose sandbox is made by the caller."""
+    from django.utils import timezone
+
+    from interpreters.models import InterpreterImage, Session, SessionPool
+    from tenants.models import Membership
+
+    image, _ = InterpreterImage.objects.get_or_create(name="none", defaults={"state": InterpreterImage.State.READY})
+    name = "target" if target_port else "code"
+    pool, _ = SessionPool.objects.get_or_create(name=name, defaults={"image": image, "target_port": target_port})
+    member = Membership.objects.get(user__username=owner)
+    holder = {"tenant": member.tenant, "user": member.user, "identifier": session[:8]}
+    now = timezone.now()
+    Session.objects.create(id=session, pool=pool, state="leased", leased_at=now, last_used_at=now, **holder)
+
+
+def last_used(session: str) -> float:
+    from interpreters.models import Session
+
+    used = Session.objects.get(pk=session).last_used_at
+    assert used
+    return used.timestamp()
+
+
+def end(session: str) -> bool:
+    from interpreters.lifecycle import Reason
+    from interpreters.models import Session
+
+    return Session.objects.get(pk=session).end(Reason.CLOSED)
+
+
+def revoke(name: str) -> int:
+    """All tokens of a person."""
+    from django.utils import timezone
+
+    from tenants.models import ApiToken
+
+    return ApiToken.objects.filter(user__username=name).update(revoked_at=timezone.now())
+
+
 def database() -> str:
     from django.conf import settings
 
     return str(settings.DATABASES["default"]["NAME"])
+
+
+VERBS = (prepare, image, person, token, pool, sessions, executions, leased, last_used, end, revoke, database)
 
 
 if __name__ == "__main__":

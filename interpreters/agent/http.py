@@ -7,6 +7,7 @@ strict where it is cheap, bounded everywhere, and leaves out what is never asked
 import asyncio
 import json
 import os
+import re
 import socket
 import struct
 import sys
@@ -24,8 +25,11 @@ from .messages import dump
 MAX_HEAD = 64 << 10
 MAX_BODY = 8 << 20  # of a body that is taken as a whole
 BUFFER = 256 << 10
+# Told to our client, so that it knows our words from those of a server in the sandbox.
+REFUSED = "X-Thermae-Refused"
 LINGER = 2.0  # seconds
-REFUSAL_HEADER = "X-Refusal"
+FIELD_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9a-zA-Z]+")
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Disconnected(Exception):
@@ -39,6 +43,7 @@ class Request:
     path: str  # decoded
     query: dict[str, str]
     headers: dict[str, str]  # lower-case names
+    fields: list[tuple[str, str]]  # the same as they came, one by one
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     unread: int = 0  # bytes of the body that are not yet read; -1: chunked, so nobody knows
@@ -156,8 +161,8 @@ async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
             response = await handler(request)
         except Refusal as refusal:
             response = answer(refusal.body(), refusal.status)
-            if "upgrade" in request.headers:  # a WebSocket's client is not shown the body of an answer
-                response.headers[REFUSAL_HEADER] = json.dumps(refusal.body())
+            # The mark tells our client whose words these are; a WebSocket's is not shown the body of an answer.
+            response.headers[REFUSED] = json.dumps(refusal.body())
         except (Disconnected, ConnectionError, asyncio.IncompleteReadError):
             return
         except Exception:
@@ -187,20 +192,29 @@ async def _read_head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
     if version != "HTTP/1.1" or not target.startswith("/"):
         raise Disconnected
     headers: dict[str, str] = {}
-    for line in lines[1:-2]:
-        name, colon, value = line.partition(":")
-        if not colon:
-            raise Disconnected
+    received = [parse_field(line) for line in lines[1:-2]]
+    for name, value in received:
         name = name.lower()
-        headers[name] = f"{headers[name]}, {value.strip()}" if name in headers else value.strip()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    if "content-length" in headers and "transfer-encoding" in headers:
+        raise Disconnected  # two lengths: whoever reads on may take the one or the other
     path, _, query = target.partition("?")
     length = headers.get("content-length", "0")
     if not length.isdecimal():
         raise Disconnected
     left = -1 if headers.get("transfer-encoding", "").lower() == "chunked" else int(length)
     wants_continue = headers.get("expect", "").lower() == "100-continue"
-    fields = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=32))
-    return Request(method, target, unquote(path), fields, headers, reader, writer, left, wants_continue)
+    # What is passed on to a port has a query of its own, of any size.
+    asked = {} if path.startswith("/proxy/") else dict(parse_qsl(query, keep_blank_values=True, max_num_fields=32))
+    return Request(method, target, unquote(path), asked, headers, received, reader, writer, left, wants_continue)
+
+
+def parse_field(line: str) -> tuple[str, str]:
+    """A line of a head. Raises Disconnected for one that two readers may read differently."""
+    name, colon, value = line.partition(":")
+    if not colon or not FIELD_NAME.fullmatch(name) or CONTROL.search(value):
+        raise Disconnected
+    return name, value.strip(" \t")
 
 
 async def _respond(writer: asyncio.StreamWriter, request: Request, response: Response, keep: bool) -> None:

@@ -78,6 +78,15 @@ class Token(Schema):
     expires_at: float
 
 
+class PreviewWish(Schema):
+    port: int | None = Field(None, description="Where your server listens; the pool's target port if none.")
+
+
+class Preview(Schema):
+    url: str = Field(description="Opens the page in a browser: once, and before it expires.")
+    expires_at: float
+
+
 class Run(Schema):
     code: str
     id: UUID | None = Field(None, description="A random id of your own, so that sending again never runs twice.")

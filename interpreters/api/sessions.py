@@ -1,11 +1,14 @@
+import re
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
+from django.conf import settings
 from ninja import Router, Status
 
-from interpreters import sessions
+from interpreters import models, sessions
 from interpreters.api.caller import Request
-from interpreters.api.schemas import ERRORS, Open, Question, Session, Token, TokenWish
+from interpreters.api.schemas import ERRORS, Open, Preview, PreviewWish, Question, Session, Token, TokenWish
 
 router = Router(tags=["sessions"])
 
@@ -62,6 +65,27 @@ async def issue_token(request: Request, session: UUID, wish: TokenWish) -> Statu
     token, secret = await sessions.issue_token(request.auth, session, wish.lifetime)
     assert token.expires_at is not None
     return Status(201, Token(token=secret, session=session, expires_at=token.expires_at.timestamp()))
+
+
+@router.post(
+    "/sessions/{uuid:session}/previews",
+    response={201: Preview, **ERRORS},
+    summary="A link that opens a server in the sandbox in a browser",
+    description="On a host of its own, so that what runs there reaches nothing of ours. The browser that opens the "
+    "link may come back for 12 hours, until the session ends.",
+)
+async def open_preview(request: Request, session: UUID, wish: PreviewWish) -> Status[Preview]:
+    preview = await sessions.ports.open_preview(request.auth, session, wish.port)
+    url = preview_address(preview, request.scheme or "http", request.get_host())
+    return Status(201, Preview(url=url, expires_at=preview.ticket_expires_at.timestamp()))
+
+
+def preview_address(preview: models.Preview, scheme: str, host: str) -> str:
+    """Where its ticket is taken: on a host of its own, at the port by which we were asked."""
+    port = re.search(r":\d+$", host)
+    label = f"{preview.session_id.hex}-{preview.port}"
+    origin = f"{scheme}://{label}.{settings.PREVIEW_HOST}{port[0] if port else ''}"
+    return f"{origin}/.thermae/enter?ticket={quote(preview.ticket)}"
 
 
 @router.post(

@@ -130,6 +130,71 @@ class Terminal(Protocol):
     async def resize(self, rows: int, cols: int) -> None: ...
 
 
+Fields = Sequence[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A request for a server at a port of the sandbox. `headers` are only those that go from end to end."""
+
+    port: int
+    method: bytes
+    target: bytes  # path and query as they came; begins with a slash
+    headers: Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Interim:
+    """An answer before the answer, as 100 or 103."""
+
+    status: int
+    headers: Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Of an answer. `headers` are checked to be fields, and only those that go from end to end."""
+
+    status: int
+    headers: Fields
+    chunked: bool  # so trailers may follow its body
+
+
+@dataclass(frozen=True, slots=True)
+class Trailers:
+    headers: Fields
+
+
+class Exchange(Protocol):
+    """One request and its answer, which come and go at the same time.
+
+    Iterate for the answer: Interims, a Head, its body in pieces, and Trailers if there are any.
+    """
+
+    def __aiter__(self) -> AsyncIterator[Interim | Head | bytes | Trailers]: ...
+    async def send(self, data: bytes) -> None: ...
+    async def end(self, trailers: Fields = ()) -> None: ...
+
+
+class HandshakeRefused(AgentError):
+    """A server in the sandbox does not want this WebSocket."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"The server in the sandbox refused the WebSocket with status {status}.")
+        self.status = status
+
+
+class Tunnel(Protocol):
+    """A WebSocket to a server in the sandbox. After the last message `closed` tells how it was closed."""
+
+    subprotocol: str | None
+    closed: tuple[int, str]
+
+    def __aiter__(self) -> AsyncIterator[str | bytes]: ...
+    async def send(self, data: str | bytes) -> None: ...
+    async def close(self, code: int, reason: str) -> None: ...
+
+
 class Agent(Protocol):
     """All that the web does with one sandbox. Methods raise AgentError."""
 
@@ -158,6 +223,10 @@ class Agent(Protocol):
     async def unpack(self, path: str, body: AsyncIterator[bytes]) -> int: ...
     async def make_folder(self, path: str) -> None: ...
     async def delete_file(self, path: str) -> None: ...
+    def forward(self, request: Forward) -> AbstractAsyncContextManager[Exchange]: ...
+    def tunnel(
+        self, request: Forward, subprotocols: Sequence[str], limit: int
+    ) -> AbstractAsyncContextManager[Tunnel]: ...
 
 
 @dataclass(frozen=True, slots=True)

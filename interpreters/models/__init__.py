@@ -3,6 +3,7 @@ from interpreters.models.execution import Execution
 from interpreters.models.image import FormerImage, InterpreterImage
 from interpreters.models.lease import BadIdentifier, Lease, NoInstance, PoolFull, PoolUnavailable
 from interpreters.models.pool import SessionPool
+from interpreters.models.preview import Preview
 from interpreters.models.session import Session, moved
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "NoInstance",
     "PoolFull",
     "PoolUnavailable",
+    "Preview",
     "RegistryCredential",
     "Session",
     "SessionPool",

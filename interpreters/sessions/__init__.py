@@ -3,7 +3,7 @@
 Each verb is given the Actor who asks, or a Session that was found for one; each raises Problem.
 """
 
-from interpreters.sessions import files
+from interpreters.sessions import files, ports
 from interpreters.sessions.access import get
 from interpreters.sessions.executing import (
     ask_kernel,
@@ -23,6 +23,7 @@ from interpreters.sessions.managing import change_pool, create_pool, delete_pool
 from interpreters.sessions.opening import close, describe, described, issue_token, keep_alive, list_open, open, pools
 from interpreters.sessions.problems import Problem
 from interpreters.sessions.reading import list_of, read
+from interpreters.sessions.record import note_use
 
 __all__ = [
     "Follower",
@@ -44,9 +45,11 @@ __all__ = [
     "keep_alive",
     "list_of",
     "list_open",
+    "note_use",
     "open",
     "own_pool",
     "pools",
+    "ports",
     "read",
     "replay",
     "request",

@@ -6,6 +6,7 @@
 | the caller, on who it is | NotSignedIn, NotAllowed | 401, 403 | 4401, 4403 |
 | the caller, on what it names | NotFound, Conflict, Ended | 404, 409 | 4404, 4409 |
 | nobody: it passes | Full, Unavailable | 429, 503 | 4409 |
+| the caller, on the server in its sandbox | BadGateway | 502 | 4409 |
 | nobody: the session is being ended | Misbehaved | 502 | 4409 |
 """
 
@@ -68,7 +69,21 @@ class Misbehaved(Problem):
     status, close, code = 502, 4409, "sandbox_misbehaved"
 
 
-REFUSED = {400: BadRequest, 404: NotFound, 409: Conflict, 413: TooLarge, 416: BadRequest, 507: TooLarge}
+class BadGateway(Problem):
+    """The server that the caller started in the sandbox is not there, or answers what nobody understands."""
+
+    status, close, code = 502, 4409, "bad_gateway"
+
+
+REFUSED = {
+    400: BadRequest,
+    404: NotFound,
+    409: Conflict,
+    413: TooLarge,
+    416: BadRequest,
+    502: BadGateway,
+    507: TooLarge,
+}
 
 
 def of_agent(refusal: AgentRefused) -> Problem:

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 # What this process is just writing, and saving, by execution.
 _writing: dict[UUID, asyncio.Task[None]] = {}
 _saving: dict[UUID, asyncio.Task[None]] = {}
+# By session: uses that are just being written down.
 _noting: dict[UUID, asyncio.Task[None]] = {}
 # Executions whose outputs are gathered by who started them.
 _gathered: set[UUID] = set()

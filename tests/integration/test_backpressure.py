@@ -159,7 +159,9 @@ async def test_an_upload_is_handed_on_in_pieces(server: FloodServer, client: aio
     watcher = asyncio.create_task(watch(server, 1.5))
     async with client.post(server.url("/sink"), data=body()) as response:
         answer = await response.text()
-    assert answer == f"{50 * MB} in {50 * MB // (64 * 1024)}"
+    size, pieces = (int(word) for word in answer.split(" in "))
+    assert size == 50 * MB
+    assert pieces >= 50 * MB // (64 * 1024)  # of at most 64 KiB each
     assert await watcher - before <= GROWTH
 
 

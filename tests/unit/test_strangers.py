@@ -55,6 +55,7 @@ ASKS = {
     f"{SESSION}/interrupt": [Ask("post")],
     f"{SESSION}/restart": [Ask("post")],
     f"{SESSION}/tokens": [Ask("post", {"lifetime": 60})],
+    f"{SESSION}/previews": [Ask("post", {"port": 8000})],
     f"{SESSION}/complete": [Ask("post", {"code": "x"})],
     f"{SESSION}/inspect": [Ask("post", {"code": "x"})],
     f"{SESSION}/executions": [

@@ -1,6 +1,6 @@
 """The verbs of one agent, each a question with a bounded answer or a stream."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,16 @@ from interpreters.client.base import (
     AgentUnavailable,
     Channel,
     Download,
+    Exchange,
     ExecuteRequest,
+    Forward,
     Health,
     Outputs,
     Record,
     Terminal,
+    Tunnel,
 )
-from interpreters.client.http import files, streams
+from interpreters.client.http import files, forward, streams, tunnel
 from interpreters.client.http.line import ANSWER, Line
 
 # Seconds for a new kernel to be ready, and for a deep folder to be deleted.
@@ -31,7 +34,7 @@ class HttpAgent:
     """One sandbox's agent, for one event loop."""
 
     def __init__(self, folder: Path) -> None:
-        self._line = Line(folder)
+        self._folder, self._line = folder, Line(folder)
 
     @property
     def streaming(self) -> bool:
@@ -126,6 +129,12 @@ class HttpAgent:
 
     async def delete_file(self, path: str) -> None:
         await self._line.ask("DELETE", files.address(path), within=SLOW)
+
+    def forward(self, request: Forward) -> AbstractAsyncContextManager[Exchange]:
+        return forward.forward(self._folder, request)
+
+    def tunnel(self, request: Forward, subprotocols: Sequence[str], limit: int) -> AbstractAsyncContextManager[Tunnel]:
+        return tunnel.tunnel(self._line, request, subprotocols, limit)
 
     async def _in(
         self, context: str, verb: str, body: Mapping[str, Any] | None = None, within: float = ANSWER

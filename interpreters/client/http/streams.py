@@ -19,7 +19,7 @@ from interpreters.client.http.line import ANSWER, BASE, REFUSALS, Line, refusal
 from interpreters.client.pace import Pace
 
 # Where an agent says why it opens no WebSocket: the body of such an answer is not to be had here.
-REFUSAL_HEADER = "X-Refusal"
+REFUSAL_HEADER = "X-Thermae-Refused"
 # Seconds for an agent to answer a close.
 FAREWELL = 0.5
 TEXT, BINARY = aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY

@@ -19,13 +19,14 @@ from interpreters.client.base import (
 from interpreters.client.memory.context import MemoryContext
 from interpreters.client.memory.files import MemoryFiles
 from interpreters.client.memory.log import MemoryLog
+from interpreters.client.memory.ports import MemoryPorts
 from interpreters.client.memory.run import Script
 from interpreters.client.memory.terminal import Line, MemoryTerminal, attached
 
 MOST_TERMINALS = 8
 
 
-class MemoryAgent(MemoryFiles):
+class MemoryAgent(MemoryPorts, MemoryFiles):
     """`scripts` maps code to what it does; other code echoes itself. `gone` makes nobody answer; `delay` makes every
     answer take so many seconds; `fault`, if set, is raised by every verb."""
 

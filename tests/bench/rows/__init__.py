@@ -11,6 +11,7 @@ from tests.bench.rows.launches import measure_launches, measure_refill
 from tests.bench.rows.leases import measure_leases
 from tests.bench.rows.load import measure_load
 from tests.bench.rows.memory import measure_idle_instance
+from tests.bench.rows.proxy import measure_proxy
 from tests.bench.rows.terminals import measure_terminals
 
 GROUPS: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
@@ -20,6 +21,7 @@ GROUPS: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
     "stall": measure_stalled_reader,
     "terminal": measure_terminals,
     "interrupt": measure_interrupts,
+    "proxy": measure_proxy,
     "launch": measure_launches,
     "refill": measure_refill,
     "memory": measure_idle_instance,
