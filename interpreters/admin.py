@@ -9,10 +9,12 @@ from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat, truncatechars
 
 from interpreters.lifecycle import OPEN, Reason
-from interpreters.models import Execution, InterpreterImage, Session, SessionPool
+from interpreters.models import EgressDecision, Execution, InterpreterImage, Session, SessionPool
 from interpreters.tasks import build_image, enqueue, maintain_pool
+from tenants.egress import Mode
 from tenants.scoping import TenantScopedAdmin
 
+NO_EGRESS = "Unavailable: no egress process answers. Start `manage.py egress`."
 BY_TENANT = ("tenant", admin.RelatedOnlyFieldListFilter)
 
 
@@ -38,18 +40,23 @@ class InterpreterImageAdmin(TenantScopedAdmin[InterpreterImage]):
 
 @admin.register(SessionPool)
 class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
-    list_display = ("name", "tenant", "image", "enabled", "ready", "starting", "leased", "live", "maximum", "error")
-    list_filter = ("enabled", BY_TENANT)
+    list_display = (
+        *("name", "tenant", "image", "enabled", "egress"),
+        *("ready", "starting", "leased", "live", "maximum", "error"),
+    )
+    list_filter = ("enabled", "egress", BY_TENANT)
     list_select_related = ("tenant", "image")
     search_fields = ("name",)
     shared_choices = ("image",)
-    readonly_fields = ("last_error", "failures", "retry_at", "maintained_at")
+    state_fields = ("last_error", "failures", "retry_at", "maintained_at")
+    readonly_fields = ("egress_state", *state_fields)
     actions = ("drain", "enable")
     fieldsets = (
         (None, {"fields": ("name", "tenant", "image", "enabled")}),
         ("How many, how long", {"fields": ("ready_instances", "max_concurrent", "cooldown", "max_alive")}),
         ("Each sandbox", {"fields": ("cpu", "memory", "disk", "pids", "environment", "oci_runtime")}),
-        ("State", {"fields": readonly_fields}),
+        ("Network", {"fields": ("egress", "egress_allow", "egress_state")}),
+        ("State", {"fields": state_fields}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SessionPool]:
@@ -78,7 +85,11 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
 
     @admin.display(description="last error")
     def error(self, pool: SessionPool) -> str:
-        return truncatechars(pool.last_error, 80)
+        return NO_EGRESS if pool.lacks_egress else truncatechars(pool.last_error, 80)
+
+    @admin.display(description="network access")
+    def egress_state(self, pool: SessionPool) -> str:
+        return NO_EGRESS if pool.lacks_egress else Mode(pool.egress).words
 
     def save_model(self, request: HttpRequest, obj: SessionPool, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -127,6 +138,32 @@ class SessionAdmin(ReadOnlyAdmin):
         by = f"by {request.user} in the admin"
         ended = sum(session.end(Reason.CLOSED, by) for session in sessions.filter(state__in=OPEN))
         self.message_user(request, f"Ending {ended}. Their outputs are saved first.")
+
+
+@admin.register(EgressDecision)
+class EgressDecisionAdmin(ReadOnlyAdmin):
+    list_display = ("at", "tenant", "pool", "destination", "address", "allowed", "reason", "count", "sent", "received")
+    list_filter = ("allowed", "reason", ("pool", admin.RelatedOnlyFieldListFilter), BY_TENANT)
+    list_select_related = ("tenant", "pool")
+    search_fields = ("host", "=session", "address")
+    date_hierarchy = "at"
+    ordering = ("-at",)
+    show_full_result_count = False  # there may be millions
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    @admin.display
+    def destination(self, decision: EgressDecision) -> str:
+        return f"{decision.host}:{decision.port}" if decision.port else decision.host
+
+    @admin.display(ordering="bytes_out")
+    def sent(self, decision: EgressDecision) -> str:
+        return str(filesizeformat(decision.bytes_out))
+
+    @admin.display(ordering="bytes_in")
+    def received(self, decision: EgressDecision) -> str:
+        return str(filesizeformat(decision.bytes_in))
 
 
 @admin.register(Execution)

@@ -22,4 +22,9 @@ def schedule(sender: Celery, **_: object) -> None:
             "schedule": settings.MAINTAIN_INTERVAL,
             "options": {"expires": settings.MAINTAIN_INTERVAL},
         },
+        "forget old decisions of the egress proxy": {
+            "task": "interpreters.tasks.forget_egress_decisions",
+            "schedule": 3600.0,
+            "options": {"expires": 3600.0},
+        },
     }

@@ -6,6 +6,7 @@ stops the start with a message when it is wrong. `docs/settings.md` is checked a
 
 import logging
 import secrets
+from ipaddress import ip_network
 from pathlib import Path
 
 import django_stubs_ext
@@ -31,6 +32,8 @@ if not PRODUCTION:
     env.read_env(str(STATE_DIR / "run.env"), recurse=False)
 # One folder per sandbox with its agent's socket. Worker and web share it; nothing else may read it.
 SOCKET_DIR = Path(env.str("SOCKET_DIR", default=str(STATE_DIR / "sockets")))
+# One folder per sandbox with egress, in which its proxy listens. Shared by worker and the egress process.
+EGRESS_DIR = Path(env.str("EGRESS_DIR", default=str(STATE_DIR / "egress")))
 
 
 def _secret_key() -> str:
@@ -194,6 +197,28 @@ MAX_SAVED_OUTPUT_BYTES = env.int("MAX_SAVED_OUTPUT_BYTES", default=4 * 1024 * 10
 MAX_NOTEBOOK_BYTES = env.int("MAX_NOTEBOOK_BYTES", default=16 * 1024 * 1024)
 # Bytes of one WebSocket frame that a browser may send us.
 MAX_FRAME_BYTES = env.int("MAX_FRAME_BYTES", default=1024 * 1024 + 64 * 1024)
+
+# --- Network access of sandboxes -------------------------------------------------------------------------------
+# The most that a tenant's pools may ask for, where the tenant has no ceiling of its own.
+EGRESS_CEILING = env.str("EGRESS_CEILING", default="none", validate=validate.OneOf(["none", "allow_list", "open"]))
+
+
+def _networks(name: str, written: list[str]) -> list[str]:
+    """Networks in canonical form, each with its length."""
+    try:
+        return [str(ip_network(text.strip())) for text in written if text.strip()]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"THERMAE_{name}: {error}; write networks as 198.51.100.0/24, with commas."
+        ) from None
+
+
+# Networks that no sandbox may reach besides those that none ever may: this machine's public address behind a NAT.
+EGRESS_DENY = _networks("EGRESS_DENY", env.list("EGRESS_DENY", default=[]))
+# Private networks that may be reached where a pool's list names the address, such as a mirror's.
+EGRESS_PRIVATE_ALLOW = _networks("EGRESS_PRIVATE_ALLOW", env.list("EGRESS_PRIVATE_ALLOW", default=[]))
+# Days for which decisions of the egress proxy are kept.
+EGRESS_LOG_DAYS = env.int("EGRESS_LOG_DAYS", default=30)
 
 # --- Logs and metrics ----------------------------------------------------------------------------------------
 LOG_LEVEL = env.log_level("LOG_LEVEL", default=logging.INFO)

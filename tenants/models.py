@@ -10,6 +10,9 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from tenants.egress import MODE_CHOICES, Ceiling, Mode, parse_entries
+from tenants.fields import EntriesField
+
 TOKEN_PREFIX = "thm_"  # noqa: S105
 
 
@@ -27,12 +30,28 @@ class Tenant(models.Model):
 
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=63, unique=True)
+    # What the operator allows; only superusers write it.
+    egress_ceiling = models.CharField(
+        max_length=10,
+        choices=MODE_CHOICES,
+        blank=True,
+        help_text="The most network access that its pools may have. Empty: what EGRESS_CEILING says.",
+    )
+    egress_allowed = EntriesField(
+        help_text="All that its pools may reach, one to a line, as example.org, *.example.org or 198.51.100.0/24, each "
+        "with :port if it is not 80 and 443. Empty: any public destination.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = TenantQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def egress_limit(self) -> Ceiling:
+        """The most that its pools may reach. Raises BadEntry, ValueError where the row is no sense."""
+        return Ceiling(Mode(self.egress_ceiling or settings.EGRESS_CEILING), parse_entries(self.egress_allowed))
 
 
 class Membership(models.Model):

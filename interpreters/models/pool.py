@@ -15,10 +15,13 @@ from django.db.models import Count, F, Q
 from django.utils import timezone
 
 from interpreters.lifecycle import LIVE, OPEN, ORPHAN_GRACE, Ask, Plan, PoolSpec
+from interpreters.models.egress import EgressProxy
 from interpreters.models.image import InterpreterImage
 from interpreters.models.lease import Lease, lease
 from interpreters.models.maintenance import maintain
 from interpreters.runtime.base import Runtime
+from tenants.egress import MODE_CHOICES, Ceiling, Mode, parse_entries
+from tenants.fields import EntriesField
 from tenants.models import Tenant
 
 if TYPE_CHECKING:
@@ -84,7 +87,16 @@ class SessionPool(models.Model):
         default=256, validators=[MinValueValidator(8)], help_text="MiB of the work directory."
     )
     pids = models.PositiveIntegerField(default=256, validators=[MinValueValidator(32)])
-    egress = models.BooleanField(default=False, editable=False, help_text="Network access. Off: there is none at all.")
+    egress = models.CharField(
+        max_length=10,
+        choices=MODE_CHOICES,
+        default=Mode.NONE.value,
+        help_text="What its sandboxes reach, through a proxy. Private addresses and this machine's own: never.",
+    )
+    egress_allow = EntriesField(
+        help_text="One to a line: example.org, *.example.org (what is below it), an address, or 198.51.100.0/24; each "
+        "with :port if it is not 80 and 443. A change counts within seconds.",
+    )
     environment = models.JSONField(default=dict, blank=True, help_text="Variables given to kernels and terminals.")
     oci_runtime = models.CharField(
         max_length=40, blank=True, help_text="Such as runsc; empty for the engine's default."
@@ -116,14 +128,32 @@ class SessionPool(models.Model):
             errors["disk"] = "The work directory is held in memory: give it at most half of it."
         if self.cooldown and self.max_alive and self.cooldown > self.max_alive:
             errors["cooldown"] = "A session ends at its longest life anyway: make the cooldown shorter than that."
+        errors |= self._egress_errors()
         if errors:
             raise ValidationError(errors)
+
+    def _egress_errors(self) -> dict[str, str]:
+        try:
+            mode, entries = Mode(self.egress), parse_entries(self.egress_allow)
+            ceiling = self.tenant.egress_limit if self.tenant else Ceiling()
+        except ValueError:  # the fields have said so themselves
+            return {}
+        errors = dict(ceiling.objections(mode, entries))
+        if mode is Mode.ALLOW_LIST and not entries:
+            errors.setdefault("egress_allow", "The list is empty: name what may be reached, or choose no network.")
+        return errors
+
+    @property
+    def lacks_egress(self) -> bool:
+        """Whether it promises network access, and no process answers that gives it: then it hands out nothing."""
+        return self.egress != Mode.NONE and not EgressProxy.objects.alive().exists()
 
     @property
     def revision(self) -> int:
         """A number for all that a sandbox is made from: a ready instance of another one is replaced."""
         image = self.image
         made_from = [image.reference, image.kernel, image.warm_up, self.cpu, self.memory, self.disk, self.pids]
+        # Of egress the mode alone: a list is read live.
         made_from += [self.egress, self.environment, self.oci_runtime]
         return zlib.crc32(json.dumps(made_from, sort_keys=True).encode()) & 0x7FFFFFFF
 
@@ -138,7 +168,7 @@ class SessionPool(models.Model):
             start_timeout=settings.START_TIMEOUT,
             stop_timeout=settings.STOP_TIMEOUT,
             enabled=self.enabled,
-            launchable=self.image.usable,
+            launchable=self.image.usable and not self.lacks_egress,
             failures=self.failures,
             retry_at=self.retry_at,
         )

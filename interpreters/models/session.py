@@ -22,6 +22,7 @@ from interpreters.models.launch import launch
 from interpreters.models.pool import SessionPool
 from interpreters.models.teardown import tear_down
 from interpreters.runtime.base import Runtime, SandboxSpec
+from tenants.egress import Mode
 from tenants.models import Tenant
 
 # Sent after commit with `session`, `frm` (None for a new row), `to`, and `changed`: names of the other fields that
@@ -161,6 +162,7 @@ class Session(models.Model):
             disk=pool.disk,
             pids=pool.pids,
             oci_runtime=pool.oci_runtime,
+            egress=pool.egress != Mode.NONE,
         )
 
     # --- What happens to it ---

@@ -35,6 +35,7 @@ class SandboxSpec:
     disk: int = 256  # MiB of the work directory
     pids: int = 256
     oci_runtime: str = ""
+    egress: bool = False  # whether it has a way to the egress proxy; what it may reach is not the engine's to know
 
     @property
     def labels(self) -> dict[str, str]:

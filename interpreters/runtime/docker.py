@@ -26,6 +26,7 @@ from docker.errors import APIError, DockerException, NotFound
 from interpreters.models import SessionPool
 from interpreters.runtime import engine_check
 from interpreters.runtime.base import LaunchFailed, RuntimeUnavailable, Sandbox, SandboxSpec
+from interpreters.runtime.egress import await_egress, make_egress_folder, remove_egress_folder
 from interpreters.runtime.hardening import HOST_COMMAND, WORK_DIR, EngineFeatures, container_config
 from interpreters.runtime.sockets import CODE_UID, agent_uid, make_socket_folder, remove_socket_folder
 
@@ -78,12 +79,14 @@ class DockerRuntime:
             raise LaunchFailed(f"The folder for the agent's socket could not be made: {error}") from error
         with asking():
             try:
-                config = container_config(spec, str(folder), uid, self._features)
+                egress_folder = str(make_egress_folder(spec.session)) if spec.egress else ""
+                config = container_config(spec, str(folder), uid, self._features, egress_folder)
                 adopted = self._create_container(handle, config)
                 if adopted is not None and not adopted.running:
                     return adopted
                 self._api.start(handle)
                 self._start_kernel_host(handle)
+                self._await_egress(spec, handle)
             except APIError as error:
                 raise LaunchFailed(self._clean_up_after(handle, error)) from error
         return Sandbox(handle=handle, session=spec.session, pool=spec.pool, running=True, age=0.0)
@@ -99,6 +102,7 @@ class DockerRuntime:
                 if error.status_code != 409:  # 409: another call is removing it right now
                     raise RuntimeUnavailable(f"Docker could not remove {handle}: {error.explanation}") from error
         remove_socket_folder(session)
+        remove_egress_folder(session)
 
     def list(self, installation: str, pool: int | None = None) -> Sequence[Sandbox]:
         labels = [f"thermae.installation={installation}"]
@@ -156,6 +160,15 @@ class DockerRuntime:
         command, user = list(HOST_COMMAND), f"{CODE_UID}:{CODE_UID}"
         host = self._api.exec_create(handle, command, user=user, workdir=WORK_DIR, stdout=False, stderr=False)
         self._api.exec_start(host["Id"], detach=True)
+
+    def _await_egress(self, spec: SandboxSpec, handle: str) -> None:
+        """While its agent starts anyway, the proxy finds the sandbox's folder. Raises LaunchFailed."""
+        if spec.egress:
+            try:
+                await_egress(spec.session)
+            except LaunchFailed:
+                self.remove(handle)
+                raise
 
     def _clean_up_after(self, handle: str, error: APIError) -> str:
         """Remove what a failed launch left, and say why it failed with the agent's last words."""

@@ -16,6 +16,8 @@ from interpreters.runtime.sockets import CODE_UID
 
 MIB = 1024 * 1024
 SOCKET_TARGET = "/run/thermae"
+EGRESS_TARGET = "/run/egress"
+EGRESS_PROXY = "127.0.0.1:3128"  # where the agent, or the relay beside a custom container, offers it inside
 WORK_DIR = "/work"
 # Without `site`, which the agent does not need: it saves 20 ms and 2 MB in each of the two.
 AGENT_COMMAND = ("/opt/agent/bin/python", "-S", "-m", "agent")
@@ -53,7 +55,7 @@ def temporary_size(spec: SandboxSpec) -> int:
 
 def agent_environment(spec: SandboxSpec) -> dict[str, str]:
     """What the agent is told, by docs/protocol.md; nothing secret, for user code may come to read it."""
-    return {
+    environment = {
         "PYTHONPATH": "/opt/agent/app",
         "PYTHONSAFEPATH": "1",  # never import from the work directory
         "THERMAE_SOCKET_DIR": SOCKET_TARGET,
@@ -63,8 +65,22 @@ def agent_environment(spec: SandboxSpec) -> dict[str, str]:
         "THERMAE_MEMORY_LIMIT": str(spec.memory * MIB),
         "THERMAE_DISK_LIMIT": str(spec.disk * MIB),
         "THERMAE_PIDS_LIMIT": str(spec.pids),
-        "THERMAE_ENVIRONMENT": json.dumps({**thread_limits(spec), **spec.environment}),
+        "THERMAE_ENVIRONMENT": json.dumps({**thread_limits(spec), **egress_environment(spec), **spec.environment}),
     }
+    return environment | ({"THERMAE_EGRESS": "1"} if spec.egress else {})
+
+
+def egress_environment(spec: SandboxSpec) -> dict[str, str]:
+    """What tells programs of the proxy; nothing where there is none.
+
+    Not SOCKS for ALL_PROXY, though the proxy speaks it: httpx, and with it most clients of language models, fails at
+    once when it reads of SOCKS and has no package for it.
+    """
+    if not spec.egress:
+        return {}
+    proxy = f"http://{EGRESS_PROXY}"
+    variables = {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, "ALL_PROXY": proxy, "NO_PROXY": "localhost,127.0.0.1,::1"}
+    return variables | {name.lower(): value for name, value in variables.items()}
 
 
 def thread_limits(spec: SandboxSpec) -> dict[str, str]:
@@ -74,8 +90,13 @@ def thread_limits(spec: SandboxSpec) -> dict[str, str]:
     return dict.fromkeys(names, threads)
 
 
-def container_config(spec: SandboxSpec, folder: str, uid: int, features: EngineFeatures) -> dict[str, Any]:
-    """The body of `POST /containers/create`: `folder` on the host is where the agent, as `uid`, makes its sockets."""
+def container_config(
+    spec: SandboxSpec, folder: str, uid: int, features: EngineFeatures, egress_folder: str = ""
+) -> dict[str, Any]:
+    """The body of `POST /containers/create`: `folder` on the host is where the agent, as `uid`, makes its sockets.
+
+    `egress_folder` is where the egress proxy listens for this sandbox, and is used only where the spec has egress.
+    """
     return {
         "Image": spec.image,
         "Entrypoint": [],
@@ -88,11 +109,11 @@ def container_config(spec: SandboxSpec, folder: str, uid: int, features: EngineF
         "StopSignal": "SIGKILL",
         # An image may declare its own check or volumes; neither is ours to run or to keep.
         "Healthcheck": {"Test": ["NONE"]},
-        "HostConfig": _isolation(spec, folder) | _limits(spec, features),
+        "HostConfig": _isolation(spec, folder, egress_folder) | _limits(spec, features),
     }
 
 
-def _isolation(spec: SandboxSpec, folder: str) -> dict[str, Any]:
+def _isolation(spec: SandboxSpec, folder: str, egress_folder: str) -> dict[str, Any]:
     return {
         "Runtime": spec.oci_runtime,
         "NetworkMode": "none",
@@ -105,13 +126,20 @@ def _isolation(spec: SandboxSpec, folder: str) -> dict[str, Any]:
         "MaskedPaths": MASKED_PATHS,
         "ReadonlyPaths": READONLY_PATHS,
         "Init": True,  # an init that reaps, so that orphans of user code do not use up the pids
-        "Mounts": [{"Type": "bind", "Source": folder, "Target": SOCKET_TARGET}],
+        "Mounts": _mounts(spec, folder, egress_folder),
         "RestartPolicy": {"Name": "no"},
         "AutoRemove": False,
         # Only the agent's own words go here, never what user code prints; still, bounded.
         "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
         "OomScoreAdj": 500,
     }
+
+
+def _mounts(spec: SandboxSpec, folder: str, egress_folder: str) -> list[dict[str, Any]]:
+    mounts: list[dict[str, Any]] = [{"Type": "bind", "Source": folder, "Target": SOCKET_TARGET}]
+    if spec.egress:
+        mounts.append({"Type": "bind", "Source": egress_folder, "Target": EGRESS_TARGET, "ReadOnly": True})
+    return mounts
 
 
 def _limits(spec: SandboxSpec, features: EngineFeatures) -> dict[str, Any]:

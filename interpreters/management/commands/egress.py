@@ -1,0 +1,38 @@
+"""`manage.py egress`: the proxy through which sandboxes with egress reach the network. A process of its own."""
+
+import asyncio
+import signal
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from interpreters.egress.server import Server
+
+UNNAMED = (
+    "In a container only its own addresses can be seen, and this machine's must be refused too: name them in "
+    "THERMAE_EGRESS_DENY, such as 198.51.100.7/32."
+)
+
+
+class Command(BaseCommand):
+    help = "Filter the network access of sandboxes: one Unix socket for each in EGRESS_DIR. Runs until a SIGTERM."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--in-container", action="store_true", help="Refuse to start without EGRESS_DENY.")
+
+    def handle(self, *, in_container: bool, **options: Any) -> None:
+        if in_container and not settings.EGRESS_DENY:
+            raise CommandError(UNNAMED)
+        asyncio.run(_run(Server()))
+
+
+async def _run(server: Server) -> None:
+    running = asyncio.create_task(server.run())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+    await asyncio.wait((running,))
+    if not running.cancelled():
+        running.result()
