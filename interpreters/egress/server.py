@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import resource
+import signal
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -58,6 +59,15 @@ class Server:
             with suppress(DatabaseError):
                 await self._flush()
                 await in_thread(EgressProxy.objects.all().delete)()
+
+    async def run_until_told(self) -> None:
+        """Until SIGTERM or SIGINT."""
+        running = asyncio.create_task(self.run())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+        await asyncio.wait((running,))
+        if not running.cancelled():
+            running.result()
 
     async def _beat(self) -> None:
         now = {"started_at": self._started_at, "seen_at": timezone.now()}

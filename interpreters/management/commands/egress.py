@@ -1,7 +1,6 @@
 """`manage.py egress`: the proxy through which sandboxes with egress reach the network. A process of its own."""
 
 import asyncio
-import signal
 from argparse import ArgumentParser
 from typing import Any
 
@@ -26,13 +25,4 @@ class Command(BaseCommand):
     def handle(self, *, in_container: bool, **options: Any) -> None:
         if in_container and not settings.EGRESS_DENY:
             raise CommandError(UNNAMED)
-        asyncio.run(_run(Server()))
-
-
-async def _run(server: Server) -> None:
-    running = asyncio.create_task(server.run())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
-    await asyncio.wait((running,))
-    if not running.cancelled():
-        running.result()
+        asyncio.run(Server().run_until_told())
