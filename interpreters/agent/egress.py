@@ -13,6 +13,7 @@ PORT = 3128
 CHUNK = 64 << 10
 MOST_CONNECTIONS = 64
 DEADLINE = 10.0  # seconds to be connected, and for the last bytes to go out
+LINGER = 1.0
 NOBODY = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
     b"The network access of this sandbox is not available at the moment: try again later.\n"
@@ -43,8 +44,7 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pat
         async with asyncio.timeout(DEADLINE):
             far_reader, far_writer = await asyncio.open_unix_connection(path, limit=CHUNK)
     except (OSError, TimeoutError):
-        writer.write(NOBODY)
-        await _close(writer)
+        await _tell(NOBODY, reader, writer)
         return
     for one in (writer, far_writer):
         one.transport.set_write_buffer_limits(high=CHUNK)
@@ -66,6 +66,16 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.write(data)
         await writer.drain()
     writer.write_eof()
+
+
+async def _tell(answer: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """And let the client hear it: a connection that is closed on what it has just sent would be reset instead."""
+    writer.write(answer)
+    writer.write_eof()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER):
+            while await reader.read(CHUNK):
+                pass
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:

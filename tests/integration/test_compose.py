@@ -46,6 +46,7 @@ class Deployment:
             "THERMAE_BEHIND_TLS_PROXY": "false",
             "THERMAE_INSTALLATION": self.installation,
             "THERMAE_SOCKET_DIR": str(self.folder / "sockets"),
+            "THERMAE_EGRESS_DIR": str(self.folder / "egress"),
             "THERMAE_LISTEN": f"127.0.0.1:{self.port}",
             "DOCKER_GID": str(ENGINE.stat().st_gid),
         }

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import path, reverse
 
 from interpreters.lifecycle import State
-from interpreters.models import Execution, InterpreterImage, Session, SessionPool
+from interpreters.models import EgressDecision, Execution, InterpreterImage, Session, SessionPool
 from tenants.authentication import actor_from_token
 from tenants.models import ApiToken, Membership, Tenant
 
@@ -24,7 +24,7 @@ def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
     return HttpResponseForbidden()
 
 
-MODELS = (Tenant, ApiToken, InterpreterImage, SessionPool, Session, Execution)
+MODELS = (Tenant, ApiToken, InterpreterImage, SessionPool, Session, Execution, EgressDecision)
 
 
 def rows_of(tenant: Tenant, user: Any, word: str) -> dict[type, Any]:
@@ -34,7 +34,10 @@ def rows_of(tenant: Tenant, user: Any, word: str) -> dict[type, Any]:
     session = pool.sessions.create(tenant=tenant, user=user, identifier=f"{word}-id", state=State.LEASED)
     token, _ = ApiToken.issue(tenant=tenant, user=user, name=f"{word}-token")
     execution = session.executions.create(tenant=tenant, user=user, code=f"{word}-code")
-    rows = (tenant, token, image, pool, session, execution)
+    decision = EgressDecision.objects.create(
+        tenant=tenant, pool=pool, session=session.pk, host=f"{word}.example", port=443, allowed=True
+    )
+    rows = (tenant, token, image, pool, session, execution, decision)
     return dict(zip(MODELS, rows, strict=True))
 
 
@@ -95,7 +98,8 @@ def test_a_pool_cannot_be_put_into_another_tenant(
 ) -> None:
     pool = ours[SessionPool]
     fields = ("name", "ready_instances", "max_concurrent", "cooldown", "max_alive", "cpu", "memory", "disk", "pids")
-    form = {name: getattr(pool, name) for name in fields} | {"image": pool.image_id, "environment": "{}"}
+    form = {name: getattr(pool, name) for name in fields}
+    form |= {"image": pool.image_id, "environment": "{}", "egress": "none"}
     for tenant in (theirs[Tenant].pk, ""):
         answer = staff.post(url(SessionPool, "change", pool.pk), {**form, "tenant": tenant})
         assert answer.status_code == 200, "the form again, with an error"
