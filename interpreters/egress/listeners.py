@@ -67,10 +67,12 @@ def _open_to_all(name: str, directory: int) -> None:
 class Listener:
     """The socket of one sandbox, and its connections."""
 
-    def __init__(self, session: UUID, listener: socket.socket, inode: int, serve: Serve) -> None:
+    def __init__(
+        self, session: UUID, listener: socket.socket, inode: int, serve: Serve, everybody: asyncio.Semaphore
+    ) -> None:
         self.session, self.inode = session, inode
         self.connections: set[asyncio.Task[None]] = set()
-        self._socket, self._serve = listener, serve
+        self._socket, self._serve, self._everybody = listener, serve, everybody
         self._room = asyncio.Semaphore(MOST_CONNECTIONS)
         self._accepting = asyncio.create_task(self._accept())
 
@@ -101,6 +103,12 @@ class Listener:
                 logger.warning("session %s: no connection can be taken: %s", self.session, error)
                 await asyncio.sleep(AFTER_FAILURE)
                 continue
+            try:
+                # Of all sandboxes together only so many, each of which has at most one that waits here.
+                await self._everybody.acquire()
+            except BaseException:
+                connection.close()
+                raise
             task = asyncio.create_task(self._handle(connection))
             self.connections.add(task)
             task.add_done_callback(self._done)
@@ -116,13 +124,19 @@ class Listener:
     def _done(self, task: "asyncio.Task[None]") -> None:
         self.connections.discard(task)
         self._room.release()
+        self._everybody.release()
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("session %s: a connection failed", self.session, exc_info=error)
 
 
 class Listeners:
-    def __init__(self, root: Path, serve: Serve, forget: Callable[[UUID], None] = lambda _: None) -> None:
+    """`most`: connections of all sandboxes together."""
+
+    def __init__(
+        self, root: Path, serve: Serve, forget: Callable[[UUID], None] = lambda _: None, most: int = 10_000
+    ) -> None:
         self._root, self._serve, self._forget = root, serve, forget
+        self._everybody = asyncio.Semaphore(most)
         self._listeners: dict[UUID, Listener] = {}
 
     def __len__(self) -> int:
@@ -135,7 +149,10 @@ class Listeners:
     async def run(self) -> None:
         try:
             while True:
-                self.look()
+                try:
+                    self.look()
+                except OSError as error:  # such as no file left to read the folder with
+                    logger.warning("the folders of sandboxes cannot be read, trying again: %s", error)
                 await asyncio.sleep(LOOK_EVERY)
         finally:
             for session in list(self._listeners):
@@ -153,7 +170,7 @@ class Listeners:
             except OSError as error:
                 logger.warning("session %s: nothing listens for it: %s", session, error)
                 continue
-            self._listeners[session] = Listener(session, made, inode, self._serve)
+            self._listeners[session] = Listener(session, made, inode, self._serve, self._everybody)
 
     def _folders(self) -> dict[UUID, int]:
         found = {}

@@ -42,12 +42,11 @@ class Server:
         self._journal, self._policies, self._resolver = Journal(), Policies(), Resolver(lookup)
         proxy = Proxy(self._journal, self._policies, self._resolver, Surroundings(special, interfaces))
         self._root = Path(settings.EGRESS_DIR)
-        self._listeners = Listeners(self._root, proxy.serve, self._policies.forget)
+        self._listeners = Listeners(self._root, proxy.serve, self._policies.forget, _room_for_connections())
         self._started_at = timezone.now()
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        _raise_limit()
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         jobs = (self._listeners.run(), _every(HEARTBEAT, self._beat), _every(FLUSH, self._flush))
         try:
@@ -94,9 +93,10 @@ async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(seconds)
 
 
-def _raise_limit() -> None:
-    """Each connection is two files."""
+def _room_for_connections() -> int:
+    """How many there may be at a time. Each is two files, and some are needed for sockets, the database, lookups."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(16, wanted // 4)

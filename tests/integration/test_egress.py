@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,6 +21,7 @@ from django.utils import timezone
 from interpreters.lifecycle import State
 from interpreters.models import EgressDecision, EgressProxy, EgressTotal, Session, SessionPool
 from interpreters.runtime import LaunchFailed
+from interpreters.runtime.bubblewrap import BubblewrapRuntime
 from interpreters.runtime.docker import DockerRuntime
 from interpreters.runtime.egress import await_egress, egress_folder, make_egress_folder, remove_egress_folder
 from tests import sandboxes
@@ -283,6 +285,25 @@ found["interfaces"] = sorted(name for _, name in socket.if_nameindex())
 found["proxy"] = os.environ.get("https_proxy", "")
 print(json.dumps(found))
 """
+
+
+@pytest.mark.bubblewrap
+def test_code_under_bubblewrap_reaches_what_its_list_names(
+    outside: Outside, sandbox: Callable[..., UUID], settings: Any
+) -> None:
+    settings.KERNELS_DIR = sandboxes.kernels()
+    runtime = BubblewrapRuntime()
+    pk = sandbox("allow_list", "public.example", folder=False)
+    handle = runtime.create(replace(Session.objects.get(pk=pk).sandbox_spec, image="python")).handle
+    try:
+        assert sandboxes.wait_until_ready(pk)["state"] == "ready"
+        seen = json.loads(sandboxes.run(pk, CODE, 60))
+        assert seen["public.example"].startswith("203.0.113.10 80 GET / HTTP/1.1"), (seen, outside.log())
+        assert seen["private.example"].startswith("403 ")
+        assert (seen["direct"][:6], seen["write"][:6], seen["interfaces"]) == ("failed", "failed", ["lo"])
+    finally:
+        runtime.remove(handle)
+    assert not egress_folder(pk).exists()
 
 
 @pytest.fixture

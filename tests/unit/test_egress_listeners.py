@@ -181,6 +181,43 @@ async def test_so_many_connections_are_served_and_the_next_waits_its_turn(
         writer.close()
 
 
+async def test_all_sandboxes_together_have_a_bound_too(short_dir: Path, served: Served) -> None:
+    found = Listeners(short_dir, served, most=3)
+    task = asyncio.create_task(found.run())
+    folders = [folder(short_dir) for _ in range(2)]
+    await until(lambda: all((one / NAME).exists() for one in folders))
+    dialled = [await dial(one) for one in folders for _ in range(3)]
+    await until(lambda: served.open == 3)
+    await asyncio.sleep(0.1)
+    assert served.open == 3
+    served.end.set()
+    async with asyncio.timeout(5):
+        assert [await reader.read() for reader, _ in dialled] == [b"hello"] * 6
+    for _, writer in dialled:
+        writer.close()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_folders_that_cannot_be_read_for_a_moment_end_nothing(
+    running: Listeners, short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = folder(short_dir)
+    await until(lambda: (one / NAME).exists())
+    failed = asyncio.Event()
+
+    def fail(_: object) -> None:
+        failed.set()
+        raise OSError("no files left")
+
+    monkeypatch.setattr("interpreters.egress.listeners.os.scandir", fail)
+    await asyncio.wait_for(failed.wait(), 5)
+    reader, writer = await dial(one)
+    assert await reader.read(5) == b"hello"
+    monkeypatch.undo()
+    writer.close()
+
+
 # --- The worker's side ---
 
 
