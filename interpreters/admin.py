@@ -7,29 +7,35 @@ from django.contrib import admin
 from django.db.models import ForeignKey, Model, QuerySet
 from django.forms import ModelChoiceField
 from django.http import HttpRequest
-from django.template.defaultfilters import truncatechars
+from django.template.defaultfilters import filesizeformat, truncatechars
 from django.utils.html import format_html
 
 from interpreters import admin_images
 from interpreters.forms import PoolForm
 from interpreters.lifecycle import OPEN, Reason
-from interpreters.models import Execution, Session, SessionPool
+from interpreters.models import EgressDecision, Execution, Session, SessionPool
 from interpreters.models.image import RELAY
 from interpreters.tasks import enqueue, maintain_pool
+from tenants.egress import Mode
 from tenants.scoping import TenantScopedAdmin
 
+NO_EGRESS = "Unavailable: no egress process answers. Start `manage.py egress`."
 BY_TENANT = admin_images.BY_TENANT  # which registers its own
 
 
 @admin.register(SessionPool)
 class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
     form = PoolForm
-    list_display = ("name", "tenant", "image", "well", "ready", "starting", "leased", "live", "maximum", "error")
-    list_filter = ("enabled", BY_TENANT)
+    list_display = (
+        *("name", "tenant", "image", "well", "egress"),
+        *("ready", "starting", "leased", "live", "maximum", "error"),
+    )
+    list_filter = ("enabled", "egress", BY_TENANT)
     list_select_related = ("tenant", "image")
     search_fields = ("name",)
     shared_choices = ("image",)
-    readonly_fields = ("deleting", "degraded", "failures", "crashes", "retry_at", "last_words", "maintained_at")
+    state_fields = ("deleting", "degraded", "failures", "crashes", "retry_at", "last_words", "maintained_at")
+    readonly_fields = ("egress_state", *state_fields)
     actions = ("drain", "enable")
     fieldsets = (
         (None, {"fields": ("name", "tenant", "image", "enabled")}),
@@ -43,7 +49,8 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
                 "classes": ("collapse",),
             },
         ),
-        ("State", {"fields": readonly_fields}),
+        ("Network", {"fields": ("egress", "egress_allow", "egress_state")}),
+        ("State", {"fields": state_fields}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SessionPool]:
@@ -86,7 +93,11 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
 
     @admin.display(description="last error")
     def error(self, pool: SessionPool) -> str:
-        return truncatechars(pool.last_error.partition("\n")[0], 80)
+        return NO_EGRESS if pool.lacks_egress else truncatechars(pool.last_error.partition("\n")[0], 80)
+
+    @admin.display(description="network access")
+    def egress_state(self, pool: SessionPool) -> str:
+        return NO_EGRESS if pool.lacks_egress else Mode(pool.egress).words
 
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
@@ -159,6 +170,32 @@ class SessionAdmin(ReadOnlyAdmin):
         by = f"by {request.user} in the admin"
         ended = sum(session.end(Reason.CLOSED, by) for session in sessions.filter(state__in=OPEN))
         self.message_user(request, f"Ending {ended}. Their outputs are saved first.")
+
+
+@admin.register(EgressDecision)
+class EgressDecisionAdmin(ReadOnlyAdmin):
+    list_display = ("at", "tenant", "pool", "destination", "address", "allowed", "reason", "count", "sent", "received")
+    list_filter = ("allowed", "reason", ("pool", admin.RelatedOnlyFieldListFilter), BY_TENANT)
+    list_select_related = ("tenant", "pool")
+    search_fields = ("host", "=session", "address")
+    date_hierarchy = "at"
+    ordering = ("-at",)
+    show_full_result_count = False  # there may be millions
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    @admin.display
+    def destination(self, decision: EgressDecision) -> str:
+        return f"{decision.host}:{decision.port}" if decision.port else decision.host
+
+    @admin.display(ordering="bytes_out")
+    def sent(self, decision: EgressDecision) -> str:
+        return str(filesizeformat(decision.bytes_out))
+
+    @admin.display(ordering="bytes_in")
+    def received(self, decision: EgressDecision) -> str:
+        return str(filesizeformat(decision.bytes_in))
 
 
 @admin.register(Execution)

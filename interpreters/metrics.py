@@ -19,7 +19,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from interpreters.lifecycle import OPEN
-from interpreters.models import Execution, Session, SessionPool
+from interpreters.models import EgressProxy, EgressTotal, Execution, Session, SessionPool
 from interpreters.models.threads import in_thread
 
 POOL = ("pool", "tenant")  # the tenant is empty for a shared pool
@@ -65,6 +65,7 @@ class Rows(Collector):
         yield from self._launches(names)
         yield self._reaped(names)
         yield self._executions()
+        yield from self._egress(names)
 
     def _launches(self, names: Names) -> Iterable[Metric]:
         histogram = HistogramMetricFamily("thermae_launch_seconds", "From its turn to start to ready.", labels=POOL)
@@ -90,6 +91,22 @@ class Rows(Collector):
         for row in Execution.objects.values("status").order_by("status").annotate(number=Count("pk")):
             counter.add_metric((row["status"],), row["number"])
         return counter
+
+    def _egress(self, names: Names) -> Iterable[Metric]:
+        """Sums that outlive the rows: what a proxy has decided, and what has passed through it."""
+        decisions = CounterMetricFamily("thermae_egress_decisions", "Of the egress proxy.", labels=(*POOL, "decision"))
+        carried = CounterMetricFamily("thermae_egress_bytes", "Through the egress proxy.", labels=(*POOL, "direction"))
+        for total in EgressTotal.objects.order_by("pool", "allowed"):
+            decision = "allowed" if total.allowed else "refused"
+            decisions.add_metric((*names[total.pool_id], decision), total.decisions)
+            if total.allowed:
+                carried.add_metric((*names[total.pool_id], "out"), total.bytes_out)
+                carried.add_metric((*names[total.pool_id], "in"), total.bytes_in)
+        yield decisions
+        yield carried
+        up = GaugeMetricFamily("thermae_egress_up", "Whether an egress process answers.")
+        up.add_metric((), EgressProxy.objects.alive().count())
+        yield up
 
 
 REGISTRY.register(Rows())

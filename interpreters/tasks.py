@@ -25,10 +25,11 @@ from kombu.exceptions import OperationalError
 from interpreters import client
 from interpreters.client import Agent, AgentError
 from interpreters.lifecycle import Health, State
-from interpreters.models import InterpreterImage, Session, SessionPool, moved
+from interpreters.models import EgressDecision, InterpreterImage, Session, SessionPool, moved
 from interpreters.notices import Breaker, aside
 from interpreters.outputs import collect_sync
 from interpreters.runtime import RuntimeUnavailable, get_runtime
+from interpreters.runtime.egress import remove_egress_folder
 from interpreters.runtime.sockets import remove_socket_folder
 
 logger = logging.getLogger(__name__)
@@ -91,8 +92,16 @@ def tear_down_session(session_id: str) -> None:
     if session:
         session.tear_down(get_runtime(), collect_sync)
         if session.state == State.GONE:
-            # A launch that died before it made a sandbox has left its folder.
+            # A launch that died before it made a sandbox has left its folders.
             remove_socket_folder(session.pk)
+            remove_egress_folder(session.pk)
+
+
+@shared_task
+def forget_egress_decisions() -> None:
+    forgotten = EgressDecision.objects.forget_old()
+    if forgotten:
+        logger.info("%d egress decisions were older than %d days", forgotten, settings.EGRESS_LOG_DAYS)
 
 
 @shared_task

@@ -7,6 +7,7 @@ stops the start with a message when it is wrong. `docs/settings.md` is checked a
 import logging
 import re
 import secrets
+from ipaddress import ip_network
 from pathlib import Path
 
 import django_stubs_ext
@@ -36,6 +37,8 @@ if not PRODUCTION:
 SOCKET_DIR = Path(env.str("SOCKET_DIR", default=str(STATE_DIR / "sockets")))
 # Sockets of terminals in custom containers, which the worker serves: no sandbox is given anything of it.
 SHELL_DIR = SOCKET_DIR / ".shells"
+# One folder per sandbox with egress, in which its proxy listens. Shared by worker and the egress process.
+EGRESS_DIR = Path(env.str("EGRESS_DIR", default=str(STATE_DIR / "egress")))
 
 
 def _secret_key() -> str:
@@ -244,6 +247,28 @@ BUILD_MEMORY = env.int("BUILD_MEMORY", default=2048)
 # empty: the engine's own folder, where it is visible.
 IMAGE_DISK_WATERMARK = env.float("IMAGE_DISK_WATERMARK", default=85.0)
 IMAGE_DISK_PATH = env.str("IMAGE_DISK_PATH", default="")
+
+# --- Network access of sandboxes -------------------------------------------------------------------------------
+# The most that a tenant's pools may ask for, where the tenant has no ceiling of its own.
+EGRESS_CEILING = env.str("EGRESS_CEILING", default="none", validate=validate.OneOf(["none", "allow_list", "open"]))
+
+
+def _networks(name: str, written: list[str]) -> list[str]:
+    """Networks in canonical form, each with its length."""
+    try:
+        return [str(ip_network(text.strip())) for text in written if text.strip()]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"THERMAE_{name}: {error}; write networks as 198.51.100.0/24, with commas."
+        ) from None
+
+
+# Networks that no sandbox may reach besides those that none ever may: this machine's public address behind a NAT.
+EGRESS_DENY = _networks("EGRESS_DENY", env.list("EGRESS_DENY", default=[]))
+# Private networks that may be reached where a pool's list names the address, such as a mirror's.
+EGRESS_PRIVATE_ALLOW = _networks("EGRESS_PRIVATE_ALLOW", env.list("EGRESS_PRIVATE_ALLOW", default=[]))
+# Days for which decisions of the egress proxy are kept.
+EGRESS_LOG_DAYS = env.int("EGRESS_LOG_DAYS", default=30)
 
 # --- Logs and metrics ----------------------------------------------------------------------------------------
 LOG_LEVEL = env.log_level("LOG_LEVEL", default=logging.INFO)

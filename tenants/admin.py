@@ -31,14 +31,15 @@ class TenantAdmin(admin.ModelAdmin[Tenant]):
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
     inlines = (MembershipInline,)
+    # What an operator allows a tenant is not the tenant's to say.
+    allowances = ("allowed_registries", "egress_ceiling", "egress_allowed")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> tuple[str, ...]:
+        return () if request.user.is_superuser else self.allowances
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
         own = super().get_queryset(request).filter(pk__in=administered(request))
         return own.annotate(member_count=Count("memberships"))
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> tuple[str, ...]:
-        # Where images may come from is the operator's to say.
-        return () if request.user.is_superuser else ("allowed_registries",)
 
     @admin.display(ordering="member_count")
     def members(self, tenant: Tenant) -> int:

@@ -12,6 +12,8 @@ from django.db import models
 from django.utils import timezone
 
 from tenants import registries
+from tenants.egress import MODE_CHOICES, Ceiling, Mode, parse_entries
+from tenants.fields import EntriesField
 
 TOKEN_PREFIX = "thm_"  # noqa: S105
 
@@ -37,11 +39,22 @@ class Tenant(models.Model):
 
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=63, unique=True)
+    # What the operator allows; only superusers write it.
     allowed_registries = models.JSONField(
         default=list,
         blank=True,
         validators=[check_registries],
         help_text="Hosts that images may be taken from; empty for those of the installation; “*” for any.",
+    )
+    egress_ceiling = models.CharField(
+        max_length=10,
+        choices=MODE_CHOICES,
+        blank=True,
+        help_text="The most network access that its pools may have. Empty: what EGRESS_CEILING says.",
+    )
+    egress_allowed = EntriesField(
+        help_text="All that its pools may reach, one to a line, as example.org, *.example.org or 198.51.100.0/24, each "
+        "with :port if it is not 80 and 443. Empty: any public destination.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -54,6 +67,11 @@ class Tenant(models.Model):
     def registries(self) -> list[str]:
         """The hosts that its images may come from."""
         return registries.checked_list(self.allowed_registries) or list(settings.ALLOWED_REGISTRIES)
+
+    @property
+    def egress_limit(self) -> Ceiling:
+        """The most that its pools may reach. Raises BadEntry, ValueError where the row is no sense."""
+        return Ceiling(Mode(self.egress_ceiling or settings.EGRESS_CEILING), parse_entries(self.egress_allowed))
 
 
 class Membership(models.Model):

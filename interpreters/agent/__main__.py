@@ -10,6 +10,7 @@ import os  # noqa: E402
 import signal  # noqa: E402
 
 from .config import BadConfig, Config  # noqa: E402
+from .egress import offer  # noqa: E402
 from .http import serve  # noqa: E402
 from .routes import Routes  # noqa: E402
 from .sandbox import Sandbox  # noqa: E402
@@ -20,11 +21,15 @@ async def run(config: Config) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    # Before any code of the user's runs, so that nobody else can have the port.
+    egress = await offer(os.environ)
     server = await serve(os.path.join(config.socket_dir, "agent.sock"), Routes(sandbox), sandbox.welcomes)
     starting = asyncio.create_task(sandbox.start())
     await ended.wait()
     starting.cancel()
     server.close()
+    if egress is not None:
+        egress.close()
     await sandbox.stop()
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .config import BadConfig
+from .egress import offer
 from .errors import not_found, unavailable
 from .http import Request, Response, answer, serve
 from .probing import Probe, listening_ports
@@ -150,10 +151,14 @@ async def run(config: RelayConfig) -> int:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    # Before the application is there, so that it cannot have the port.
+    egress = await offer(os.environ)
     server = await serve(os.path.join(config.socket_dir, "agent.sock"), relay, lambda pid, uid: True)
     watching, told_to_end = asyncio.create_task(relay.watch()), asyncio.create_task(ended.wait())
     await asyncio.wait((watching, told_to_end), return_when=asyncio.FIRST_COMPLETED)
-    server.close()
+    for listener in (server, egress):
+        if listener is not None:
+            listener.close()
     if not watching.done():
         watching.cancel()
         return 0

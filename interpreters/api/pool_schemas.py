@@ -8,12 +8,14 @@ from pydantic import ConfigDict
 from interpreters.models import SessionPool
 
 Lifecycle = Literal["timed", "on_container_exit"]
+Egress = Literal["none", "allow_list", "open"]
 # The pool's own check, with a sentence for each fault, is `SessionPool.clean`; here are only the kinds of values.
 SECRETS = "Given to the container's environment and never shown again. Of those there are, null removes one."
 SHOWN = (
-    *("name", "enabled", "ready_instances", "max_concurrent", "cooldown", "max_alive", "cpu", "memory", "disk"),
-    *("pids", "environment", "target_port", "command", "args", "probes", "lifecycle", "writable_paths", "run_as"),
-    *("shell", "degraded", "deleting", "last_error", "ready", "starting", "leased"),
+    *("name", "enabled", "ready_instances", "max_concurrent", "cooldown", "max_alive", "cpu"),
+    *("memory", "disk", "pids", "environment", "egress", "egress_allow", "target_port", "command"),
+    *("args", "probes", "lifecycle", "writable_paths", "run_as", "shell", "degraded", "deleting"),
+    *("last_error", "ready", "starting", "leased"),
 )
 
 
@@ -31,6 +33,8 @@ class ChangePool(Schema):
     disk: int = Field(256, description="MiB of all writable folders together; at most half of the memory.")
     pids: int = 256
     environment: dict[str, str] = {}
+    egress: Egress = Field("none", description="What its sandboxes reach, within what the operator allows.")
+    egress_allow: list[str] = Field([], examples=[["example.org", "*.example.org:443", "198.51.100.0/24"]])
     target_port: int | None = Field(None, description="Where the container's server listens. Custom images only.")
     command: list[str] = Field([], description="In place of the image's entrypoint.")
     args: list[str] = Field([], description="In place of the image's command.")
@@ -63,6 +67,8 @@ class OwnPool(Schema):
     disk: int
     pids: int
     environment: dict[str, str]
+    egress: Egress
+    egress_allow: list[str]
     target_port: int | None
     command: list[str]
     args: list[str]

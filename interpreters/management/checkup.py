@@ -17,8 +17,9 @@ from django.db.migrations.executor import MigrationExecutor
 
 from interpreters import client
 from interpreters.client import Agent, AgentError, ExecuteRequest
-from interpreters.models import InterpreterImage, Session, SessionPool
+from interpreters.models import EgressProxy, InterpreterImage, Session, SessionPool
 from interpreters.runtime import LaunchFailed, RuntimeUnavailable, get_runtime
+from tenants.egress import Mode
 
 GIB = 1024**3
 LEAST_DISK = 5 * GIB
@@ -170,6 +171,19 @@ async def _ready(agent: Agent) -> bool:
     return health.state == "ready"
 
 
+def egress() -> Iterator[Finding]:
+    """Whether pools that have network access have their proxy."""
+    wanting = SessionPool.objects.exclude(egress=Mode.NONE).filter(enabled=True).count()
+    proxy = EgressProxy.objects.alive().first()
+    if proxy is not None:
+        yield Finding("egress", f"its process answers, for {proxy.sandboxes} sandboxes")
+    elif wanting:
+        text = f"{wanting} pools have network access, and no egress process answers"
+        yield Finding("egress", text, "start one: manage.py egress")
+    else:
+        yield Finding("egress", "no pool has network access, so no process is needed")
+
+
 def disk() -> Iterator[Finding]:
     for name, folder in {"state": settings.STATE_DIR, "temporary files": Path("/tmp")}.items():  # noqa: S108
         free = shutil.disk_usage(folder if Path(folder).exists() else "/").free
@@ -178,5 +192,5 @@ def disk() -> Iterator[Finding]:
 
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
-    settings_and_pages, database, broker, engine, images, sandbox, disk,
+    settings_and_pages, database, broker, engine, images, egress, sandbox, disk,
 )  # fmt: skip

@@ -1,4 +1,5 @@
 from interpreters.models.credential import RegistryCredential
+from interpreters.models.egress import EgressDecision, EgressProxy, EgressTotal
 from interpreters.models.execution import Execution
 from interpreters.models.image import FormerImage, InterpreterImage
 from interpreters.models.lease import BadIdentifier, Lease, NoInstance, PoolFull, PoolUnavailable
@@ -8,6 +9,9 @@ from interpreters.models.session import Session, moved
 
 __all__ = [
     "BadIdentifier",
+    "EgressDecision",
+    "EgressProxy",
+    "EgressTotal",
     "Execution",
     "FormerImage",
     "InterpreterImage",

@@ -64,6 +64,8 @@ def lease(pool: "SessionPool", tenant: Tenant, user: "User | None", identifier: 
         return Lease(session, fresh=False)
     if not pool.enabled or pool.deleting:
         raise PoolUnavailable("This pool is switched off: use another one, or ask an administrator.", 60)
+    if pool.lacks_egress:  # ready instances too: without its proxy a sandbox is not what the pool promises
+        raise PoolUnavailable("This pool's network access is not available at the moment: try again later.", 30)
     holder = {"tenant": tenant, "user": user, "identifier": identifier}
     try:
         session = _take_ready(pool, holder) or _take_starting(pool, holder) or _start_cold(pool, holder)

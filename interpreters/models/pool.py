@@ -14,12 +14,15 @@ from django.db.models import Count, Q
 from interpreters.lifecycle import LIVE, OPEN, ORPHAN_GRACE, Ask, Plan, PoolSpec
 from interpreters.models import custom, quotas
 from interpreters.models.container import CustomContainer
+from interpreters.models.egress import EgressProxy
 from interpreters.models.failing import Failing
 from interpreters.models.image import RELAY, InterpreterImage
 from interpreters.models.lease import Lease, lease
 from interpreters.models.maintenance import maintain
 from interpreters.models.retirement import retire
 from interpreters.runtime.base import Runtime
+from tenants.egress import MODE_CHOICES, Ceiling, Mode, parse_entries
+from tenants.fields import EntriesField
 from tenants.models import Tenant
 
 if TYPE_CHECKING:
@@ -81,7 +84,16 @@ class SessionPool(Failing, CustomContainer):
         default=256, validators=[MinValueValidator(8)], help_text="MiB of the work directory."
     )
     pids = models.PositiveIntegerField(default=256, validators=[MinValueValidator(32)])
-    egress = models.BooleanField(default=False, editable=False, help_text="Network access. Off: there is none at all.")
+    egress = models.CharField(
+        max_length=10,
+        choices=MODE_CHOICES,
+        default=Mode.NONE.value,
+        help_text="What its sandboxes reach, through a proxy. Private addresses and this machine's own: never.",
+    )
+    egress_allow = EntriesField(
+        help_text="One to a line: example.org, *.example.org (what is below it), an address, or 198.51.100.0/24; each "
+        "with :port if it is not 80 and 443. A change counts within seconds.",
+    )
     environment = models.JSONField(default=dict, blank=True, help_text="Variables given to kernels and terminals.")
     target_port = models.PositiveIntegerField(
         null=True,
@@ -123,14 +135,32 @@ class SessionPool(Failing, CustomContainer):
                 errors["image"] = "This image is the installation's own relay: choose another one."
             errors = custom.faults(self) | errors
         errors = quotas.faults(self) | errors
+        errors |= self._egress_errors()
         if errors:
             raise ValidationError(errors)
+
+    def _egress_errors(self) -> dict[str, str]:
+        try:
+            mode, entries = Mode(self.egress), parse_entries(self.egress_allow)
+            ceiling = self.tenant.egress_limit if self.tenant else Ceiling()
+        except ValueError:  # the fields have said so themselves
+            return {}
+        errors = dict(ceiling.objections(mode, entries))
+        if mode is Mode.ALLOW_LIST and not entries:
+            errors.setdefault("egress_allow", "The list is empty: name what may be reached, or choose no network.")
+        return errors
+
+    @property
+    def lacks_egress(self) -> bool:
+        """Whether it promises network access, and no process answers that gives it: then it hands out nothing."""
+        return self.egress != Mode.NONE and not EgressProxy.objects.alive().exists()
 
     @property
     def revision(self) -> int:
         """A number for all that a sandbox is made from: a ready instance of another one is replaced."""
         image = self.image
         made_from = [image.reference, image.kernel, image.warm_up, self.cpu, self.memory, self.disk, self.pids]
+        # Of egress the mode alone: a list is read live.
         made_from += [self.egress, self.environment, self.oci_runtime]
         if image.custom:
             made_from += custom.made_from(self)
@@ -163,6 +193,8 @@ class SessionPool(Failing, CustomContainer):
             return "Custom containers need Docker, and this installation runs without: an operator can change that."
         if self.image.custom and not InterpreterImage.relay_reference():
             return "The relay for custom containers is not built yet: an operator runs `manage.py build_images relay`."
+        if self.lacks_egress:
+            return "No egress process answers, which its network access needs: an operator starts `manage.py egress`."
         return ""
 
     @property

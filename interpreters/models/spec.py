@@ -8,6 +8,7 @@ from django.conf import settings
 from interpreters.models import probes
 from interpreters.models.image import InterpreterImage
 from interpreters.runtime.base import SandboxSpec
+from tenants.egress import Mode
 
 if TYPE_CHECKING:
     from interpreters.models.session import Session
@@ -29,6 +30,7 @@ def sandbox_spec(session: "Session") -> SandboxSpec:
         disk=pool.disk,
         pids=pool.pids,
         oci_runtime=pool.oci_runtime,
+        egress=pool.egress != Mode.NONE,
     )
     if not image.custom:
         return common

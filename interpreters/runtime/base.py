@@ -36,6 +36,7 @@ class SandboxSpec:
     disk: int = 256  # MiB of the work directory
     pids: int = 256
     oci_runtime: str = ""
+    egress: bool = False  # whether it has a way to the egress proxy; what it may reach is not the engine's to know
     # Of a custom container only; a sandbox of code has an agent and a kernel instead.
     kind: str = "code"
     relay: str = ""  # image of the relay beside it

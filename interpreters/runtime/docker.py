@@ -28,7 +28,8 @@ from docker.errors import APIError, DockerException, NotFound
 from interpreters.models import SessionPool
 from interpreters.runtime import docker_exec, engine_check, pair, parts
 from interpreters.runtime.base import LaunchFailed, RuntimeUnavailable, Sandbox, SandboxSpec
-from interpreters.runtime.hardening import HOST_COMMAND, WORK_DIR, EngineFeatures, container_config
+from interpreters.runtime.egress import await_egress, make_egress_folder, remove_egress_folder
+from interpreters.runtime.hardening import HOST_COMMAND, WORK_DIR, EngineFeatures, Folders, container_config
 from interpreters.runtime.pair import ImageFacts
 from interpreters.runtime.parts import Part
 from interpreters.runtime.sockets import CODE_UID, agent_uid, make_socket_folder, remove_socket_folder
@@ -103,7 +104,8 @@ class DockerRuntime:
         make = self._make_pair if spec.custom else self._make_one
         with asking():
             try:
-                dead = make(handle, spec, str(folder), uid)
+                egress_folder = str(make_egress_folder(spec.session)) if spec.egress else ""
+                dead = make(handle, spec, Folders(str(folder), egress_folder), uid)
             except (APIError, LaunchFailed) as error:
                 raise LaunchFailed(self._clean_up_after(handle, error)) from error
         if dead is not None:
@@ -116,6 +118,7 @@ class DockerRuntime:
         for name in (f"{handle}{parts.APPLICATION}", handle):
             self._remove_container(name)
         remove_socket_folder(session)
+        remove_egress_folder(session)
 
     def list(self, installation: str, pool: int | None = None) -> Sequence[Sandbox]:
         labels = [f"thermae.installation={installation}"]
@@ -151,26 +154,28 @@ class DockerRuntime:
         return [*engine_check.warnings(version, info), *engine_check.missing_runtimes(info, list(wanted))]
 
     # --- steps ---
-    def _make_one(self, handle: str, spec: SandboxSpec, folder: str, uid: int) -> Part | None:
+    def _make_one(self, handle: str, spec: SandboxSpec, folders: Folders, uid: int) -> Part | None:
         """Make and start a sandbox of code, or find the one there is. Returns it if it is dead."""
-        dead = self._create_container(handle, container_config(spec, folder, uid, self._features))
+        dead = self._create_container(handle, container_config(spec, folders, uid, self._features))
         if dead is None:
             self._api.start(handle)
             self._start_kernel_host(handle)
+            self._await_egress(spec)
         return dead
 
-    def _make_pair(self, handle: str, spec: SandboxSpec, folder: str, uid: int) -> Part | None:
+    def _make_pair(self, handle: str, spec: SandboxSpec, folders: Folders, uid: int) -> Part | None:
         """The same of a relay and its application. The relay has to run: the application moves into its network."""
         described: Mapping[str, Any] = self._api.inspect_image(spec.image)  # type: ignore[no-untyped-call]
         image = ImageFacts.of(described)
         root_allowed = settings.ALLOW_ROOT_CONTAINERS
         application = pair.application_config(spec, handle, image, self._features, root_allowed=root_allowed)
-        relay = pair.relay_config(spec, folder, uid, self._features)
+        relay = pair.relay_config(spec, folders, uid, self._features)
         for name, config in ((handle, relay), (f"{handle}{parts.APPLICATION}", application)):
             dead = self._create_container(name, config)
             if dead is not None:
                 return dead
             self._api.start(name)
+            self._await_egress(spec)
         return None
 
     def _create_container(self, name: str, config: Mapping[str, Any]) -> Part | None:
@@ -200,6 +205,12 @@ class DockerRuntime:
         command, user = list(HOST_COMMAND), f"{CODE_UID}:{CODE_UID}"
         host = self._api.exec_create(handle, command, user=user, workdir=WORK_DIR, stdout=False, stderr=False)
         self._api.exec_start(host["Id"], detach=True)
+
+    @staticmethod
+    def _await_egress(spec: SandboxSpec) -> None:
+        """While its agent starts anyway, the proxy finds the sandbox's folder. Raises LaunchFailed."""
+        if spec.egress:
+            await_egress(spec.session)
 
     def _remove_container(self, name: str) -> None:
         with asking():

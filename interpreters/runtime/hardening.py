@@ -16,6 +16,8 @@ from interpreters.runtime.sockets import CODE_UID
 
 MIB = 1024 * 1024
 SOCKET_TARGET = "/run/thermae"
+EGRESS_TARGET = "/run/egress"
+EGRESS_PROXY = "127.0.0.1:3128"  # where the agent, or the relay beside a custom container, offers it inside
 WORK_DIR = "/work"
 # Without `site`, which the agent does not need: it saves 20 ms and 2 MB in each of the two.
 AGENT_COMMAND = ("/opt/agent/bin/python", "-S", "-m", "agent")
@@ -53,7 +55,7 @@ def temporary_size(spec: SandboxSpec) -> int:
 
 def agent_environment(spec: SandboxSpec) -> dict[str, str]:
     """What the agent is told, by docs/protocol.md; nothing secret, for user code may come to read it."""
-    return {
+    environment = {
         "PYTHONPATH": "/opt/agent/app",
         "PYTHONSAFEPATH": "1",  # never import from the work directory
         "THERMAE_SOCKET_DIR": SOCKET_TARGET,
@@ -63,8 +65,22 @@ def agent_environment(spec: SandboxSpec) -> dict[str, str]:
         "THERMAE_MEMORY_LIMIT": str(spec.memory * MIB),
         "THERMAE_DISK_LIMIT": str(spec.disk * MIB),
         "THERMAE_PIDS_LIMIT": str(spec.pids),
-        "THERMAE_ENVIRONMENT": json.dumps({**thread_limits(spec), **spec.environment}),
+        "THERMAE_ENVIRONMENT": json.dumps({**thread_limits(spec), **egress_environment(spec), **spec.environment}),
     }
+    return environment | ({"THERMAE_EGRESS": "1"} if spec.egress else {})
+
+
+def egress_environment(spec: SandboxSpec) -> dict[str, str]:
+    """What tells programs of the proxy; nothing where there is none.
+
+    Not SOCKS for ALL_PROXY, though the proxy speaks it: httpx, and with it most clients of language models, fails at
+    once when it reads of SOCKS and has no package for it.
+    """
+    if not spec.egress:
+        return {}
+    proxy = f"http://{EGRESS_PROXY}"
+    variables = {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, "ALL_PROXY": proxy, "NO_PROXY": "localhost,127.0.0.1,::1"}
+    return variables | {name.lower(): value for name, value in variables.items()}
 
 
 def thread_limits(spec: SandboxSpec) -> dict[str, str]:
@@ -74,8 +90,23 @@ def thread_limits(spec: SandboxSpec) -> dict[str, str]:
     return dict.fromkeys(names, threads)
 
 
-def container_config(spec: SandboxSpec, folder: str, uid: int, features: EngineFeatures) -> dict[str, Any]:
-    """The body of `POST /containers/create`: `folder` on the host is where the agent, as `uid`, makes its sockets."""
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """What a sandbox shares with the host: where the agent makes its sockets, and, where it has one, its way out."""
+
+    sockets: str
+    egress: str = ""
+
+    @property
+    def mounts(self) -> list[dict[str, Any]]:
+        mounts: list[dict[str, Any]] = [{"Type": "bind", "Source": self.sockets, "Target": SOCKET_TARGET}]
+        if self.egress:
+            mounts.append({"Type": "bind", "Source": self.egress, "Target": EGRESS_TARGET, "ReadOnly": True})
+        return mounts
+
+
+def container_config(spec: SandboxSpec, folders: Folders, uid: int, features: EngineFeatures) -> dict[str, Any]:
+    """The body of `POST /containers/create`, for an agent that runs as `uid`."""
     return {
         "Image": spec.image,
         "Entrypoint": [],
@@ -88,7 +119,7 @@ def container_config(spec: SandboxSpec, folder: str, uid: int, features: EngineF
         "StopSignal": "SIGKILL",
         # An image may declare its own check or volumes; neither is ours to run or to keep.
         "Healthcheck": {"Test": ["NONE"]},
-        "HostConfig": isolation(spec.oci_runtime, "none", [socket_mount(folder)]) | _limits(spec, features),
+        "HostConfig": isolation(spec.oci_runtime, "none", folders.mounts) | _limits(spec, features),
     }
 
 
@@ -97,11 +128,7 @@ def labels(spec: SandboxSpec, part: str) -> dict[str, str]:
     return {**spec.labels, "thermae.part": part}
 
 
-def socket_mount(folder: str) -> dict[str, str]:
-    return {"Type": "bind", "Source": folder, "Target": SOCKET_TARGET}
-
-
-def isolation(oci_runtime: str, network: str, mounts: list[dict[str, str]]) -> dict[str, Any]:
+def isolation(oci_runtime: str, network: str, mounts: list[dict[str, Any]]) -> dict[str, Any]:
     """What is the same for every container of ours: the walls."""
     return {
         "Runtime": oci_runtime,

@@ -16,9 +16,10 @@ from interpreters.runtime.hardening import (
     MIB,
     SOCKET_TARGET,
     EngineFeatures,
+    Folders,
+    egress_environment,
     isolation,
     labels,
-    socket_mount,
     temporary_size,
     tmpfs,
     ulimit,
@@ -65,8 +66,8 @@ def refuse(spec: SandboxSpec) -> None:
         raise LaunchFailed("The pool names no target port: say where the container's server listens.")
 
 
-def relay_config(spec: SandboxSpec, folder: str, uid: int, features: EngineFeatures) -> dict[str, Any]:
-    """The body of `POST /containers/create` for the relay, which as `uid` makes its socket in `folder` of the host."""
+def relay_config(spec: SandboxSpec, folders: Folders, uid: int, features: EngineFeatures) -> dict[str, Any]:
+    """The body of `POST /containers/create` for the relay, which runs as `uid`."""
     limits = _limits(RELAY_MEMORY, RELAY_CPU, RELAY_PIDS, 8, features)
     return {
         "Image": spec.relay,
@@ -79,13 +80,13 @@ def relay_config(spec: SandboxSpec, folder: str, uid: int, features: EngineFeatu
         "Labels": labels(spec, "relay"),
         "StopSignal": "SIGKILL",
         "Healthcheck": {"Test": ["NONE"]},
-        "HostConfig": isolation(spec.oci_runtime, "none", [socket_mount(folder)]) | limits,
+        "HostConfig": isolation(spec.oci_runtime, "none", folders.mounts) | limits,
     }
 
 
 def relay_environment(spec: SandboxSpec) -> dict[str, str]:
     """What the relay is told, by docs/protocol.md. The application's secrets are not its business."""
-    return {
+    environment = {
         "PYTHONPATH": "/opt/agent/app",
         "PYTHONSAFEPATH": "1",
         "THERMAE_SOCKET_DIR": SOCKET_TARGET,
@@ -93,6 +94,7 @@ def relay_environment(spec: SandboxSpec) -> dict[str, str]:
         "THERMAE_PROBES": json.dumps(spec.probes),
         "THERMAE_START_TIMEOUT": str(spec.start_timeout),
     }
+    return environment | ({"THERMAE_EGRESS": "1"} if spec.egress else {})
 
 
 def application_config(
@@ -136,7 +138,7 @@ def application_user(run_as: str, image_user: str, *, root_allowed: bool) -> str
 
 
 def _environment(spec: SandboxSpec, image: ImageFacts) -> list[str]:
-    given = {**spec.environment, **spec.secrets}
+    given = {**egress_environment(spec), **spec.environment, **spec.secrets}
     if "HOME" not in (*given, *image.variables):
         given["HOME"] = "/tmp"  # noqa: S108 - its root is read-only, and many programs write into their home
     return [f"{name}={value}" for name, value in given.items()]

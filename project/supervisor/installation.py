@@ -17,6 +17,7 @@ from interpreters import tasks
 from interpreters.lifecycle import State
 from interpreters.models import InterpreterImage, SessionPool
 from project.supervisor.children import ChildFailed
+from tenants.egress import Mode
 from tenants.models import ApiToken, Membership
 
 # The pool of the first cell; its image is built before anything else.
@@ -76,6 +77,12 @@ def image_states() -> dict[str, str]:
     close_old_connections()
     ours = InterpreterImage.objects.filter(tenant=None, origin=InterpreterImage.Origin.SOURCE)
     return dict(ours.values_list("name", "state"))
+
+
+def wants_egress() -> bool:
+    """Whether any pool has network access."""
+    close_old_connections()
+    return SessionPool.objects.exclude(egress=Mode.NONE).exists()
 
 
 def build_in_background(image: str) -> None:

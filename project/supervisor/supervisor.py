@@ -130,6 +130,7 @@ class Supervisor:
         while True:
             self._check()
             self._follow_images()
+            self._follow_egress()
             time.sleep(1)
 
     def _check(self) -> None:
@@ -138,6 +139,15 @@ class Supervisor:
             if not child.alive:
                 child.revive()
                 self._record()
+
+    def _follow_egress(self) -> None:
+        """Its process is started when the first pool wants it: until then it would be 85 MB for nothing."""
+        from project.supervisor import installation
+
+        if not any(child.name == "Egress" for child in self.children) and installation.wants_egress():
+            command = [sys.executable, "manage.py", "egress"]
+            self._start(Child("Egress", command, self.place.logs / "egress.log", patience=5))
+            say("  ✓ A pool has network access: its proxy is started")
 
     def _follow_images(self) -> None:
         """Tell which image is done, and ask for the next: one at a time leaves a core to the people who work here."""

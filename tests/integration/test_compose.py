@@ -46,7 +46,10 @@ class Deployment:
             "THERMAE_BEHIND_TLS_PROXY": "false",
             "THERMAE_INSTALLATION": self.installation,
             "THERMAE_SOCKET_DIR": str(self.folder / "sockets"),
+            "THERMAE_EGRESS_DIR": str(self.folder / "egress"),
             "THERMAE_LISTEN": f"127.0.0.1:{self.port}",
+            "COMPOSE_PROFILES": "egress",
+            "THERMAE_EGRESS_DENY": "192.0.2.1/32",
             "DOCKER_GID": str(ENGINE.stat().st_gid),
         }
 
@@ -92,7 +95,7 @@ class Deployment:
         self.compose("build", "python")
         self.compose("build")
         self.compose("up", "-d")
-        wanted = {"web", "worker", "beat", "redis", "postgres"}
+        wanted = {"web", "worker", "beat", "egress", "redis", "postgres"}
         try:
             wait_until(
                 lambda: {name for name, state in self.health().items() if state == "healthy"} >= wanted, "health", 150
@@ -141,9 +144,10 @@ def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
             copy.unlink()
 
 
-def test_a_cell_runs_through_it_by_rest(deployment: Deployment) -> None:
+def run_cell(deployment: Deployment, identifier: str, code: str) -> str:
+    """What it prints, in a session of that identifier."""
     token = deployment.manage("create_token", "demo", "demo").strip().splitlines()[-1]
-    wanted = {"pool": "python", "identifier": "compose"}
+    wanted = {"pool": "python", "identifier": identifier}
     deadline = time.monotonic() + 90
     status, session = deployment.call("POST", "/api/v1/sessions", token, wanted)
     while status not in (200, 201) and time.monotonic() < deadline:
@@ -152,22 +156,47 @@ def test_a_cell_runs_through_it_by_rest(deployment: Deployment) -> None:
     assert status in (200, 201), f"{status} {session}\n{deployment.logs()}"
 
     path = f"/api/v1/sessions/{session['id']}/executions"
-    status, execution = deployment.call("POST", path, token, {"code": "print(6 * 7)"})
+    status, execution = deployment.call("POST", path, token, {"code": code})
     assert status == 200, execution
-    assert execution["outputs"][0]["text"] == "42\n"
+    return str(execution["outputs"][0]["text"])
+
+
+def test_a_cell_runs_through_it_by_rest(deployment: Deployment) -> None:
+    assert run_cell(deployment, "compose", "print(6 * 7)") == "42\n"
+
+
+ASK_METADATA = """
+import urllib.request, urllib.error
+try:
+    urllib.request.urlopen("http://169.254.169.254/", timeout=20)
+except urllib.error.HTTPError as error:
+    print(error.code, error.read().decode())
+"""
+
+
+def test_a_pool_with_network_access_has_its_proxy_which_refuses_metadata(deployment: Deployment) -> None:
+    change = "SessionPool.objects.filter(name='python').update(egress={!r})"
+    shell = "from interpreters.models import SessionPool; "
+    deployment.manage("shell", "-c", shell + change.format("open"))
+    try:
+        told = run_cell(deployment, "egress", ASK_METADATA)
+        assert told.startswith("403 "), f"{told}\n{deployment.logs()}"
+        assert "metadata" in told
+    finally:
+        deployment.manage("shell", "-c", shell + change.format("none"))
 
 
 def test_only_the_worker_can_reach_the_engine(deployment: Deployment) -> None:
     look = "import os; print(os.path.exists('/var/run/docker.sock'))"
     seen = {
         service: deployment.compose("exec", "-T", service, "python", "-c", look).strip()
-        for service in ("web", "beat", "worker")
+        for service in ("web", "beat", "egress", "worker")
     }
-    assert seen == {"web": "False", "beat": "False", "worker": "True"}
+    assert seen == {"web": "False", "beat": "False", "egress": "False", "worker": "True"}
 
 
 def test_no_process_of_ours_is_root(deployment: Deployment) -> None:
-    for service in ("web", "beat", "worker", "redis", "postgres"):
+    for service in ("web", "beat", "egress", "worker", "redis", "postgres"):
         assert deployment.compose("exec", "-T", service, "id", "-u").strip() != "0", service
 
 

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import path, reverse
 
 from interpreters.lifecycle import State
-from interpreters.models import Execution, InterpreterImage, RegistryCredential, Session, SessionPool
+from interpreters.models import EgressDecision, Execution, InterpreterImage, RegistryCredential, Session, SessionPool
 from tenants.authentication import actor_from_token
 from tenants.models import ApiToken, Membership, Tenant
 
@@ -24,7 +24,7 @@ def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
     return HttpResponseForbidden()
 
 
-MODELS = (Tenant, ApiToken, InterpreterImage, RegistryCredential, SessionPool, Session, Execution)
+MODELS = (Tenant, ApiToken, InterpreterImage, RegistryCredential, SessionPool, Session, Execution, EgressDecision)
 
 
 def rows_of(tenant: Tenant, user: Any, word: str) -> dict[type, Any]:
@@ -37,7 +37,10 @@ def rows_of(tenant: Tenant, user: Any, word: str) -> dict[type, Any]:
     credential = RegistryCredential.objects.create(
         tenant=tenant, registry="ghcr.io", username=f"{word}-robot", secret=f"{word}-secret"
     )
-    rows = (tenant, token, image, credential, pool, session, execution)
+    decision = EgressDecision.objects.create(
+        tenant=tenant, pool=pool, session=session.pk, host=f"{word}.example", port=443, allowed=True
+    )
+    rows = (tenant, token, image, credential, pool, session, execution, decision)
     return dict(zip(MODELS, rows, strict=True))
 
 
@@ -98,7 +101,7 @@ def test_a_pool_cannot_be_put_into_another_tenant(
 ) -> None:
     pool = ours[SessionPool]
     fields = ("name", "ready_instances", "max_concurrent", "cooldown", "max_alive", "cpu", "memory", "disk", "pids",
-              "lifecycle")  # fmt: skip
+              "lifecycle", "egress")  # fmt: skip
     form = {name: getattr(pool, name) for name in fields} | {"image": pool.image_id, "environment": "{}"}
     for tenant in (theirs[Tenant].pk, ""):
         answer = staff.post(url(SessionPool, "change", pool.pk), {**form, "tenant": tenant})

@@ -13,6 +13,8 @@ import pytest
 from project.supervisor import engine
 from project.supervisor.children import MAX_DEATHS, Child, ChildFailed
 from project.supervisor.lock import AlreadyRunning, RunLock, start_time
+from project.supervisor.place import Place
+from project.supervisor.supervisor import Supervisor
 from tests.services import wait_until
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -46,6 +48,21 @@ def test_an_engine_counts_when_it_answers_well(short_dir: Path, answer: bytes, r
             os._exit(0)
         assert engine.choose({"THERMAE_DOCKER_HOST": f"unix://{address}"})[0] == runtime
         os.waitpid(pid, 0)
+
+
+def test_the_egress_process_is_started_when_the_first_pool_wants_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place("127.0.0.1", 0)
+    place.logs = tmp_path
+    running = Supervisor(place, only_first_image=True)
+    wanted = [False, False, True, True]
+    monkeypatch.setattr("project.supervisor.installation.wants_egress", lambda: wanted.pop(0))
+    monkeypatch.setattr(Child, "start", lambda self: None)
+    for children in (0, 0, 1, 1):
+        running._follow_egress()
+        assert len(running.children) == children
+    assert list(running.children[0].command[1:]) == ["manage.py", "egress"]
 
 
 def test_a_second_run_from_the_same_folder_is_refused_with_the_first_ones_pid(tmp_path: Path) -> None:

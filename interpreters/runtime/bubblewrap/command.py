@@ -8,7 +8,14 @@ from pathlib import Path
 from uuid import UUID
 
 from interpreters.runtime.base import SandboxSpec
-from interpreters.runtime.hardening import MIB, SOCKET_TARGET, WORK_DIR, agent_environment, temporary_size
+from interpreters.runtime.hardening import (
+    EGRESS_TARGET,
+    MIB,
+    SOCKET_TARGET,
+    WORK_DIR,
+    agent_environment,
+    temporary_size,
+)
 
 KERNELS_TARGETS = ("/opt/python", "/opt/bash", "/opt/deno")  # where the images have them, so kernelspecs are the same
 AGENT_TARGET = "/opt/agent/app/agent"
@@ -39,6 +46,7 @@ class Place:
     kernels: Path
     groups: Sequence[Path]
     shown_groups: Sequence[tuple[Path, str]]
+    egress: Path | None = None  # where its egress proxy listens
 
 
 def sandbox_uid(session: UUID) -> int:
@@ -128,6 +136,8 @@ def _files(spec: SandboxSpec, place: Place) -> list[str]:
         words += ["--ro-bind", str(place.kernels), target]
     words += [*_open_folders(AGENT_TARGET), "--ro-bind", str(AGENT_SOURCE), AGENT_TARGET]
     words += [*_open_folders(SOCKET_TARGET), "--bind", str(place.sockets), SOCKET_TARGET]
+    if place.egress:
+        words += [*_open_folders(EGRESS_TARGET), "--ro-bind", str(place.egress), EGRESS_TARGET]
     words += ["--proc", "/proc", "--dev", "/dev"]
     for source, target in place.shown_groups:
         words += [*_open_folders(target), "--ro-bind", str(source), target]

@@ -17,6 +17,7 @@ from interpreters.runtime.base import LaunchFailed, RuntimeUnavailable, Sandbox,
 from interpreters.runtime.bubblewrap import command, filter, groups, kernels
 from interpreters.runtime.bubblewrap.binary import find_bwrap
 from interpreters.runtime.bubblewrap.records import Record
+from interpreters.runtime.egress import await_egress, make_egress_folder, remove_egress_folder
 from interpreters.runtime.sockets import make_socket_folder, remove_socket_folder
 
 START_TIMEOUT = 10.0  # seconds until bubblewrap has made the namespaces
@@ -64,6 +65,7 @@ class BubblewrapRuntime:
                 raise RuntimeUnavailable(f"Process {process.pid} of sandbox {session} does not die.")
         groups.remove(session)
         remove_socket_folder(session)
+        remove_egress_folder(session)
         shutil.rmtree(record.folder, ignore_errors=True)
 
     def list(self, installation: str, pool: int | None = None) -> Sequence[Sandbox]:
@@ -121,9 +123,12 @@ def _start(bwrap: str, spec: SandboxSpec, record: Record) -> None:
         kernels=kernels.kernels_folder(),
         groups=groups.make(spec),
         shown_groups=groups.shown(spec.session),
+        egress=make_egress_folder(spec.session) if spec.egress else None,
     )
     _launch(bwrap, spec, place)
     _await_namespaces(record)
+    if spec.egress:
+        await_egress(spec.session)
 
 
 def _launch(bwrap: str, spec: SandboxSpec, place: command.Place) -> None:
