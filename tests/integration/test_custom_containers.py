@@ -12,9 +12,11 @@ from uuid import uuid4
 import pytest
 from django.test import override_settings
 
-from interpreters.lifecycle import UNHEALTHY_EXIT
+from interpreters.lifecycle import UNHEALTHY_EXIT, State
+from interpreters.models import InterpreterImage, Session, SessionPool
 from interpreters.runtime import LaunchFailed, Sandbox, SandboxSpec
 from interpreters.runtime.docker import DockerRuntime
+from interpreters.tasks import ask_agents
 from tests import containers, sandboxes
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
@@ -344,3 +346,66 @@ def test_what_cannot_be_launched_fails_in_words_and_leaves_nothing(
     assert len(runtime.list(installation)) == before
     assert len(docker("ps", "-aq", "--filter", f"label=thermae.installation={installation}").split()) == 2 * before
     assert len(list(place.iterdir())) == before
+
+
+# --- A pool of them ---
+
+
+@pytest.fixture
+def pool(db: None, acme: Any, settings: Any, place: Path, installation: str) -> SessionPool:
+    settings.RUNTIME, settings.INSTALLATION, settings.START_TIMEOUT = "docker", installation, 10.0
+    shared = {"state": "ready", "reference": "relay", "digest": containers.relay()}
+    InterpreterImage.objects.create(name="relay", source="relay", **shared)
+    image = InterpreterImage.objects.create(name="app", kind="custom", state="ready", reference=containers.image())
+    pool: SessionPool = SessionPool.objects.create(
+        tenant=acme, name="app", image=image, target_port=8080, secrets={"PASSWORD": "canary-7f3a"}, memory=128,
+        disk=32, pids=64, ready_instances=1, writable_paths=["/tmp"],
+    )  # fmt: skip
+    pool.full_clean()
+    return pool
+
+
+def work(pool: SessionPool, runtime: DockerRuntime) -> None:
+    """What workers do in one tick."""
+    pool.maintain(runtime, ask_agents)
+    for session in Session.objects.filter(state=State.STOPPING).select_related("pool"):
+        session.tear_down(runtime, lambda _: None)
+    while session := Session.objects.claim_queued():
+        session.launch(runtime, ask_agents)
+
+
+def test_a_pool_gives_one_and_is_deleted_with_it(pool: SessionPool, runtime: DockerRuntime, acme: Any) -> None:
+    work(pool, runtime)
+    session = pool.lease(acme, None, "a").session
+    assert (session.state, session.launch_seconds < 10) == ("leased", True)
+    assert containers.request(session.pk, "/x")[1] == b"/x says hello"
+    pool.retire()
+    for _ in range(2):
+        work(pool, runtime) if SessionPool.objects.filter(pk=pool.pk).exists() else None
+    assert not SessionPool.objects.filter(pk=pool.pk).exists()
+    assert not [s for s in runtime.list(session.pool.name) if s.session == session.pk]
+    assert docker("ps", "-aq", "--filter", f"name=thermae-{session.pk}") == ""
+
+
+def test_a_pool_of_a_failing_image_says_why_and_waits(pool: SessionPool, runtime: DockerRuntime) -> None:
+    pool.note(args=["fail", "3"])
+    pool.maintain(runtime, ask_agents)
+    session = Session.objects.claim_queued()
+    assert session
+    handle = runtime.create(session.sandbox_spec).handle  # its worker dies here, or waits for it to be healthy
+    containers.wait_until(lambda: not found(runtime, session.sandbox_spec).running)
+    assert pool.maintain(runtime, ask_agents).launch == 0
+    assert pool.last_error.splitlines()[0] == "The container ended before it was ready: exit code 3."
+    assert "no database, and the password is •••" in pool.last_error
+    assert pool.backing_off_until
+    work(pool, runtime)
+    assert handle not in [sandbox.handle for sandbox in runtime.list(session.sandbox_spec.installation)]
+
+
+def test_a_pool_with_the_wrong_port_is_told_the_right_one(pool: SessionPool, runtime: DockerRuntime) -> None:
+    pool.note(target_port=9090, probes={"startup": {"failure_threshold": 10}})
+    work(pool, runtime)
+    pool.refresh_from_db()
+    assert "but at 8080: is target_port right?" in pool.last_error
+    assert "listening at 8080" in pool.last_error
+    work(pool, runtime)

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interpreters.lifecycle import UNHEALTHY_EXIT
@@ -136,7 +136,7 @@ SPECS = st.fixed_dictionaries(
 IMAGES = st.builds(ImageFacts, user=TEXT, volumes=PATHS, variables=st.lists(TEXT, max_size=3))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(fields=SPECS, image=IMAGES)
 def test_no_text_adds_a_mount_a_right_or_a_device(fields: dict[str, Any], image: ImageFacts) -> None:
     plain, made = application(), None
@@ -192,6 +192,7 @@ def test_a_description_names_variables_and_nothing_more() -> None:
     assert told == {"Id": "1", "Config": {"Env": ["A=•••", "B=•••"], "Cmd": ["x"]}}
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=3000))
 def test_a_log_is_fit_to_be_shown(log: bytes) -> None:
     said = readable(log, 5)
