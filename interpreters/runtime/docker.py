@@ -129,6 +129,12 @@ class DockerRuntime:
         wanted = SessionPool.objects.exclude(oci_runtime="").values_list("oci_runtime", flat=True)
         return [*engine_check.warnings(version, info), *engine_check.missing_runtimes(info, list(wanted))]
 
+    def versions(self) -> Mapping[str, str]:
+        with asking():
+            version = self._api.version()
+        parts = {str(part["Name"]): str(part["Version"]) for part in version.get("Components", [])}
+        return {**parts, "Engine": str(version.get("Version")), "kernel": str(version.get("KernelVersion"))}
+
     # --- steps ---
     def _create_container(self, handle: str, config: Mapping[str, Any]) -> Sandbox | None:
         """Make the container. If it exists (an earlier try, perhaps of a worker that died), say what it is.

@@ -144,9 +144,14 @@ def is_gvisor(oci_runtime: str) -> bool:
     return oci_runtime.startswith("runsc")
 
 
+def inode_limit(size: int) -> int:
+    """Files that `size` MiB may hold. Inodes cost kernel memory, so they are bounded too: one per 16 KiB."""
+    return max(4096, size * 64)
+
+
 def _tmpfs(size: int, options: str) -> str:
-    """Mount options of `size` MiB. Inodes cost kernel memory, so they are bounded too: one per 16 KiB."""
-    return f"rw,exec,nosuid,nodev,size={size}m,nr_inodes={max(4096, size * 64)},{options}"
+    """Mount options of `size` MiB."""
+    return f"rw,exec,nosuid,nodev,size={size}m,nr_inodes={inode_limit(size)},{options}"
 
 
 def _ulimit(name: str, value: int) -> Mapping[str, object]:
