@@ -185,8 +185,12 @@ class Check:
                 self._seen[probe.name] = Observation("failed", words)
                 continue
             await self._quiet.run(Act.LAST, [probe], self._given)
-            lives = await self._quiet.answers(ANSWERS_AGAIN)
-            self._seen[probe.name] = Observation("agent lives" if lives else "agent ended")
+            if not await self._quiet.answers(ANSWERS_AGAIN):
+                self._seen[probe.name] = Observation("agent ended")
+            elif await self._quiet.lost_its_host():
+                self._seen[probe.name] = Observation("agent lives")
+            else:
+                self._seen[probe.name] = Observation("failed", "nobody was killed")
 
 
 def _heard(watch: Watch) -> Observation:

@@ -12,7 +12,7 @@ from typing import Self
 from django.conf import settings
 
 from interpreters import client
-from interpreters.client import Agent, AgentError
+from interpreters.client import Agent, AgentError, AgentRefused
 from interpreters.isolation import bundle
 from interpreters.isolation.base import Act, Given, Observation, Probe
 from interpreters.models import InterpreterImage, Session, SessionPool
@@ -162,6 +162,16 @@ class Cell:
                         await self.agent.health()
                         return True
                     await asyncio.sleep(LOOK_EVERY)
+        return False
+
+    async def lost_its_host(self) -> bool:
+        """Whether all processes of code were ended, with the one that started them."""
+        try:
+            await self._put("last.json", b"")
+        except AgentRefused as refused:
+            return refused.code == "host_lost"
+        except AgentError:
+            return False
         return False
 
     async def sandbox(self) -> Sandbox | None:

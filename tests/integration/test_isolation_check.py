@@ -97,8 +97,8 @@ RED = (
     *("the socket's folder", "read-only root", "write to the root", "kernel settings", "device nodes", "mknod"),
     *("memory devices", "mount", "umount", "mount by file descriptors", "open_tree", "pivot_root", "chroot"),
     *("unshare mount", "unshare network", "namespaces of pid 1", "set the clock", "set the host name", "reboot"),
-    *("swapon", "acct", "kexec_load", "init_module", "finit_module", "raw socket", "packet socket", "priority"),
-    *("open_by_handle_at", "syslog", "kallsyms", "take capabilities", "kill everybody"),
+    *("swapon", "acct", "raw socket", "packet socket", "priority", "open_by_handle_at", "syslog", "kallsyms"),
+    "kill everybody",
 )
 
 

@@ -51,7 +51,7 @@ def locked_memory(say: Say, most: int) -> Answer:
 
 
 def _take(say: Say, most: int) -> Answer:
-    kept = []
+    kept: list[mmap.mmap] = []
     page = mmap.PAGESIZE
     while len(kept) * _CHUNK < most * _MIB:
         try:

@@ -27,7 +27,7 @@ NAMESPACES = (
     _call("umount", "unmount", CAPABILITIES, 166, 39, "/usr/bin", 0),  # no mount: the right is asked for first
     _call("mount by file descriptors", "fsopen, the newer way to mount", CAPABILITIES, 430, 430, "tmpfs", 0),
     _call("open_tree", "a detached copy of a mount", CAPABILITIES, 428, 428, -100, "/", 1),
-    _call("pivot_root", "another root", CAPABILITIES, 155, 41, "/tmp", "/tmp"),  # noqa: S108
+    _call("pivot_root", "another root", CAPABILITIES, 155, 41, "/usr/bin", "/usr/bin"),
     _call("chroot", "another root, the old way", CAPABILITIES, 161, 51, "/tmp"),  # noqa: S108
     _call("unshare user", "a user namespace, to be root in", FILTER, 272, 97, 0x10000000),
     _call("unshare mount", "a mount namespace", CAPABILITIES, 272, 97, 0x00020000),
