@@ -46,7 +46,7 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
     search_fields = ("name",)
     shared_choices = ("image",)
     readonly_fields = ("last_error", "failures", "retry_at", "maintained_at")
-    actions = ("drain", "enable", "check")
+    actions = ("drain", "enable", "check_isolation")
     fieldsets = (
         (None, {"fields": ("name", "tenant", "image", "enabled")}),
         ("How many, how long", {"fields": ("ready_instances", "max_concurrent", "cooldown", "max_alive")}),
@@ -95,7 +95,7 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
         self._switch(request, pools, True, "Enabled {}.")
 
     @admin.action(description="Check the isolation now", permissions=["operate"])
-    def check(self, request: HttpRequest, pools: QuerySet[SessionPool]) -> None:
+    def check_isolation(self, request: HttpRequest, pools: QuerySet[SessionPool]) -> None:
         chosen = list(pools.values_list("pk", flat=True))
         for pool in chosen:
             enqueue(check_isolation, pool)

@@ -9,14 +9,17 @@ import re
 import secrets
 import socket
 import threading
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from django.conf import settings
+
 _libc = ctypes.CDLL(None, use_errno=True)
-_IPC_CREAT, _IPC_EXCL, _IPC_RMID = 0o1000, 0o2000, 0
+_IPC_CREAT, _IPC_RMID = 0o1000, 0
 PATIENCE = 2.0  # seconds for a connection to ourselves
 
 
@@ -39,7 +42,7 @@ class Canaries:
             line = self._open.enter_context(socket.socket(socket.AF_UNIX))
             line.bind(b"\0" + self.abstract.encode())
             self._serve(line)
-            self._make_queue()
+            self.make_queue()
         except BaseException:
             self._open.close()
             raise
@@ -77,15 +80,13 @@ class Canaries:
                 caller.settimeout(PATIENCE)
                 caller.sendall(self.token.encode())
 
-    def _make_queue(self) -> None:
-        for _ in range(8):
-            key = secrets.randbelow(0x7FFFFFFE) + 1
-            number = _libc.msgget(key, _IPC_CREAT | _IPC_EXCL | 0o666)
-            if number >= 0:
-                self.queue = key
-                self._open.callback(_libc.msgctl, number, _IPC_RMID, None)
-                return
-        raise OSError(ctypes.get_errno(), "No message queue can be made: is there any limit left? See ipcs -l.")
+    def make_queue(self) -> None:
+        """With a key of this installation's: what a check that was killed has left is taken up by the next."""
+        self.queue = zlib.crc32(f"{settings.INSTALLATION}-isolation".encode()) & 0x7FFFFFFF | 1
+        number = _libc.msgget(self.queue, _IPC_CREAT | 0o666)
+        if number < 0:
+            raise OSError(ctypes.get_errno(), "No message queue can be made: is there any limit left? See ipcs -l.")
+        self._open.callback(_libc.msgctl, number, _IPC_RMID, None)
 
 
 def _shut(line: socket.socket) -> None:

@@ -145,6 +145,9 @@ def test_canaries_are_heard_where_they_are_until_they_are_left() -> None:
     with Canaries() as canaries:
         assert "127.0.0.1" in [host for host, _ in canaries.addresses]
         assert canaries.unheard() == []
+        with Canaries() as others:  # another check, which ends first
+            assert others.queue == canaries.queue
+        canaries.make_queue()  # which was the other's too
         assert network.reach(lambda **_: None, canaries.addresses, canaries.token)["answer"] == "reached"
         assert network.abstract_socket(lambda **_: None, canaries.abstract) == {"answer": "reached"}
         assert network.message_queue(lambda **_: None, canaries.queue) == {"answer": "reached"}
@@ -368,7 +371,7 @@ def test_only_an_operator_asks_for_a_check(
 ) -> None:
     asked: list[Any] = []
     monkeypatch.setattr("interpreters.admin.enqueue", lambda task, *words: asked.append((task.name, *words)))
-    form = {"action": "check", "_selected_action": [pool.pk]}
+    form = {"action": "check_isolation", "_selected_action": [pool.pk]}
     admin_client.post(reverse("admin:interpreters_sessionpool_changelist"), form)
     assert asked == [("interpreters.tasks.check_isolation", pool.pk)]
     alice.is_staff = True

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 from interpreters.runtime.base import SandboxSpec
-from interpreters.runtime.hardening import MIB, SOCKET_TARGET, WORK_DIR, agent_environment, temporary_size
+from interpreters.runtime.hardening import CORE, MIB, SOCKET_TARGET, WORK_DIR, agent_environment, temporary_size
 
 KERNELS_TARGETS = ("/opt/python", "/opt/bash", "/opt/deno")  # where the images have them, so kernelspecs are the same
 AGENT_TARGET = "/opt/agent/app/agent"
@@ -101,7 +101,7 @@ def _drop_to(uid: int) -> list[str]:
 
 def _limits(spec: SandboxSpec, *, limited: bool) -> list[str]:
     """Limits of each process. Without a control group the data of one process is the best bound there is."""
-    limits = {"core": 0, "nofile": 4096, "nproc": spec.pids}
+    limits = {"core": CORE, "nofile": 4096, "nproc": spec.pids}
     if not limited:
         limits["data"] = spec.memory * MIB
     return ["/usr/bin/prlimit", *(f"--{name}={value}:{value}" for name, value in limits.items())]
