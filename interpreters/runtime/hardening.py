@@ -17,7 +17,7 @@ from interpreters.runtime.sockets import CODE_UID
 MIB = 1024 * 1024
 SOCKET_TARGET = "/run/thermae"
 WORK_DIR = "/work"
-# Bytes of a crashed process that may be kept. None would do where it goes to a file; but where the machine pipes it to a
+# Bytes of a crashed process that may be kept. None would do where it goes to a file; where the machine pipes it to a
 # program, such as systemd's, the kernel looks at no limit but this one, and drops it.
 CORE = 1
 # Without `site`, which the agent does not need: it saves 20 ms and 2 MB in each of the two.

@@ -1,4 +1,4 @@
-"""bubblewrap is for a trial: what its sandboxes do not contain is known, is in docs/security.md, and is no more than that."""
+"""What bubblewrap does not contain is known, stands in docs/security.md, and is no more than that."""
 
 import asyncio
 import tempfile
