@@ -120,8 +120,21 @@ def connect(say: Say, paths: Sequence[str]) -> Answer:
 def find_sockets(say: Say) -> Answer:
     """Any socket in the file system that is not the sandbox's own, as those that lie in its own memory are."""
     own = {os.stat(folder).st_dev for folder in ("/work", "/tmp")}  # noqa: S108
-    found = [path for top in _HIDING for path in _sockets(top, own) if path not in _OUR_SOCKETS]
+    paths = [*_mounted_sockets(), *(path for top in _HIDING for path in _sockets(top, own))]
+    found = sorted({path for path in paths if path not in _OUR_SOCKETS})
     return {"answer": "found", "detail": ", ".join(found)[:500]} if found else {"answer": "none"}
+
+
+def _mounted_sockets() -> Iterator[str]:
+    """Of what is mounted, a folder says only what it is mounted upon."""
+    with open("/proc/self/mountinfo") as file:
+        points = [line.split()[4] for line in file]
+    for point in points:
+        try:
+            if stat.S_ISSOCK(os.lstat(point).st_mode):
+                yield point
+        except OSError:
+            continue  # not for us
 
 
 def _sockets(top: str, own: set[int]) -> Iterator[str]:

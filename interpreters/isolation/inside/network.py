@@ -14,7 +14,10 @@ Say = Callable[..., None]
 Answer = dict[str, Any]
 
 _PATIENCE = 1.0  # seconds for a connection on the same machine
-_UNREACHABLE = frozenset({"ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL", "ECONNREFUSED", "EPERM", "EACCES", "EINVAL"})
+_UNREACHABLE = frozenset(
+    {"ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL", "ECONNREFUSED", "EPERM", "EACCES", "EINVAL"}
+) | {"EAFNOSUPPORT"}
+_MOST_AT_ONCE = 500  # of what select() can wait for, less than half
 _EGRESS = ("127.0.0.1", 3128)
 
 
@@ -33,17 +36,34 @@ def _is_up(name: str) -> bool:
 
 
 def reach(say: Say, addresses: Sequence[Sequence[Any]], token: str) -> Answer:
-    """Our canary on each address: to have heard its word is to have been outside."""
+    """Our canary on each address, all at once: to have heard its word is to have been outside."""
+    targets = [target for host, port in addresses for target in _targets(host, port)][:_MOST_AT_ONCE]
     answers = set()
-    for host, port in addresses:
-        for target in _targets(host, port):
-            heard, answer = _hear(target, token.encode())
+    lines: dict[socket.socket, tuple[Any, ...]] = {}
+    for target in targets:
+        line = socket.socket(socket.AF_INET if len(target) == 2 else socket.AF_INET6)
+        line.setblocking(False)
+        answer = line.connect_ex(target)
+        if answer in (0, errno.EINPROGRESS):
+            lines[line] = target
+        else:
+            answers.add(errno.errorcode.get(answer, str(answer)))
+            line.close()
+    deadline = time.monotonic() + 2 * _PATIENCE
+    while lines and (left := deadline - time.monotonic()) > 0:
+        for line in select.select(list(lines), [], [], left)[0]:
+            try:
+                heard, answer_name = token.encode() in line.recv(1024), "another answered"
+            except OSError as error:
+                heard, answer_name = False, errno.errorcode.get(error.errno or 0, str(error))
             if heard:
-                return {"answer": "reached", "detail": f"{host} port {port}"}
-            answers.add(answer)
-    unanswered = answers - _UNREACHABLE
+                return {"answer": "reached", "detail": f"{lines[line][0]} port {lines[line][1]}"}
+            answers.add(answer_name)
+            del lines[line]
+    if lines:
+        answers.add("ETIMEDOUT")
     detail = f"{len(addresses)} addresses: {', '.join(sorted(answers))}"
-    return {"answer": "unanswered" if unanswered else "unreachable", "detail": detail}
+    return {"answer": "unanswered" if answers - _UNREACHABLE else "unreachable", "detail": detail}
 
 
 def _targets(host: str, port: int) -> list[tuple[Any, ...]]:
@@ -96,16 +116,16 @@ def knock(say: Say, hosts: Sequence[str], port: int) -> Answer:
     """Addresses where nothing of ours listens: any answer, even of silence, shows that there is a way."""
     answers = set()
     for host in hosts:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as line:
-            line.settimeout(_PATIENCE)
-            try:
+        try:
+            with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as line:
+                line.settimeout(_PATIENCE)
                 line.connect((host, port))
-            except TimeoutError:
-                answers.add("ETIMEDOUT")
-            except OSError as error:
-                answers.add(errno.errorcode.get(error.errno or 0, str(error)))
-            else:
-                return {"answer": "reached", "detail": host}
+        except TimeoutError:
+            answers.add("ETIMEDOUT")
+        except OSError as error:  # EAFNOSUPPORT too: a kernel without IPv6
+            answers.add(errno.errorcode.get(error.errno or 0, str(error)))
+        else:
+            return {"answer": "reached", "detail": host}
     silent = answers - _UNREACHABLE
     return {"answer": "unanswered" if silent else "unreachable", "detail": ", ".join(sorted(answers))}
 
