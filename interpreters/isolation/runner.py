@@ -18,7 +18,7 @@ from interpreters.isolation.probes import TABLE
 from interpreters.isolation.sandboxes import CannotProbe, Cell, Watch, remove_stale, spec_for_probing
 from interpreters.isolation.walking import walks_out
 from interpreters.models import SessionPool
-from interpreters.runtime.base import LaunchFailed, Runtime, RuntimeUnavailable, SandboxSpec
+from interpreters.runtime.base import LaunchFailed, Runtime, SandboxSpec
 from interpreters.runtime.hardening import inode_limit, temporary_size
 from interpreters.runtime.sockets import socket_folder
 
@@ -71,7 +71,6 @@ async def check(
     other = replace(spec, session=uuid.uuid4(), pool=spec.pool + 1)
     with Canaries() as canaries:
         given = told(runtime, spec, other, canaries, network)
-        # A name of the token's own: threads of the canaries must not be asked while they are being made.
         unheard = await asyncio.to_thread(canaries.unheard)
         async with contextlib.AsyncExitStack() as stack:
             cells = [Cell(runtime, spec), Cell(runtime, other)]
@@ -229,6 +228,3 @@ def _available() -> float:
         if name == "MemAvailable":
             return int(value.split()[0]) / 1024
     return 0.0
-
-
-__all__ = ["Report", "RuntimeUnavailable", "check", "check_pool"]
