@@ -8,14 +8,15 @@ from django.db.models import ForeignKey, Model, QuerySet
 from django.forms import ModelChoiceField
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat, truncatechars
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from interpreters import admin_images
 from interpreters.forms import PoolForm
 from interpreters.lifecycle import OPEN, Reason
-from interpreters.models import EgressDecision, Execution, Session, SessionPool
+from interpreters.models import EgressDecision, Execution, IsolationReport, Session, SessionPool
 from interpreters.models.image import RELAY
-from interpreters.tasks import enqueue, maintain_pool
+from interpreters.tasks import check_isolation, enqueue, maintain_pool
 from tenants.egress import Mode
 from tenants.scoping import TenantScopedAdmin
 
@@ -36,7 +37,7 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
     shared_choices = ("image",)
     state_fields = ("deleting", "degraded", "failures", "crashes", "retry_at", "last_words", "maintained_at")
     readonly_fields = ("egress_state", *state_fields)
-    actions = ("drain", "enable")
+    actions = ("drain", "enable", "check_isolation")
     fieldsets = (
         (None, {"fields": ("name", "tenant", "image", "enabled")}),
         ("How many, how long", {"fields": ("ready_instances", "max_concurrent", "cooldown", "max_alive", "lifecycle")}),
@@ -135,6 +136,17 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
     def enable(self, request: HttpRequest, pools: QuerySet[SessionPool]) -> None:
         self._switch(request, pools, True, "Enabled {}.")
 
+    @admin.action(description="Check the isolation now", permissions=["operate"])
+    def check_isolation(self, request: HttpRequest, pools: QuerySet[SessionPool]) -> None:
+        chosen = list(pools.values_list("pk", flat=True))
+        for pool in chosen:
+            enqueue(check_isolation, pool)
+        self.message_user(request, f"A worker checks {len(chosen)}, half a minute each: see Isolation reports.")
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """What concerns the machine, and not a tenant."""
+        return bool(request.user.is_superuser)
+
     def _switch(self, request: HttpRequest, pools: QuerySet[SessionPool], enabled: bool, words: str) -> None:
         chosen = list(pools.filter(deleting=False).values_list("pk", flat=True))
         SessionPool.objects.filter(pk__in=chosen).update(enabled=enabled)
@@ -212,3 +224,53 @@ class ExecutionAdmin(ReadOnlyAdmin):
     @admin.display(description="code")
     def first_line(self, execution: Execution) -> str:
         return truncatechars(execution.code.strip().partition("\n")[0], 60)
+
+
+@admin.register(IsolationReport)
+class IsolationReportAdmin(admin.ModelAdmin[IsolationReport]):
+    """For those who run the machine: where a sandbox does not hold is no business of a tenant's."""
+
+    list_display = ("created_at", "pool", "runtime", "oci_runtime", "outcome", "contained", "escaped", "unchecked")
+    list_filter = (("pool", admin.RelatedOnlyFieldListFilter), "runtime")
+    list_select_related = ("pool",)
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    fields = ("created_at", "pool", "outcome", "runtime", "oci_runtime", "engine", "seconds", "table")
+    readonly_fields = fields
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    @admin.display
+    def outcome(self, report: IsolationReport) -> str:
+        """In words, so that nothing hangs on a colour."""
+        return "all contained" if report.holds else f"{report.escaped + report.unchecked} FAILED"
+
+    @admin.display(description="versions")
+    def engine(self, report: IsolationReport) -> str:
+        return ", ".join(f"{name} {version}" for name, version in sorted(report.versions.items()))
+
+    @admin.display(description="probes")
+    def table(self, report: IsolationReport) -> SafeString:
+        """What failed comes first."""
+        calm = ("contained", "not applicable")
+        rows = sorted(report.results, key=lambda row: row["result"] in calm)
+        cells = ((row["probe"], row["tries"], row["barrier"], row["result"], row["detail"]) for row in rows)
+        lines = format_html_join(
+            "", "<tr><th scope=row>{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", cells
+        )
+        names = ("probe", "tries to", "contained by", "result", "what it met")
+        head = format_html_join("", "<th scope=col>{}</th>", ((name,) for name in names))
+        return format_html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>", head, lines)

@@ -150,6 +150,17 @@ def look_after_images() -> None:
         enqueue(acquire_images)
 
 
+@shared_task
+def check_isolation(pool_id: int) -> None:
+    """Try to get out of two sandboxes of the pool, made for it, and keep the report."""
+    from interpreters.isolation import reports, runner  # not for the web process, as above
+
+    pool = SessionPool.objects.select_related("image").get(pk=pool_id)
+    report = runner.check_pool(pool, get_runtime())
+    reports.keep(pool, report)
+    (logger.error if report.failed else logger.info)("isolation: %s", reports.summary(report))
+
+
 def enqueue(task: "Task[Any, Any]", *args: Any, **options: Any) -> None:
     """Ask a worker for it once the transaction is committed; log it if there is no broker to ask."""
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from .confined import OURS, Folder, Refused, names
+from .confined import OURS, Folder, Refused, names, new_names, shown
 
 CHUNK = 64 << 10
 MAX_MEMBERS = 20_000
@@ -105,13 +105,15 @@ def _tar_members(tar: tarfile.TarFile) -> Iterator[Member]:
 def _extract(members: Callable[[], Iterator[Member]], packed: int, target: Folder) -> int:
     """Look at every member first, then write."""
     count = total = 0
+    places = _Places()
     for member in members():
-        names(member.name)
+        places.take(member)
         count, total = count + 1, total + member.size
         if count > MAX_MEMBERS:
             raise Refused("bad_archive", f"The archive has over {MAX_MEMBERS} members: upload it in parts.")
         if total > MAX_BYTES or (total > MIN_RATIO and total > packed * MAX_RATIO):
             raise Refused("bad_archive", "The archive unpacks to far more than it should: upload its files instead.")
+    places.check()
     files = 0
     for member in members():
         if member.folder:
@@ -120,6 +122,29 @@ def _extract(members: Callable[[], Iterator[Member]], packed: int, target: Folde
             _write(member, target)
             files += 1
     return files
+
+
+class _Places:
+    """Where the members go: each to a place of its own, so that what was looked at is what is written."""
+
+    def __init__(self) -> None:
+        self._files: set[str] = set()
+        self._folders: set[str] = set()
+
+    def take(self, member: Member) -> None:
+        parts = new_names(member.name)
+        if any(part.startswith(OURS) for part in parts):
+            raise Refused("bad_archive", f"{shown(member.name)}: names that begin with {OURS} are ours.")
+        path = "/".join(parts)
+        if path in self._files:
+            raise Refused("bad_archive", f"{shown(member.name)} is in the archive twice.")
+        (self._folders if member.folder else self._files).add(path)
+        self._folders.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
+
+    def check(self) -> None:
+        both = self._files & self._folders - {""}
+        if both:
+            raise Refused("bad_archive", f"{shown(min(both))} is a file and a folder in the archive.")
 
 
 def _write(member: Member, target: Folder) -> None:
@@ -147,7 +172,7 @@ def main() -> int:
     try:
         answer: dict[str, object] = {"files": unpack(sys.argv[2])}
     except Refused as refused:
-        answer = {"error": refused.code, "message": str(refused)}
+        answer = {"error": refused.code, "message": shown(str(refused))}
     except OSError as error:
         full = error.errno in (28, 122)  # ENOSPC, EDQUOT
         answer = {"error": "disk_full" if full else "bad_archive", "message": error.strerror or str(error)}

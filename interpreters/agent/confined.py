@@ -8,6 +8,7 @@ code in: it keeps a request for the work folder inside the work folder.
 import errno
 import json
 import os
+import re
 import stat
 from typing import Any
 
@@ -15,6 +16,9 @@ MAX_ENTRIES = 10_000
 MAX_DEPTH = 64
 MAX_UPLOADS = 64  # open at a time
 OURS = ".thermae-"  # names of half-written and half-deleted things, not shown
+
+# Control characters, and those that turn the direction of text: a name with them looks like another one.
+MISLEADING = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 CODES = {
     errno.ENOENT: "not_found",
@@ -45,6 +49,14 @@ def names(path: str) -> list[str]:
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if ".." in parts or len(parts) > MAX_DEPTH:
         raise Refused("bad_path", f"A path has no '..' and at most {MAX_DEPTH} folders.")
+    return parts
+
+
+def new_names(path: str) -> list[str]:
+    """The same for what is to be made. Code may name its files as it likes; an upload may not mislead who looks on."""
+    parts = names(path)
+    if MISLEADING.search(path):
+        raise Refused("bad_path", "A new path has no control characters, and none that turn the direction of text.")
     return parts
 
 
@@ -96,12 +108,12 @@ class Folder:
             finally:
                 os.close(readable)
             prefix = "/".join(names(path))
-            entries = [_describe(name, prefix, folder) for name in found[:MAX_ENTRIES]]
+            entries = [_describe(name, shown(prefix), folder) for name in found[:MAX_ENTRIES]]
         finally:
             os.close(folder)
         file = os.memfd_create("list", os.MFD_CLOEXEC)
         with open(os.dup(file), "w") as text:
-            json.dump({"path": prefix, "entries": entries, "more": max(0, len(found) - MAX_ENTRIES)}, text)
+            json.dump({"path": shown(prefix), "entries": entries, "more": max(0, len(found) - MAX_ENTRIES)}, text)
         return {}, [file]
 
     def open(self, path: str) -> Answer:
@@ -124,6 +136,7 @@ class Folder:
         """A new file to be written, which takes its name at `commit`. Folders on the way are made."""
         if len(self._uploads) >= MAX_UPLOADS:
             raise Refused("busy", f"{MAX_UPLOADS} uploads are open: wait for one to end.")
+        new_names(path)
         parent, name = self._parent(path, make=True)
         try:
             if _is_folder(name, parent):
@@ -157,7 +170,7 @@ class Folder:
         return {}, []
 
     def make(self, path: str) -> Answer:
-        names(path)
+        new_names(path)
         os.close(self.enter(path, make=True))
         return {}, []
 
@@ -181,6 +194,11 @@ class Folder:
         return {}, []
 
 
+def shown(name: str) -> str:
+    """A name as text. Names are bytes to the kernel: what is no UTF-8 in them would be no JSON either."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def _mode(name: str, folder: int) -> int:
     try:
         return os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
@@ -200,11 +218,11 @@ def _describe(name: str, prefix: str, folder: int) -> dict[str, Any]:
     try:
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except OSError:  # deleted meanwhile
-        return {"name": name, "path": name, "type": "other", "size": 0, "modified": 0}
+        return {"name": shown(name), "path": shown(name), "type": "other", "size": 0, "modified": 0}
     kinds = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
     return {
-        "name": name,
-        "path": f"{prefix}/{name}" if prefix else name,
+        "name": shown(name),
+        "path": f"{prefix}/{shown(name)}" if prefix else shown(name),
         "type": kinds.get(stat.S_IFMT(found.st_mode), "other"),
         "size": found.st_size,
         "modified": found.st_mtime,

@@ -101,6 +101,7 @@ async def _sent(opening: Opening, name: str, wanted: str) -> StreamingHttpRespon
     response = StreamingHttpResponse(body, content_type="application/octet-stream")
     response["Content-Disposition"] = content_disposition_header(True, name)
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "no-store"
     if isinstance(size, int):
         last = min(size - 1, last if last is not None else size - 1)

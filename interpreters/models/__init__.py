@@ -2,6 +2,7 @@ from interpreters.models.credential import RegistryCredential
 from interpreters.models.egress import EgressDecision, EgressProxy, EgressTotal
 from interpreters.models.execution import Execution
 from interpreters.models.image import FormerImage, InterpreterImage
+from interpreters.models.isolation import IsolationReport
 from interpreters.models.lease import BadIdentifier, Lease, NoInstance, PoolFull, PoolUnavailable
 from interpreters.models.pool import SessionPool
 from interpreters.models.preview import Preview
@@ -15,6 +16,7 @@ __all__ = [
     "Execution",
     "FormerImage",
     "InterpreterImage",
+    "IsolationReport",
     "Lease",
     "NoInstance",
     "PoolFull",

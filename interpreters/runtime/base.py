@@ -126,3 +126,7 @@ class Runtime(Protocol):
     def check(self) -> Sequence[str]:
         """What an operator must know about this engine: versions too old, limits it cannot enforce. [] is well."""
         ...
+
+    def versions(self) -> Mapping[str, str]:
+        """Of the engine, of what it stands on, and of the kernel: by these a report of today is read next year."""
+        ...

@@ -153,6 +153,12 @@ class DockerRuntime:
         wanted = SessionPool.objects.exclude(oci_runtime="").values_list("oci_runtime", flat=True)
         return [*engine_check.warnings(version, info), *engine_check.missing_runtimes(info, list(wanted))]
 
+    def versions(self) -> Mapping[str, str]:
+        with asking():
+            version = self._api.version()
+        parts = {str(part["Name"]): str(part["Version"]) for part in version.get("Components", [])}
+        return {**parts, "Engine": str(version.get("Version")), "kernel": str(version.get("KernelVersion"))}
+
     # --- steps ---
     def _make_one(self, handle: str, spec: SandboxSpec, folders: Folders, uid: int) -> Part | None:
         """Make and start a sandbox of code, or find the one there is. Returns it if it is dead."""

@@ -19,6 +19,9 @@ SOCKET_TARGET = "/run/thermae"
 EGRESS_TARGET = "/run/egress"
 EGRESS_PROXY = "127.0.0.1:3128"  # where the agent, or the relay beside a custom container, offers it inside
 WORK_DIR = "/work"
+# Bytes of a crashed process that may be kept. None would do where it goes to a file; where the machine pipes it to a
+# program, such as systemd's, the kernel looks at no limit but this one, and drops it.
+CORE = 1
 # Without `site`, which the agent does not need: it saves 20 ms and 2 MB in each of the two.
 AGENT_COMMAND = ("/opt/agent/bin/python", "-S", "-m", "agent")
 HOST_COMMAND = ("/opt/agent/bin/python", "-S", "-m", "agent.host")
@@ -163,7 +166,7 @@ def _limits(spec: SandboxSpec, features: EngineFeatures) -> dict[str, Any]:
             WORK_DIR: tmpfs(spec.disk, f"mode=0700,uid={CODE_UID},gid={CODE_UID}"),
             "/tmp": tmpfs(temporary, "mode=1777"),  # noqa: S108 - the sandbox's own
         },
-        "Ulimits": [ulimit("core", 0), ulimit("nofile", 4096)],
+        "Ulimits": [ulimit("core", CORE), ulimit("nofile", 4096)],
     }
     if features.swap_limit:
         limits["MemorySwap"] = memory
@@ -181,9 +184,14 @@ def is_gvisor(oci_runtime: str) -> bool:
     return oci_runtime.startswith("runsc")
 
 
+def inode_limit(size: int) -> int:
+    """Files that `size` MiB may hold. Inodes cost kernel memory, so they are bounded too: one per 16 KiB."""
+    return max(4096, size * 64)
+
+
 def tmpfs(size: int, options: str) -> str:
-    """Mount options of `size` MiB. Inodes cost kernel memory, so they are bounded too: one per 16 KiB."""
-    return f"rw,exec,nosuid,nodev,size={size}m,nr_inodes={max(4096, size * 64)},{options}"
+    """Mount options of `size` MiB."""
+    return f"rw,exec,nosuid,nodev,size={size}m,nr_inodes={inode_limit(size)},{options}"
 
 
 def ulimit(name: str, value: int) -> Mapping[str, object]:

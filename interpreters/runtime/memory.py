@@ -83,6 +83,10 @@ class MemoryRuntime:
         self._ask()
         return ["The memory runtime runs no code: it is for tests."]
 
+    def versions(self) -> Mapping[str, str]:
+        self._ask()
+        return {"memory": "1"}
+
     # --- faults ---
     def fail_next_create(self, message: str = "image not found") -> None:
         """The next create() of a new sandbox raises LaunchFailed; called twice, the next two do."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from interpreters.runtime.base import LaunchFailed, SandboxSpec
 from interpreters.runtime.hardening import (
+    CORE,
     MIB,
     SOCKET_TARGET,
     EngineFeatures,
@@ -181,7 +182,7 @@ def _limits(memory: int, cpu: float, pids: int, shared_memory: int, features: En
         "NanoCpus": int(cpu * 1e9),
         "PidsLimit": pids,
         "ShmSize": shared_memory * MIB,
-        "Ulimits": [ulimit("core", 0), ulimit("nofile", 4096)],
+        "Ulimits": [ulimit("core", CORE), ulimit("nofile", 4096)],
     }
     if features.swap_limit:
         limits["MemorySwap"] = memory * MIB

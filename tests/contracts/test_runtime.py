@@ -126,6 +126,10 @@ class RuntimeContract:
     def test_its_check_speaks_in_sentences(self, runtime: Runtime) -> None:
         assert all(sentence.endswith(".") for sentence in runtime.check())
 
+    def test_its_versions_are_told(self, runtime: Runtime) -> None:
+        assert all(name and version for name, version in runtime.versions().items())
+        assert runtime.versions()
+
     def sessions(self, found: Any) -> set[UUID]:
         return {sandbox.session for sandbox in found}
 

@@ -214,6 +214,33 @@ def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarIn
     return info
 
 
+def sparse() -> bytes:
+    """A gigabyte of nothing, in a member of the kind that `tar -S` makes."""
+    info = tarfile.TarInfo("sparse")
+    info.pax_headers = {
+        "GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "sparse",
+        "GNU.sparse.realsize": str(1 << 30),
+    }  # fmt: skip
+    return tarred((info, b"0\n".ljust(512, b"\0")))
+
+
+def overlapping() -> bytes:
+    """A zip whose members are all one and the same data: each counts."""
+    one = zipped({"0": b"\0" * (1 << 20)})
+    end = one.rindex(b"PK\x05\x06")
+    start = one.index(b"PK\x01\x02")
+    entry = one[start:end]
+    names = b"".join(entry[:-1] + bytes([48 + number]) for number in range(60))
+    tail = bytearray(one[end:])
+    tail[8:12] = (60).to_bytes(2, "little") * 2
+    tail[12:16] = len(names).to_bytes(4, "little")
+    return one[:start] + names + bytes(tail)
+
+
+def twice(*names: str) -> bytes:
+    return tarred(*((tarfile.TarInfo(name), b"x") for name in names))
+
+
 HOSTILE: dict[str, Callable[[], bytes]] = {
     "climbing zip": lambda: zipped({"ok": b"", "../outside/new": b"x"}),
     "absolute zip": lambda: zipped({"/tmp/thermae-escaped": b"x"}),
@@ -224,6 +251,18 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "device": lambda: tarred((link("d", "", tarfile.CHRTYPE), b"")),
     "bomb": lambda: zipped({f"{n}": b"\0" * (40 << 20) for n in range(2)}),
     "too many": lambda: zipped({f"{n}": b"" for n in range(20_001)}, deflated=False),
+    "sparse bomb": sparse,
+    "bomb of overlapping members": overlapping,
+    "one name twice": lambda: twice("ok", "a", "a"),
+    "one name twice, in other words": lambda: twice("ok", "a/b", "a//./b"),
+    "a file that is a folder too": lambda: twice("ok", "a", "a/b"),
+    "a folder that is a file too": lambda: twice("ok", "a/b", "a"),
+    "escape sequences": lambda: zipped({"ok": b"", "a\x1b[2Jb": b""}),
+    "two lines": lambda: twice("ok", "a\nb"),
+    "turned text": lambda: zipped({"ok": b"", "a\u202egpj.exe": b""}),
+    "a name of ours": lambda: zipped({"ok": b"", "a/.thermae-hidden": b""}),
+    "no text": lambda: twice("ok", "\udcff\x01"),
+    "named pipe": lambda: tarred((link("p", "", tarfile.FIFOTYPE), b"")),
     "garbage": lambda: os.urandom(10_000),
     "empty": lambda: b"",
     "half": lambda: zipped({"a": os.urandom(100_000)})[:50_000],
@@ -252,3 +291,28 @@ def test_members_never_follow_links_that_are_there_already(work: Path) -> None:
     (work / "folder").symlink_to(work.parent / "outside")
     assert unpack(work, zipped({"folder/secret": b"mine"}))["error"] == "is_link"
     assert (work.parent / "outside/secret").read_text() == "secret"
+
+
+def test_an_archive_that_names_its_folders_is_no_conflict(work: Path) -> None:
+    assert unpack(work, zipped({"./": b"", "a/": b"", "a/b": b"1", "c/d/": b"", "a/e": b"2"})) == {"files": 2}
+    assert sorted(os.listdir(work / "a")) == ["b", "e"]
+
+
+@pytest.mark.parametrize("name", ["a\x1b]0;x\x07", "a\nb", "a\x7f", "a\x9b2J", "x\u202egnp.exe"])
+def test_a_new_name_does_not_mislead(folder: Folder, work: Path, name: str) -> None:
+    for verb in (folder.create, folder.make):
+        with pytest.raises(Refused, match="control characters"):
+            verb(f"fine/{name}")
+    # What code has named so is there, and can be had and deleted.
+    (work / name).write_text("x")
+    assert [entry["name"] for entry in listing(folder)["entries"]] == [name]
+    os.close(folder.open(name)[1][0])
+    folder.delete(name)
+
+
+def test_a_name_that_is_no_text_does_not_hide_its_folder(folder: Folder, work: Path) -> None:
+    os.mkdir(bytes(work) + b"/a\xff")
+    (work / "b").touch()
+    text = json.dumps(listing(folder))
+    assert [entry["name"] for entry in json.loads(text)["entries"]] == ["a\ufffd", "b"]
+    assert "\\ud" not in text.replace("\\ufffd", ""), "half a surrogate is no JSON to everybody"

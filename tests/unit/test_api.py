@@ -6,6 +6,7 @@ import json
 import zipfile
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -309,6 +310,19 @@ async def test_files_go_up_and_come_down(call: Caller, mine: Session) -> None:
     assert (await call("POST", f"{base}/folder")).status_code == 201
     assert (await call("DELETE", f"{base}/data")).status_code == 204
     assert (await call("GET", f"{base}/data/a%20b.bin")).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["page.html", "image.svg", "page.xhtml", "a.js", "a\x1b[2J.html", 'q".html'])
+async def test_what_a_sandbox_made_is_no_page_of_ours(call: Caller, mine: Session, agents: Any, name: str) -> None:
+    agents[mine.pk].contents[name] = b"<script>alert(1)</script>"
+    for headers in ({}, {"Range": "bytes=0-3"}, {"Accept": "text/html"}):
+        got = await call("GET", f"/sessions/{mine.pk}/files/{quote(name)}", headers=headers)
+        assert got.status_code in (200, 206)
+        assert got["Content-Type"] == "application/octet-stream"
+        assert got["X-Content-Type-Options"] == "nosniff"
+        assert got["Content-Disposition"].startswith("attachment; ")
+        assert got["Content-Disposition"].isprintable()
+        assert got["Content-Security-Policy"] == "sandbox; default-src 'none'"
 
 
 @pytest.mark.parametrize(

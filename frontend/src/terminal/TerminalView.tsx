@@ -9,6 +9,7 @@ import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { Signal } from "@preact/signals";
 import { darkNow } from "../theme";
+import { guardAnswers } from "./answers";
 import { PtyLine } from "./line";
 import { colours } from "./colours";
 
@@ -55,6 +56,7 @@ export function TerminalView({ session, name, shown, query, focus: wish }: Props
     // This chord goes to the page, which moves the focus out: the terminal would swallow it.
     made.attachCustomKeyEventHandler((event) => !(event.ctrlKey && event.shiftKey && event.code === "Backquote"));
     fitter.fit();
+    guardAnswers(made);
     const line = new PtyLine(session, name, made);
     made.onData((text) => line.type(text));
     made.onBinary((text) => line.typeBinary(text));

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError
 
 from interpreters.management.checkup import CHECKS, Finding
+from interpreters.management.isolation import check as check_isolation
 
 
 class Command(BaseCommand):
@@ -16,8 +17,19 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--no-sandbox", action="store_true", help="Do not start a sandbox.")
+        parser.add_argument(
+            "--isolation",
+            action="store_true",
+            help="Instead of all that, try to get out of real sandboxes of each enabled pool.",
+        )
+        parser.add_argument("--pool", default="", metavar="NAME", help="With --isolation: only this pool.")
+        parser.add_argument("--json", action="store_true", help="With --isolation: print the reports as JSON.")
 
-    def handle(self, *, no_sandbox: bool, **options: Any) -> None:
+    def handle(self, *, no_sandbox: bool, isolation: bool, pool: str, json: bool, **options: Any) -> None:
+        if isolation:
+            if not check_isolation(pool, as_json=json, say=self.stdout.write):
+                raise SystemExit(1)
+            return
         grave = 0
         for check in CHECKS:
             if no_sandbox and check.__name__ == "sandbox":

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from interpreters.runtime.base import SandboxSpec
 from interpreters.runtime.hardening import (
+    CORE,
     EGRESS_TARGET,
     MIB,
     SOCKET_TARGET,
@@ -109,7 +110,7 @@ def _drop_to(uid: int) -> list[str]:
 
 def _limits(spec: SandboxSpec, *, limited: bool) -> list[str]:
     """Limits of each process. Without a control group the data of one process is the best bound there is."""
-    limits = {"core": 0, "nofile": 4096, "nproc": spec.pids}
+    limits = {"core": CORE, "nofile": 4096, "nproc": spec.pids}
     if not limited:
         limits["data"] = spec.memory * MIB
     return ["/usr/bin/prlimit", *(f"--{name}={value}:{value}" for name, value in limits.items())]

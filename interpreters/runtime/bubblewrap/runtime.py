@@ -3,6 +3,7 @@
 Each has a folder of records, `<STATE_DIR>/bubblewrap/<session>`: making that folder is what makes creating idempotent.
 """
 
+import os
 import shutil
 import subprocess
 import time
@@ -97,6 +98,10 @@ class BubblewrapRuntime:
         if not kernels.ready():
             found.append("The kernels are missing or out of date: run `manage.py prepare_kernels`.")
         return found if self._bwrap else []
+
+    def versions(self) -> Mapping[str, str]:
+        told = subprocess.run([self._bwrap, "--version"], capture_output=True, text=True, timeout=10, check=False)
+        return {"bubblewrap": told.stdout.removeprefix("bubblewrap").strip(), "kernel": os.uname().release}
 
     def _record(self, handle: str) -> Record:
         # Through UUID, so that no other name can lead out of the folder.
