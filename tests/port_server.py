@@ -125,12 +125,13 @@ async def port_server(port: int = 0) -> AsyncIterator[PortServer]:
 async def socket_server() -> AsyncIterator[int]:
     """WebSocket: echoes, closes with the code that it is told, or refuses the handshake; yields its port."""
 
+    closed: list[int | None] = []
+
     async def talk(request: web.Request) -> web.StreamResponse:
         if request.path == "/no":
             return web.Response(status=418)
         socket = web.WebSocketResponse(protocols=("chat",), max_msg_size=0)
         await socket.prepare(request)
-        closed = request.app["closed"]
         async for message in socket:
             if message.type is web.WSMsgType.TEXT and message.data.startswith("close "):
                 await socket.close(code=int(message.data.split()[1]), message=b"as told")
@@ -146,7 +147,6 @@ async def socket_server() -> AsyncIterator[int]:
         return socket
 
     application = web.Application()
-    application["closed"] = []
     application.router.add_get("/{any:.*}", talk)
     runner = web.AppRunner(application)
     await runner.setup()

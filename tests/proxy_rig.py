@@ -43,20 +43,22 @@ class Rig:
         self.console.prepare()
         self.console.person(name="alice", tenant="acme", password="secret")
         self.token = self.console.token(name="alice")
-        self.session = str(uuid.uuid4())
-        self.console.leased(session=self.session, owner="alice", target_port=target)
-        self.code = str(uuid.uuid4())
-        self.console.leased(session=self.code, owner="alice", target_port=None)
-        sockets = self.folder / "sockets"
-        for session in (self.session, self.code):
-            (sockets / session).mkdir(parents=True)
-            os.link(self.agent.socket, sockets / session / "agent.sock")
+        self.session = self.lease(str(uuid.uuid4()), target)
+        self.code = self.lease(str(uuid.uuid4()), None)
         log = (self.folder / "web.log").open("w")
         command = [sys.executable, "-m", "project.server", "--port", str(self.port)]
         self.web = subprocess.Popen(
             command, env={**os.environ, **self.environment}, stdout=log, stderr=subprocess.STDOUT
         )
         wait_until(lambda: accepts(self.port), "the web server")
+
+    def lease(self, session: str, target: int | None) -> str:
+        """A session that alice holds, whose sandbox is our agent."""
+        self.console.leased(session=session, owner="alice", target_port=target)
+        folder = self.folder / "sockets" / session
+        folder.mkdir(parents=True)
+        os.link(self.agent.socket, folder / "agent.sock")
+        return session
 
     @property
     def path(self) -> str:

@@ -80,6 +80,10 @@ async def test_an_answer_without_the_body_arrives_whole(web: Web, expect: bool) 
         if not expect:
             writer.write(b"x" * MB)
         answer = await reader.read()
+        for _ in range(4 if not expect else 0):  # who is still sending is not reset
+            writer.write(b"x" * MB)
+            await writer.drain()
+            await asyncio.sleep(0.05)
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert answer.endswith(b"5\r\nearly\r\n0\r\n\r\n")
 

@@ -402,6 +402,33 @@ async def test_a_token_comes_as_a_subprotocol_and_is_not_passed_on(web: Rig) -> 
         assert refused.value.status == 401
 
 
+async def test_a_websocket_ends_soon_after_its_token(web: Rig) -> None:
+    await asyncio.to_thread(lambda: web.console.person(name="left", tenant="acme"))
+    secret = await asyncio.to_thread(lambda: web.console.token(name="left"))
+    headers = {"Authorization": f"Bearer {secret}"}
+    async with (
+        socket_server() as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{web.port}", headers=headers) as http,
+        http.ws_connect(f"/api/v1/sessions/{web.code}/ports/{port}/") as socket,
+    ):
+        await asyncio.to_thread(lambda: web.console.revoke(name="left"))
+        began = time.monotonic()
+        message = await socket.receive(timeout=DEADLINE)
+        assert message.data == 4401
+        assert time.monotonic() - began < 4
+
+
+async def test_the_end_of_a_session_ends_its_streams(web: Rig, server: PortServer) -> None:
+    session = "11111111-0000-4000-8000-000000000000"
+    await asyncio.to_thread(lambda: web.lease(session, server.port))
+    async with line(web) as (reader, writer):
+        writer.write(head(web, "GET", "/events").replace(web.session.encode(), session.encode()))
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.to_thread(lambda: web.console.end(session=session))
+        with pytest.raises(ConnectionResetError):
+            await until_closed(reader)
+
+
 # --- Large ---
 
 
