@@ -116,6 +116,9 @@ class SessionPool(models.Model):
             errors["disk"] = "The work directory is held in memory: give it at most half of it."
         if self.cooldown and self.max_alive and self.cooldown > self.max_alive:
             errors["cooldown"] = "A session ends at its longest life anyway: make the cooldown shorter than that."
+        if self.oci_runtime and self.oci_runtime not in settings.ALLOWED_OCI_RUNTIMES:
+            allowed = ", ".join(settings.ALLOWED_OCI_RUNTIMES) or "none; ask your operator"
+            errors["oci_runtime"] = f"Leave this empty for the engine's default, or use one that is allowed: {allowed}."
         if errors:
             raise ValidationError(errors)
 

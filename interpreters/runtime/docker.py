@@ -24,10 +24,10 @@ from django.conf import settings
 from docker.errors import APIError, DockerException, NotFound
 
 from interpreters.models import SessionPool
-from interpreters.runtime import engine_check
+from interpreters.runtime import engine_check, oci
 from interpreters.runtime.base import LaunchFailed, RuntimeUnavailable, Sandbox, SandboxSpec
 from interpreters.runtime.hardening import HOST_COMMAND, WORK_DIR, EngineFeatures, container_config
-from interpreters.runtime.sockets import CODE_UID, agent_uid, make_socket_folder, remove_socket_folder
+from interpreters.runtime.sockets import agent_uid, code_uid, make_socket_folder, remove_socket_folder
 
 __all__ = ["APIError", "DockerRuntime", "asking", "connect"]
 
@@ -66,24 +66,31 @@ class DockerRuntime:
     @cached_property
     def _features(self) -> EngineFeatures:
         info = self._api.info()
-        return EngineFeatures(cgroup_v1=info.get("CgroupVersion") == "1", swap_limit=bool(info.get("SwapLimit")))
+        return EngineFeatures(
+            cgroup_v1=info.get("CgroupVersion") == "1",
+            swap_limit=bool(info.get("SwapLimit")),
+            default_runtime=info.get("DefaultRuntime") or "runc",
+            runtimes=info.get("Runtimes") or {},
+        )
 
     # --- the protocol ---
     def create(self, spec: SandboxSpec) -> Sandbox:
         handle = f"{PREFIX}{spec.session}"
         uid = agent_uid()
+        with asking():
+            features = self._features_for(spec)
         try:
             folder = make_socket_folder(spec.session, uid)
         except OSError as error:
             raise LaunchFailed(f"The folder for the agent's socket could not be made: {error}") from error
         with asking():
             try:
-                config = container_config(spec, str(folder), uid, self._features)
+                config = container_config(spec, str(folder), uid, features)
                 adopted = self._create_container(handle, config)
                 if adopted is not None and not adopted.running:
                     return adopted
                 self._api.start(handle)
-                self._start_kernel_host(handle)
+                self._start_kernel_host(handle, code_uid(spec.session))
             except APIError as error:
                 raise LaunchFailed(self._clean_up_after(handle, error)) from error
         return Sandbox(handle=handle, session=spec.session, pool=spec.pool, running=True, age=0.0)
@@ -127,9 +134,30 @@ class DockerRuntime:
         with asking():
             version, info = self._api.version(), self._api.info()
         wanted = SessionPool.objects.exclude(oci_runtime="").values_list("oci_runtime", flat=True)
-        return [*engine_check.warnings(version, info), *engine_check.missing_runtimes(info, list(wanted))]
+        about_runtimes = engine_check.oci_runtimes(version, info, set(wanted), settings.ALLOWED_OCI_RUNTIMES)
+        return [*engine_check.warnings(version, info), *about_runtimes]
 
     # --- steps ---
+    def _features_for(self, spec: SandboxSpec) -> EngineFeatures:
+        """What the engine can do, looked at once, and again if its OCI runtime for this sandbox is not as it must be.
+
+        Raises LaunchFailed: a start that cannot succeed is not tried, for some leave processes that no API removes.
+        """
+        if spec.oci_runtime and spec.oci_runtime not in settings.ALLOWED_OCI_RUNTIMES:
+            raise LaunchFailed(
+                f"The OCI runtime {spec.oci_runtime!r} is not allowed here: add it to THERMAE_ALLOWED_OCI_RUNTIMES, "
+                f"or let the pool name another."
+            )
+        for _ in range(2):
+            name, known = self._features.runtime_of(spec), self._features.runtimes
+            wrong = oci.faults(name, known)
+            if name in known and not wrong:
+                break
+            self.__dict__.pop("_features", None)  # the engine may have been reloaded since
+        if wrong:
+            raise LaunchFailed(" ".join(wrong))
+        return self._features
+
     def _create_container(self, handle: str, config: Mapping[str, Any]) -> Sandbox | None:
         """Make the container. If it exists (an earlier try, perhaps of a worker that died), say what it is.
 
@@ -152,8 +180,8 @@ class DockerRuntime:
                 raise RuntimeUnavailable(f"Docker has been making {handle} for {settings.DOCKER_TIMEOUT:.0f} s.")
             time.sleep(0.05)
 
-    def _start_kernel_host(self, handle: str) -> None:
-        command, user = list(HOST_COMMAND), f"{CODE_UID}:{CODE_UID}"
+    def _start_kernel_host(self, handle: str, uid: int) -> None:
+        command, user = list(HOST_COMMAND), f"{uid}:{uid}"
         host = self._api.exec_create(handle, command, user=user, workdir=WORK_DIR, stdout=False, stderr=False)
         self._api.exec_start(host["Id"], detach=True)
 

@@ -36,6 +36,10 @@ class BubblewrapRuntime:
 
     def create(self, spec: SandboxSpec) -> Sandbox:
         bwrap = self._bwrap
+        if spec.oci_runtime:
+            raise LaunchFailed(
+                f"bubblewrap has no OCI runtimes, and the pool wants {spec.oci_runtime!r}: use Docker, or clear it."
+            )
         if not kernels.has_kernel(spec.kernel):
             raise LaunchFailed(
                 f"There is no kernel {spec.kernel!r} for bubblewrap: run `manage.py prepare_kernels`, or use Docker."

@@ -11,6 +11,7 @@ from tests.bench.rows.launches import measure_launches, measure_refill
 from tests.bench.rows.leases import measure_leases
 from tests.bench.rows.load import measure_load
 from tests.bench.rows.memory import measure_idle_instance
+from tests.bench.rows.runtimes import measure_runtimes
 from tests.bench.rows.terminals import measure_terminals
 
 GROUPS: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
@@ -24,4 +25,5 @@ GROUPS: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
     "refill": measure_refill,
     "memory": measure_idle_instance,
     "load": measure_load,
+    "runtimes": measure_runtimes,
 }
