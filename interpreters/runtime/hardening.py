@@ -112,6 +112,9 @@ def _isolation(spec: SandboxSpec, folder: str) -> dict[str, Any]:
     return {
         "Runtime": spec.oci_runtime,
         "NetworkMode": "none",
+        # There is nobody to ask, and the machine's own resolvers and domains are nobody's business.
+        "Dns": ["127.0.0.1"],
+        "DnsSearch": ["."],
         # A namespace of its own, without the /dev/shm that the engine would mount: its inodes have no bound.
         "IpcMode": "none",
         "CgroupnsMode": "private",

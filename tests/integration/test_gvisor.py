@@ -150,19 +150,16 @@ for host in ("1.1.1.1", "169.254.169.254", "172.17.0.1"):
     assert set(printed[1:]) <= {"EHOSTUNREACH", "ENETUNREACH"}, printed
 
 
-async def test_a_fork_bomb_is_contained_and_its_session_goes_on(client: Client, session: str) -> None:
+async def test_too_many_processes_are_refused_and_the_session_goes_on(client: Client, session: str) -> None:
+    """Small ones: forks of a kernel take so much memory here that it runs out first, as below."""
     code = """
-import os, signal, time
+import subprocess
 children = []
 try:
-    while len(children) < 500:
-        pid = os.fork()
-        if not pid:
-            time.sleep(60); os._exit(0)
-        children.append(pid)
+    while len(children) < 500: children.append(subprocess.Popen(["sleep", "60"]))
     print("no end")
 except OSError as error: print(type(error).__name__, len(children))
-for pid in children: os.kill(pid, signal.SIGKILL); os.waitpid(pid, 0)
+for child in children: child.kill(); child.wait()
 """
     ended = await client.run(session, code)
     assert ended["outputs"][0]["text"].startswith("BlockingIOError")
@@ -196,10 +193,8 @@ async def test_idle_for_its_cooldown_it_ends_and_leaves_nothing(client: Client, 
         session = await client.open(pool)
         container = container_of(session)
         assert traces(container)
-        async with client.tab(session) as tab, client.terminal(session) as terminal:
+        async with client.tab(session) as tab:
             await tab.run("import subprocess; subprocess.Popen(['sleep', '600'])")
-            await terminal.type("echo he''re\n")
-            await terminal.shows("here")
             assert (await tab.told("state", state="gone"))["reason"] == "cooldown"
     wait_until(lambda: not traces(container), f"nothing is left: {traces(container)}", 30)
 
