@@ -259,7 +259,9 @@ def test_it_cannot_change_or_read_the_machine_through_proc_and_sys(sandbox: UUID
     assert paths_that(
         sandbox, "read", "/proc/kcore", "/proc/kallsyms", "/proc/config.gz", "/proc/cmdline", "/proc/keys",
         "/proc/interrupts", "/proc/modules", "/proc/timer_list", "/proc/sched_debug", "/sys/firmware/*", "/dev/kmsg",
-        "/dev/mem", "/sys/kernel/debug/*", "/sys/class/dmi/id/*",
+        "/dev/mem", "/sys/kernel/debug/*", "/sys/class/dmi/id/*", "/proc/diskstats", "/proc/iomem", "/proc/locks",
+        "/proc/partitions", "/proc/zoneinfo", "/sys/kernel/btf/*", "/sys/kernel/notes", "/sys/module/*/*",
+        "/sys/block/*/size",
     ) == []  # fmt: skip
 
 
@@ -419,17 +421,18 @@ print(json.dumps([answer, written >> 20]))
     assert written <= megabytes
 
 
-def test_inodes_run_out_before_the_kernels_memory(sandbox: UUID) -> None:
-    code = """
+@pytest.mark.parametrize("folder", ["/work", "/dev/shm"])
+def test_inodes_run_out_before_the_kernels_memory(sandbox: UUID, folder: str) -> None:
+    code = f"""
 import errno, json, os, shutil
-os.mkdir("/work/many")
+os.mkdir("{folder}/many")
 made = 0
 try:
     while made < 100_000:
-        os.mkdir(f"/work/many/{made}"); made += 1
+        os.mkdir(f"{folder}/many/{{made}}"); made += 1
     answer = "no end"
 except OSError as error: answer = errno.errorcode[error.errno]
-shutil.rmtree("/work/many")
+shutil.rmtree("{folder}/many")
 print(json.dumps([answer, made]))
 """
     answer, made = value(sandbox, code)
