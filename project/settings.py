@@ -188,6 +188,12 @@ if RUNTIME not in ("docker", "bubblewrap", "memory"):
 DOCKER_HOST = env.str("DOCKER_HOST", default="unix:///var/run/docker.sock")
 # Seconds that any one call to the engine may take.
 DOCKER_TIMEOUT = env.float("DOCKER_TIMEOUT", default=10.0)
+# OCI runtimes that pools may name besides the engine's default, such as `runsc`. Each is a choice of tenants' admins,
+# so list no weaker one than the default.
+ALLOWED_OCI_RUNTIMES: list[str] = list(filter(None, env.list("ALLOWED_OCI_RUNTIMES", default=[])))
+for _name in ALLOWED_OCI_RUNTIMES:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", _name):
+        raise ImproperlyConfigured(f"THERMAE_ALLOWED_OCI_RUNTIMES has {_name!r}: give names as the engine knows them.")
 # A CA bundle handed to image builds, for networks with a proxy that ends TLS. Empty: none.
 BUILD_CA_BUNDLE = env.str("BUILD_CA_BUNDLE", default="")
 # Where the base image is made from when it cannot be pulled.

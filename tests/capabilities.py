@@ -5,6 +5,7 @@ when the run was started with `--require` naming it. A skip is never taken for a
 import functools
 import glob
 import http.client
+import json
 import os
 import shutil
 import socket
@@ -32,6 +33,21 @@ def docker() -> str | None:
         return None if connection.getresponse().status == 200 else f"the engine at {path} is not well"
     except OSError as error:
         return f"no Docker engine answers at {path}: {error}"
+
+
+def runsc() -> str | None:
+    """gVisor as an OCI runtime of the engine, configured as pools need it."""
+    from interpreters.runtime import oci
+
+    if reason := missing("docker"):
+        return reason
+    path = os.environ.get("THERMAE_DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
+    connection = UnixConnection(path)
+    connection.request("GET", "/info")
+    configured = json.loads(connection.getresponse().read()).get("Runtimes") or {}
+    if "runsc" not in configured:
+        return "the engine has no OCI runtime runsc: apt install runsc, and see docs/gvisor.md"
+    return " ".join(oci.faults("runsc", configured)) or None
 
 
 def redis() -> str | None:
@@ -89,8 +105,8 @@ def registry() -> str | None:
 
 
 CHECKS: dict[str, Callable[[], str | None]] = {
-    "docker": docker, "redis": redis, "postgres": postgres, "browser": browser, "bubblewrap": bubblewrap,
-    "registry": registry,
+    "docker": docker, "runsc": runsc, "redis": redis, "postgres": postgres, "browser": browser,
+    "bubblewrap": bubblewrap, "registry": registry,
 }  # fmt: skip
 
 

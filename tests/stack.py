@@ -52,6 +52,7 @@ class Stack:
             "THERMAE_MAINTAIN_INTERVAL": "1",
             "THERMAE_START_TIMEOUT": str(START_TIMEOUT),
             "THERMAE_STOP_TIMEOUT": "5",
+            "THERMAE_ALLOWED_OCI_RUNTIMES": "runsc",
         }
         # As `make run` does: a network whose proxy ends TLS has its authority where this shell has it.
         bundle = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")

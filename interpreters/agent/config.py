@@ -23,6 +23,7 @@ class Config:
     pids_limit: int = 0
     log_bytes: int = 16 << 20
     spawn_host: bool = False
+    code_uid: int = 10001
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -46,6 +47,7 @@ class Config:
             pids_limit=number("THERMAE_PIDS_LIMIT", 0),
             log_bytes=max(number("THERMAE_LOG_BYTES", 16 << 20), 1 << 20),
             spawn_host=environ.get("THERMAE_SPAWN_HOST") == "1",
+            code_uid=number("THERMAE_CODE_UID", 10001),
             environment=_environment(environ.get("THERMAE_ENVIRONMENT") or "{}"),
         )
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from . import confined
+from . import confined, rendezvous
 
 MAX_REQUEST = 160 << 10
 OOM_SCORE = "500"  # of kernels and shells: above ours and the agent's, so that they go first
@@ -206,16 +206,16 @@ def _code(error: OSError) -> str:
 
 def main() -> int:
     """Connect to the agent, waiting for it up to a minute, and serve it."""
-    path = os.path.join(os.environ.get("THERMAE_SOCKET_DIR") or "/run/thermae", "host.sock")
+    address = rendezvous.address(os.environ.get("THERMAE_SOCKET_DIR") or "/run/thermae")
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     deadline = time.monotonic() + 60
     while True:
         try:
-            connection.connect(path)
+            connection.connect(address)
             break
         except OSError as error:
             if time.monotonic() > deadline:
-                print(f"kernel host: {path}: {error.strerror}", file=sys.stderr)
+                print(f"kernel host: the agent is not there: {error.strerror}", file=sys.stderr)
                 return 1
             time.sleep(0.005)
     Host(connection, os.environ.get("THERMAE_WORK_DIR") or "/work").run()

@@ -13,7 +13,6 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,28 +40,26 @@ class HostLink:
         self._number = 0
         self.uid = -1  # of the host, and so of user code
 
-    async def accept(self, path: str, uids: tuple[int, ...]) -> None:
-        """Listen at `path` until one host has connected; nobody can connect after it."""
+    async def accept(self, address: str, uids: tuple[int, ...]) -> None:
+        """Listen at the abstract `address` until one host has connected; nobody can connect after it.
+
+        Any user could, who is in the sandbox before the host is: nobody, for the host starts all of them. Under gVisor
+        a peer's credentials are always our own.
+        """
         loop = asyncio.get_running_loop()
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-            with suppress(FileNotFoundError):
-                os.unlink(path)
-            listener.bind(path)
-            os.chmod(path, 0o666)  # noqa: S103 -- the host has another uid
+            listener.bind(address)
             listener.listen(4)
             listener.setblocking(False)
-            try:
-                while self._connection is None:
-                    connection, _ = await loop.sock_accept(listener)
-                    size = struct.calcsize("3i")
-                    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-                    _, uid, _ = struct.unpack("3i", credentials)
-                    if uid in uids:
-                        self._connection, self.uid = connection, uid
-                    else:
-                        connection.close()
-            finally:
-                os.unlink(path)
+            while self._connection is None:
+                connection, _ = await loop.sock_accept(listener)
+                size = struct.calcsize("3i")
+                credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+                _, uid, _ = struct.unpack("3i", credentials)
+                if uid in uids:
+                    self._connection, self.uid = connection, uid
+                else:
+                    connection.close()
         self._connection.setblocking(False)
         loop.add_reader(self._connection, self._receive)
 

@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable
 
+from . import rendezvous
 from .archives import Archives
 from .config import Config
 from .context import Context, Launch
@@ -19,7 +20,6 @@ from .messages import Json, Message
 from .terminals import Terminals
 from .usage import Meter
 
-CODE_UID = 10001
 MAX_CONTEXTS = 16
 KEPT_EXECUTIONS = 2000
 WARM_UP_DEADLINE = 120.0  # seconds
@@ -46,8 +46,8 @@ class Sandbox:
         """Until the default context is warm, or the start has failed: `health` tells."""
         if self.config.spawn_host:
             self._host = spawn_host()
-        uids = (os.getuid(),) if self.config.spawn_host else (CODE_UID, os.getuid())
-        await self.link.accept(os.path.join(self.config.socket_dir, "host.sock"), uids)
+        uids = (os.getuid(),) if self.config.spawn_host else (self.config.code_uid, os.getuid())
+        await self.link.accept(rendezvous.address(self.config.socket_dir), uids)
         try:
             context = await self.open_context(self.config.kernel, DEFAULT)
         except Refusal as refusal:

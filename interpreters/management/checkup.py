@@ -120,11 +120,17 @@ def images() -> Iterator[Finding]:
 
 
 def sandbox() -> Iterator[Finding]:
-    """Start a sandbox that belongs to no pool's count, run a cell in it, remove it."""
-    pool = SessionPool.objects.select_related("image").filter(enabled=True, image__kernel="python3").first()
-    if pool is None or not (pool.image.usable or settings.RUNTIME == "bubblewrap"):
+    """For each OCI runtime that pools name, and for the engine's default where one leaves it open."""
+    found = SessionPool.objects.select_related("image").filter(enabled=True, image__kernel="python3").order_by("-pk")
+    pools = {pool.oci_runtime: pool for pool in found if pool.image.usable or settings.RUNTIME == "bubblewrap"}
+    if not pools:
         yield Finding("sandbox", "there is no pool with a built Python image", "run: make run, or make images")
-        return
+    for name, pool in sorted(pools.items()):
+        yield _start_one(pool, f"a new one by {name}" if name else "a new one")
+
+
+def _start_one(pool: SessionPool, what: str) -> Finding:
+    """Start a sandbox that belongs to no pool's count, run a cell in it, remove it."""
     # A label of its own: the worker would take it for a stray of the installation.
     spec = replace(Session(id=uuid.uuid4(), pool=pool).sandbox_spec, installation=f"{settings.INSTALLATION}-doctor")
     runtime, began, handle = get_runtime(), time.monotonic(), ""
@@ -133,16 +139,14 @@ def sandbox() -> Iterator[Finding]:
         answer = client.ask(spec.session, _run_cell)
         seconds = time.monotonic() - began
         if answer == RESULT:
-            yield Finding("sandbox", f"a new one ran {CODE} = {answer}, {seconds:.1f} s after it was asked for")
-        else:
-            yield Finding("sandbox", f"{CODE} gave {answer!r}", "see the agent's log: docker logs, or the worker's log")
+            return Finding("sandbox", f"{what} ran {CODE} = {answer}, {seconds:.1f} s after it was asked for")
+        return Finding(
+            "sandbox", f"{what}: {CODE} gave {answer!r}", "see the agent's log: docker logs, or the worker's log"
+        )
     except (LaunchFailed, RuntimeUnavailable, AgentError, TimeoutError) as error:
         last = runtime.logs(handle, 5).strip() if handle else ""
-        yield Finding(
-            "sandbox",
-            f"{error or type(error).__name__} {last}".strip(),
-            "see docs/operations.md, “When sandboxes do not start”",
-        )
+        text = f"{what}: {error or type(error).__name__} {last}".strip()
+        return Finding("sandbox", text, "see docs/operations.md, “When sandboxes do not start”")
     finally:
         if handle:
             runtime.remove(handle)

@@ -136,6 +136,9 @@ class SessionPool(Failing, CustomContainer):
             errors = custom.faults(self) | errors
         errors = quotas.faults(self) | errors
         errors |= self._egress_errors()
+        if self.oci_runtime and self.oci_runtime not in settings.ALLOWED_OCI_RUNTIMES:
+            allowed = ", ".join(settings.ALLOWED_OCI_RUNTIMES) or "none; ask your operator"
+            errors["oci_runtime"] = f"Leave this empty for the engine's default, or use one that is allowed: {allowed}."
         if errors:
             raise ValidationError(errors)
 

@@ -26,13 +26,13 @@ from django.conf import settings
 from docker.errors import APIError, DockerException, NotFound
 
 from interpreters.models import SessionPool
-from interpreters.runtime import docker_exec, engine_check, pair, parts
+from interpreters.runtime import docker_exec, engine_check, oci, pair, parts
 from interpreters.runtime.base import LaunchFailed, RuntimeUnavailable, Sandbox, SandboxSpec
 from interpreters.runtime.egress import await_egress, make_egress_folder, remove_egress_folder
 from interpreters.runtime.hardening import HOST_COMMAND, WORK_DIR, EngineFeatures, Folders, container_config
 from interpreters.runtime.pair import ImageFacts
 from interpreters.runtime.parts import Part
-from interpreters.runtime.sockets import CODE_UID, agent_uid, make_socket_folder, remove_socket_folder
+from interpreters.runtime.sockets import agent_uid, code_uid, make_socket_folder, remove_socket_folder
 
 __all__ = ["APIError", "DockerRuntime", "asking", "connect"]
 
@@ -89,13 +89,20 @@ class DockerRuntime:
     @cached_property
     def _features(self) -> EngineFeatures:
         info = self._api.info()
-        return EngineFeatures(cgroup_v1=info.get("CgroupVersion") == "1", swap_limit=bool(info.get("SwapLimit")))
+        return EngineFeatures(
+            cgroup_v1=info.get("CgroupVersion") == "1",
+            swap_limit=bool(info.get("SwapLimit")),
+            default_runtime=info.get("DefaultRuntime") or "runc",
+            runtimes=info.get("Runtimes") or {},
+        )
 
     # --- the protocol ---
     def create(self, spec: SandboxSpec) -> Sandbox:
         if spec.custom:
             pair.refuse(spec)
         uid = agent_uid()
+        with asking():
+            self._check_runtime_of(spec)
         try:
             folder = make_socket_folder(spec.session, uid)
         except OSError as error:
@@ -151,7 +158,8 @@ class DockerRuntime:
         with asking():
             version, info = self._api.version(), self._api.info()
         wanted = SessionPool.objects.exclude(oci_runtime="").values_list("oci_runtime", flat=True)
-        return [*engine_check.warnings(version, info), *engine_check.missing_runtimes(info, list(wanted))]
+        about_runtimes = engine_check.oci_runtimes(version, info, set(wanted), settings.ALLOWED_OCI_RUNTIMES)
+        return [*engine_check.warnings(version, info), *about_runtimes]
 
     def versions(self) -> Mapping[str, str]:
         with asking():
@@ -160,17 +168,38 @@ class DockerRuntime:
         return {**parts, "Engine": str(version.get("Version")), "kernel": str(version.get("KernelVersion"))}
 
     # --- steps ---
+    def _check_runtime_of(self, spec: SandboxSpec) -> None:
+        """Look again at what the engine can do if its OCI runtime for this sandbox is not as it must be.
+
+        Raises LaunchFailed: a start that cannot succeed is not tried, for some leave processes that no API removes.
+        """
+        if spec.oci_runtime and spec.oci_runtime not in settings.ALLOWED_OCI_RUNTIMES:
+            raise LaunchFailed(
+                f"The OCI runtime {spec.oci_runtime!r} is not allowed here: add it to THERMAE_ALLOWED_OCI_RUNTIMES, "
+                f"or let the pool name another."
+            )
+        for _ in range(2):
+            name, known = self._features.runtime_of(spec), self._features.runtimes
+            wrong = oci.faults(name, known)
+            if name in known and not wrong:
+                break
+            self.__dict__.pop("_features", None)  # the engine may have been reloaded since
+        if wrong:
+            raise LaunchFailed(" ".join(wrong))
+
     def _make_one(self, handle: str, spec: SandboxSpec, folders: Folders, uid: int) -> Part | None:
         """Make and start a sandbox of code, or find the one there is. Returns it if it is dead."""
         dead = self._create_container(handle, container_config(spec, folders, uid, self._features))
         if dead is None:
             self._api.start(handle)
-            self._start_kernel_host(handle)
+            self._start_kernel_host(handle, code_uid(spec.session))
             self._await_egress(spec)
         return dead
 
     def _make_pair(self, handle: str, spec: SandboxSpec, folders: Folders, uid: int) -> Part | None:
         """The same of a relay and its application. The relay has to run: the application moves into its network."""
+        if self._features.kind_of(spec) is not oci.Kind.RUNC:
+            raise LaunchFailed(pair.NO_SHARING.format(self._features.runtime_of(spec)))
         described: Mapping[str, Any] = self._api.inspect_image(spec.image)  # type: ignore[no-untyped-call]
         image = ImageFacts.of(described)
         root_allowed = settings.ALLOW_ROOT_CONTAINERS
@@ -207,8 +236,8 @@ class DockerRuntime:
                 raise RuntimeUnavailable(f"Docker has been making {name} for {settings.DOCKER_TIMEOUT:.0f} s.")
             time.sleep(0.05)
 
-    def _start_kernel_host(self, handle: str) -> None:
-        command, user = list(HOST_COMMAND), f"{CODE_UID}:{CODE_UID}"
+    def _start_kernel_host(self, handle: str, uid: int) -> None:
+        command, user = list(HOST_COMMAND), f"{uid}:{uid}"
         host = self._api.exec_create(handle, command, user=user, workdir=WORK_DIR, stdout=False, stderr=False)
         self._api.exec_start(host["Id"], detach=True)
 

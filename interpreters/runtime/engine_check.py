@@ -1,8 +1,10 @@
 """What an operator must know about a Docker engine. Pure: the engine's own words in, sentences out."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+from interpreters.runtime import oci
 
 Version = tuple[int, ...]
 
@@ -47,15 +49,20 @@ def _missing_controls(info: Mapping[str, Any]) -> Sequence[str]:
     return missing
 
 
-def missing_runtimes(info: Mapping[str, Any], wanted: Sequence[str]) -> Sequence[str]:
-    """Sentences for OCI runtimes that pools name and the engine does not know."""
-    known = info.get("Runtimes") or {}
-    return [
-        f"A pool wants the OCI runtime {name!r}, which the engine does not have (it has {', '.join(sorted(known))}): "
-        f"add it to the engine's configuration."
-        for name in sorted(set(wanted) - set(known))
-        if name
+def oci_runtimes(
+    version: Mapping[str, Any], info: Mapping[str, Any], wanted: Collection[str], allowed: Collection[str]
+) -> Sequence[str]:
+    """Sentences about the OCI runtimes that pools name, and about the engine's default."""
+    configured, api = info.get("Runtimes") or {}, parse(version.get("ApiVersion", ""))
+    said = [
+        f"A pool wants the OCI runtime {name!r}, which is not allowed: add it to THERMAE_ALLOWED_OCI_RUNTIMES."
+        for name in sorted(set(wanted) - set(allowed))
     ]
+    for name in sorted({*wanted, info.get("DefaultRuntime") or "runc"}):
+        if name in wanted:
+            said += oci.missing(name, configured, api)
+        said += [*oci.faults(name, configured), *oci.remarks(name, configured)]
+    return said
 
 
 def parse(text: str) -> Version:

@@ -6,13 +6,14 @@ No caller can add to it: every field is set here from typed numbers, so a mount 
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from interpreters.runtime import oci
 from interpreters.runtime.base import SandboxSpec
-from interpreters.runtime.sockets import CODE_UID
+from interpreters.runtime.sockets import code_uid
 
 MIB = 1024 * 1024
 SOCKET_TARGET = "/run/thermae"
@@ -32,8 +33,15 @@ MASKED_PATHS = [
     *("/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware"),
     *("/proc/cmdline", "/proc/config.gz", "/proc/interrupts", "/proc/kallsyms", "/proc/modules", "/proc/kpagecount"),
     *("/proc/kpageflags", "/proc/kpagecgroup", "/proc/vmallocinfo", "/proc/slabinfo", "/proc/softirqs"),
-    *("/sys/kernel/debug", "/sys/kernel/security", "/sys/kernel/tracing", "/sys/class/dmi", "/sys/devices/virtual/dmi"),
+    *("/proc/buddyinfo", "/proc/consoles", "/proc/diskstats", "/proc/iomem", "/proc/ioports", "/proc/key-users"),
+    *("/proc/kmsg", "/proc/locks", "/proc/misc", "/proc/mtrr", "/proc/pagetypeinfo", "/proc/partitions", "/proc/swaps"),
+    *("/proc/zoneinfo", "/sys/block", "/sys/class/dmi", "/sys/devices/virtual/dmi", "/sys/devices/virtual/thermal"),
+    *("/sys/fs/bpf", "/sys/fs/pstore", "/sys/kernel/boot_params", "/sys/kernel/btf", "/sys/kernel/debug"),
+    *("/sys/kernel/notes", "/sys/kernel/security", "/sys/kernel/slab", "/sys/kernel/tracing"),
+    *("/sys/kernel/vmcoreinfo", "/sys/module"),
 ]
+# There is nobody to ask, and the machine's own resolvers and domains are nobody's business.
+NO_RESOLVER = {"Dns": ["127.0.0.1"], "DnsSearch": ["."]}
 READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 
 
@@ -43,6 +51,15 @@ class EngineFeatures:
 
     cgroup_v1: bool = False
     swap_limit: bool = True
+    default_runtime: str = "runc"
+    runtimes: oci.Configured = field(default_factory=dict)
+
+    def runtime_of(self, spec: SandboxSpec) -> str:
+        return spec.oci_runtime or self.default_runtime
+
+    def kind_of(self, spec: SandboxSpec) -> oci.Kind:
+        """What will run this sandbox, be it by the pool's choice or the engine's."""
+        return oci.kind(self.runtime_of(spec), self.runtimes)
 
 
 @cache
@@ -68,6 +85,7 @@ def agent_environment(spec: SandboxSpec) -> dict[str, str]:
         "THERMAE_MEMORY_LIMIT": str(spec.memory * MIB),
         "THERMAE_DISK_LIMIT": str(spec.disk * MIB),
         "THERMAE_PIDS_LIMIT": str(spec.pids),
+        "THERMAE_CODE_UID": str(code_uid(spec.session)),
         "THERMAE_ENVIRONMENT": json.dumps({**thread_limits(spec), **egress_environment(spec), **spec.environment}),
     }
     return environment | ({"THERMAE_EGRESS": "1"} if spec.egress else {})
@@ -136,7 +154,9 @@ def isolation(oci_runtime: str, network: str, mounts: list[dict[str, Any]]) -> d
     return {
         "Runtime": oci_runtime,
         "NetworkMode": network,
-        "IpcMode": "private",
+        **(NO_RESOLVER if network == "none" else {}),
+        # A namespace of its own, without the /dev/shm that the engine would mount: its inodes have no bound.
+        "IpcMode": "none",
         "CgroupnsMode": "private",
         "ReadonlyRootfs": True,
         "Privileged": False,
@@ -156,21 +176,21 @@ def isolation(oci_runtime: str, network: str, mounts: list[dict[str, Any]]) -> d
 
 def _limits(spec: SandboxSpec, features: EngineFeatures) -> dict[str, Any]:
     memory = spec.memory * MIB
-    temporary = temporary_size(spec)
+    temporary, uid = temporary_size(spec), code_uid(spec.session)
     limits: dict[str, Any] = {
         "Memory": memory,
         "NanoCpus": int(spec.cpu * 1e9),
         "PidsLimit": spec.pids,
-        "ShmSize": temporary * MIB,
         "Tmpfs": {
-            WORK_DIR: tmpfs(spec.disk, f"mode=0700,uid={CODE_UID},gid={CODE_UID}"),
+            WORK_DIR: tmpfs(spec.disk, f"mode=0700,uid={uid},gid={uid}"),
             "/tmp": tmpfs(temporary, "mode=1777"),  # noqa: S108 - the sandbox's own
+            "/dev/shm": shared_memory(temporary),  # noqa: S108 - the sandbox's own
         },
         "Ulimits": [ulimit("core", CORE), ulimit("nofile", 4096)],
     }
     if features.swap_limit:
         limits["MemorySwap"] = memory
-    if is_gvisor(spec.oci_runtime):
+    if features.kind_of(spec) is oci.Kind.GVISOR:
         # gVisor spends several host tasks on one of its own, and dies as a whole at the limit: there the guest's
         # own count is limited. Under runc that count would be shared by all sandboxes of this uid.
         limits["PidsLimit"] = max(1024, spec.pids * 8)
@@ -180,18 +200,19 @@ def _limits(spec: SandboxSpec, features: EngineFeatures) -> dict[str, Any]:
     return limits
 
 
-def is_gvisor(oci_runtime: str) -> bool:
-    return oci_runtime.startswith("runsc")
-
-
 def inode_limit(size: int) -> int:
     """Files that `size` MiB may hold. Inodes cost kernel memory, so they are bounded too: one per 16 KiB."""
     return max(4096, size * 64)
 
 
-def tmpfs(size: int, options: str) -> str:
+def tmpfs(size: int, options: str, execute: str = "exec") -> str:
     """Mount options of `size` MiB."""
-    return f"rw,exec,nosuid,nodev,size={size}m,nr_inodes={inode_limit(size)},{options}"
+    return f"rw,{execute},nosuid,nodev,size={size}m,nr_inodes={inode_limit(size)},{options}"
+
+
+def shared_memory(size: int) -> str:
+    """Mount options of /dev/shm."""
+    return tmpfs(size, "mode=1777", execute="noexec")
 
 
 def ulimit(name: str, value: int) -> Mapping[str, object]:

@@ -21,12 +21,16 @@ from interpreters.runtime.hardening import (
     egress_environment,
     isolation,
     labels,
+    shared_memory,
     temporary_size,
     tmpfs,
     ulimit,
 )
-from interpreters.runtime.sockets import AGENT_UID, CODE_UID
+from interpreters.runtime.sockets import AGENT_UID
 
+# Who a container runs as if neither its pool nor its image says so: the same always, so that images can prepare for it.
+APPLICATION_UID = 10001
+NO_SHARING = "A custom container shares its loopback with our relay; the OCI runtime {} cannot do that: leave it empty."
 RELAY_COMMAND = ("/opt/agent/bin/python", "-S", "-m", "agent.relay")
 # Beside the pool's own limits. It holds at most 64 requests, each with buffers of about 1 MiB at the worst.
 RELAY_MEMORY, RELAY_PIDS, RELAY_CPU = 96, 32, 0.5
@@ -57,10 +61,7 @@ class ImageFacts:
 def refuse(spec: SandboxSpec) -> None:
     """Raise LaunchFailed for what no pair can be made of. A form has refused it before, in the same words."""
     if spec.oci_runtime not in OCI_RUNTIMES:
-        raise LaunchFailed(
-            f"A custom container shares its loopback with our relay, which the OCI runtime {spec.oci_runtime} cannot "
-            f"do: leave it empty in the pool."
-        )
+        raise LaunchFailed(NO_SHARING.format(spec.oci_runtime))
     if not spec.relay:
         raise LaunchFailed("The relay for custom containers is not built: run `manage.py build_images relay`.")
     if not 1 <= spec.target_port <= 65535:
@@ -69,7 +70,7 @@ def refuse(spec: SandboxSpec) -> None:
 
 def relay_config(spec: SandboxSpec, folders: Folders, uid: int, features: EngineFeatures) -> dict[str, Any]:
     """The body of `POST /containers/create` for the relay, which runs as `uid`."""
-    limits = _limits(RELAY_MEMORY, RELAY_CPU, RELAY_PIDS, 8, features)
+    limits = _limits(RELAY_MEMORY, RELAY_CPU, RELAY_PIDS, features)
     return {
         "Image": spec.relay,
         "Entrypoint": [],
@@ -106,8 +107,8 @@ def application_config(
     Raises LaunchFailed for what the image asks and cannot have.
     """
     user = application_user(spec.run_as, image.user, root_allowed=root_allowed)
-    limits = _limits(spec.memory, spec.cpu, spec.pids, temporary_size(spec), features)
-    limits["Tmpfs"] = _writable(spec, image, user)
+    limits = _limits(spec.memory, spec.cpu, spec.pids, features)
+    limits["Tmpfs"] = {"/dev/shm": shared_memory(temporary_size(spec)), **_writable(spec, image, user)}  # noqa: S108
     config: dict[str, Any] = {
         "Image": spec.image,
         "User": user,
@@ -134,7 +135,7 @@ def application_user(run_as: str, image_user: str, *, root_allowed: bool) -> str
         return f"{int(told[1])}:{int(told[2] or told[1])}"
     own = NUMBERED_USER.fullmatch(image_user)
     if own is None or int(own[1]) in (0, AGENT_UID):
-        return f"{CODE_UID}:{CODE_UID}"
+        return f"{APPLICATION_UID}:{APPLICATION_UID}"
     return f"{int(own[1])}:{int(own[2] or own[1])}"
 
 
@@ -176,12 +177,11 @@ def _folders(image: ImageFacts, spec: SandboxSpec) -> list[str]:
     return list(dict.fromkeys(path.rstrip("/") for path in (*spec.writable_paths, *image.volumes)))
 
 
-def _limits(memory: int, cpu: float, pids: int, shared_memory: int, features: EngineFeatures) -> dict[str, Any]:
+def _limits(memory: int, cpu: float, pids: int, features: EngineFeatures) -> dict[str, Any]:
     limits: dict[str, Any] = {
         "Memory": memory * MIB,
         "NanoCpus": int(cpu * 1e9),
         "PidsLimit": pids,
-        "ShmSize": shared_memory * MIB,
         "Ulimits": [ulimit("core", CORE), ulimit("nofile", 4096)],
     }
     if features.swap_limit:

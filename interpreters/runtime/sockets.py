@@ -9,7 +9,10 @@ from uuid import UUID
 from django.conf import settings
 
 AGENT_UID = 10000
-CODE_UID = 10001
+# Users of code, one for each session, as far as they suffice. The kernel counts some things for a user whatever
+# sandbox he is in (inotify, queued signals, pages in pipes), so a user shared is a limit shared. The images know
+# these by name; they lie below 65536, which is all that an engine with remapped users has.
+FIRST_CODE_UID, CODE_UIDS = 20000, 4096
 
 
 def socket_folder(session: UUID) -> Path:
@@ -22,8 +25,13 @@ def agent_uid() -> int:
     return AGENT_UID if os.geteuid() == 0 else os.geteuid()
 
 
+def code_uid(session: UUID) -> int:
+    """Who code of this session runs as in its sandbox; nothing needs to remember it."""
+    return FIRST_CODE_UID + session.int % CODE_UIDS
+
+
 def make_socket_folder(session: UUID, owner: int) -> Path:
-    """Make the folder, writable by `owner` alone; others may pass: the kernel host connects to a socket in it.
+    """Make the folder, open to `owner` alone, who is the agent: code in the sandbox does not even see the socket.
 
     SOCKET_DIR around it is closed to other users of this machine.
     """
@@ -36,7 +44,7 @@ def make_socket_folder(session: UUID, owner: int) -> Path:
     # The name is a session's id, so whatever stands here already is ours; only never follow a link.
     if not stat.S_ISDIR(folder.lstat().st_mode):
         raise NotADirectoryError(f"{folder} is not a folder: remove it.")
-    folder.chmod(0o711)
+    folder.chmod(0o700)
     if folder.stat().st_uid != owner:
         os.chown(folder, owner, owner)
     return folder

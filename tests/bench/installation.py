@@ -55,6 +55,7 @@ def configure(folder: Path) -> None:
         del os.environ[name]
     os.environ["THERMAE_STATE_DIR"] = str(folder)
     os.environ["THERMAE_INSTALLATION"] = f"bench-{uuid.uuid4().hex[:12]}"
+    os.environ["THERMAE_ALLOWED_OCI_RUNTIMES"] = "runsc"
     os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
 
 

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+from interpreters.runtime.sockets import code_uid
 from tests.bench.processes import command, descendants
 
 SCRIPT = (Path(__file__).parent / "raw_zmq.py").read_text()
@@ -64,7 +66,8 @@ def kernel_python(container: str) -> str:
 async def raw_client(container: str) -> AsyncIterator["RawClient"]:
     """The raw ZMQ client beside the kernel of a running sandbox, under the uid of its code."""
     python = kernel_python(container)
-    words = ["docker", "exec", "-i", "-u", "10001", container, python, "-c", SCRIPT]
+    session = UUID(docker("inspect", "--format", '{{index .Config.Labels "thermae.session"}}', container))
+    words = ["docker", "exec", "-i", "-u", str(code_uid(session)), container, python, "-c", SCRIPT]
     async with _raw_client(words) as client:
         yield client
 

@@ -395,10 +395,21 @@ class TestDocker(WithAgent):
         assert runtime.list(spec.installation) == []
         assert list(Path(settings.SOCKET_DIR).iterdir()) == []
 
-    def test_an_unknown_oci_runtime_fails_the_launch_in_words(self, runtime: Runtime, spec: SandboxSpec) -> None:
-        with pytest.raises(LaunchFailed, match="strongbox"):
+    def test_an_unknown_oci_runtime_fails_the_launch_in_words(
+        self, runtime: Runtime, spec: SandboxSpec, settings: Any
+    ) -> None:
+        settings.ALLOWED_OCI_RUNTIMES = ["strongbox"]
+        with pytest.raises(LaunchFailed, match=r"(?i)unknown.*strongbox"):
             runtime.create(dataclasses.replace(spec, oci_runtime="strongbox"))
         assert runtime.list(spec.installation) == []
+
+    def test_an_oci_runtime_that_is_not_allowed_is_not_asked_for(
+        self, runtime: Runtime, spec: SandboxSpec, settings: Any
+    ) -> None:
+        """Whatever a row says: the setting may have become narrower since."""
+        with pytest.raises(LaunchFailed, match="THERMAE_ALLOWED_OCI_RUNTIMES"):
+            runtime.create(dataclasses.replace(spec, oci_runtime="runc"))
+        assert not Path(settings.SOCKET_DIR).exists()
 
     def test_a_container_made_and_never_started_is_adopted(self, runtime: Any, spec: SandboxSpec) -> None:
         """As a worker leaves it that is killed between the two calls."""
@@ -468,6 +479,26 @@ class TestDocker(WithAgent):
             assert time.monotonic() - started < within
 
 
+@pytest.mark.docker
+@pytest.mark.runsc
+@pytest.mark.timeout(900)
+class TestGvisor(WithAgent):
+    """The same engine with gVisor below: what a runtime promises must not hang on runc."""
+
+    @pytest.fixture
+    def runtime(self, settings: Any) -> Runtime:
+        settings.ALLOWED_OCI_RUNTIMES = ["runsc"]
+        return DockerRuntime()
+
+    @pytest.fixture
+    def spec(self, installation: str) -> SandboxSpec:
+        image = sandboxes.image("python")
+        return SandboxSpec(uuid4(), installation, 7, 1, image, "python3", memory=512, oci_runtime="runsc")
+
+    def kill(self, runtime: DockerRuntime, sandbox: Sandbox) -> None:
+        subprocess.run(["docker", "kill", sandbox.handle], check=True, capture_output=True, timeout=20)
+
+
 @pytest.mark.bubblewrap
 @pytest.mark.timeout(900)  # the first test makes the kernels where they are missing
 class TestBubblewrap(WithAgent):
@@ -492,6 +523,11 @@ class TestBubblewrap(WithAgent):
     def test_a_kernel_that_is_not_there_fails_the_launch_in_words(self, runtime: Runtime, spec: SandboxSpec) -> None:
         with pytest.raises(LaunchFailed, match="prepare_kernels"):
             runtime.create(dataclasses.replace(spec, kernel="ir"))
+        assert runtime.list(spec.installation) == []
+
+    def test_it_is_not_taken_for_a_stronger_runtime(self, runtime: Runtime, spec: SandboxSpec) -> None:
+        with pytest.raises(LaunchFailed, match="no OCI runtimes"):
+            runtime.create(dataclasses.replace(spec, oci_runtime="runsc"))
         assert runtime.list(spec.installation) == []
 
     def test_a_pid_used_again_is_not_taken_for_the_sandbox(

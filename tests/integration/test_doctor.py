@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.console import Console
 from tests.services import RedisServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,3 +65,34 @@ def test_redis_without_a_worker_is_half_of_it(tmp_path: Path, redis_server: Redi
     assert line_of(done.stdout, "redis").startswith("ok")
     assert "no Celery worker answers" in line_of(done.stdout, "worker")
     assert done.returncode == 1
+
+
+@pytest.mark.docker
+@pytest.mark.runsc
+@pytest.mark.timeout(900)  # the image is built where it is missing
+def test_a_cell_is_run_under_each_oci_runtime_that_a_pool_names(short_dir: Path) -> None:
+    environment = {
+        "DJANGO_SETTINGS_MODULE": "project.settings",
+        "THERMAE_STATE_DIR": str(short_dir),
+        "THERMAE_INSTALLATION": os.environ["THERMAE_INSTALLATION"],
+        "THERMAE_DATABASE_URL": f"sqlite:///{short_dir}/db.sqlite3",
+        "THERMAE_RUNTIME": "docker",
+        "THERMAE_ALLOWED_OCI_RUNTIMES": "runsc,kata",
+    }
+    for name in ("THERMAE_BUILD_CA_BUNDLE", "THERMAE_DOCKER_HOST"):
+        environment |= {name: os.environ[name]} if name in os.environ else {}
+    console = Console(environment, short_dir / "console.log")
+    try:
+        console.prepare()
+        console.image(name="python")
+        for name, oci_runtime in (("plain", ""), ("strong", "runsc"), ("absent", "kata"), ("stronger", "sysbox")):
+            console.pool(name=name, oci_runtime=oci_runtime, memory=512, disk=64)
+    finally:
+        console.stop()
+    report = doctor(short_dir, **environment).stdout
+    for what in ("a new one ran 6 * 7 = 42", "a new one by runsc ran 6 * 7 = 42"):
+        assert f"ok   sandbox    {what}" in report, report
+    assert "BAD  sandbox    a new one by kata: " in report
+    assert "BAD  sandbox    a new one by sysbox: The OCI runtime 'sysbox' is not allowed here" in report
+    assert "'kata', which the engine does not have" in report
+    assert "'sysbox', which is not allowed" in report

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from interpreters.agent import rendezvous
 from interpreters.agent.errors import Refusal
 from interpreters.agent.hostlink import HostLink, HostLost
 
@@ -21,7 +22,7 @@ class Stranger:
 
     def __init__(self, path: Path) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.connect(f"{path}/host.sock")
+        self.socket.connect(rendezvous.address(str(path)))
         self.socket.setblocking(False)
         self.asked: list[dict[str, Any]] = []
 
@@ -44,9 +45,7 @@ class Scene:
 async def scene(short_dir: Path) -> AsyncIterator[Scene]:
     lost = asyncio.Event()
     link = HostLink(lost.set)
-    accepting = asyncio.create_task(link.accept(f"{short_dir}/host.sock", (os.getuid(),)))
-    while not (short_dir / "host.sock").exists():
-        await asyncio.sleep(0)
+    accepting = asyncio.create_task(link.accept(rendezvous.address(str(short_dir)), (os.getuid(),)))
     await asyncio.sleep(0.01)
     host = Stranger(short_dir)
     await asyncio.wait_for(accepting, DEADLINE)
@@ -60,14 +59,14 @@ def open_files() -> int:
 
 
 async def test_nobody_connects_after_the_first(scene: Scene, short_dir: Path) -> None:
-    assert not (short_dir / "host.sock").exists()
+    with pytest.raises(ConnectionRefusedError):
+        Stranger(short_dir)
+    assert list(short_dir.iterdir()) == []
 
 
 async def test_a_uid_that_is_not_the_hosts_is_turned_away(short_dir: Path) -> None:
     link = HostLink(lambda: None)
-    accepting = asyncio.create_task(link.accept(f"{short_dir}/host.sock", (os.getuid() + 1,)))
-    while not (short_dir / "host.sock").exists():
-        await asyncio.sleep(0)
+    accepting = asyncio.create_task(link.accept(rendezvous.address(str(short_dir)), (os.getuid() + 1,)))
     await asyncio.sleep(0.01)
     stranger = Stranger(short_dir)
     assert await asyncio.get_running_loop().sock_recv(stranger.socket, 10) == b""

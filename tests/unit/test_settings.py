@@ -54,6 +54,7 @@ def test_sqlite_waits_for_locks_and_takes_them_at_once(tmp_path: Path) -> None:
     ("environment", "complaint"),
     [
         ({"THERMAE_RUNTIME": "chroot"}, "use docker, bubblewrap or memory"),
+        ({"THERMAE_ALLOWED_OCI_RUNTIMES": "runsc,../x"}, "names as the engine knows them"),
         ({"THERMAE_PARALLEL_LAUNCHES": "many"}, "PARALLEL_LAUNCHES"),
         ({"THERMAE_LOG_FORMAT": "xml"}, "LOG_FORMAT"),
         ({"THERMAE_ALLOWED_REGISTRIES": "https://ghcr.io"}, "ALLOWED_REGISTRIES"),

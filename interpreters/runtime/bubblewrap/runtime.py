@@ -40,6 +40,10 @@ class BubblewrapRuntime:
         bwrap = self._bwrap
         if spec.custom:
             raise LaunchFailed("bubblewrap runs no containers: custom images need Docker (THERMAE_RUNTIME=docker).")
+        if spec.oci_runtime:
+            raise LaunchFailed(
+                f"bubblewrap has no OCI runtimes, and the pool wants {spec.oci_runtime!r}: use Docker, or clear it."
+            )
         if not kernels.has_kernel(spec.kernel):
             raise LaunchFailed(
                 f"There is no kernel {spec.kernel!r} for bubblewrap: run `manage.py prepare_kernels`, or use Docker."
