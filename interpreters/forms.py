@@ -29,7 +29,8 @@ class PoolForm(forms.ModelForm[SessionPool]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.known: dict[str, str] = dict(self.instance.secrets) if self.instance.pk else {}
+        self.known: dict[str, str] = self.instance.readable_secrets if self.instance.pk else {}
+        self.unreadable = bool(self.instance.pk) and not self.instance.secrets_readable
         if "secrets" in self.fields:
             names = f"Set: {', '.join(sorted(self.known))}. " if self.known else "None is set. "
             self.fields["secrets"].help_text = (
@@ -45,6 +46,8 @@ class PoolForm(forms.ModelForm[SessionPool]):
     def clean_secrets(self) -> dict[str, Any]:
         change = self.cleaned_data.get("secrets")
         if change in (None, ""):
+            if self.unreadable:
+                raise forms.ValidationError("The key of what is set was lost: enter all of them again.")
             return self.known
         if not isinstance(change, dict):
             raise forms.ValidationError('Give secrets as {"NAME": "value"}.')

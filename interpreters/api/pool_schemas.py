@@ -89,4 +89,4 @@ class OwnPool(Schema):
     def of(cls, pool: SessionPool) -> "OwnPool":
         shown: dict[str, Any] = {name: getattr(pool, name) for name in SHOWN}
         shown["kind"] = pool.image.kind
-        return cls(image=pool.image.name, secrets=sorted(pool.secrets), **shown)
+        return cls(image=pool.image.name, secrets=sorted(pool.readable_secrets), **shown)

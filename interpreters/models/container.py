@@ -16,7 +16,9 @@ class CustomContainer(models.Model):
         default=list, blank=True, help_text='In place of the image\'s entrypoint, as ["python", "app.py"].'
     )
     args = models.JSONField(default=list, blank=True, help_text="In place of the image's command; as a list.")
-    secrets = EncryptedJSONField(default=dict, blank=True, help_text="Given to the container's environment.")
+    secrets = EncryptedJSONField(
+        default=dict, blank=True, editable=True, help_text="Given to the container's environment."
+    )
     probes = models.JSONField(
         default=dict,
         blank=True,

@@ -67,7 +67,8 @@ def redacted(text: str, secrets: Mapping[str, str]) -> str:
 
 def made_from(pool: "SessionPool") -> list[Any]:
     """What else a custom sandbox is made of, for the pool's revision; secrets only by a keyed hash."""
-    secrets = salted_hmac("thermae.pool.secrets", json.dumps(pool.secrets, sort_keys=True), algorithm="sha256")
+    known = json.dumps(pool.readable_secrets, sort_keys=True)
+    secrets = salted_hmac("thermae.pool.secrets", known, algorithm="sha256")
     return [
         *("custom", pool.command, pool.args, secrets.hexdigest(), pool.target_port, pool.probes),
         *(pool.lifecycle, pool.writable_paths, pool.run_as),
@@ -79,7 +80,7 @@ def _code_faults(pool: "SessionPool") -> dict[str, str | list[str]]:
     given = {
         "command": pool.command,
         "args": pool.args,
-        "secrets": pool.secrets,
+        "secrets": pool.readable_secrets,
         "target_port": pool.target_port is not None,
         "probes": pool.probes,
         "lifecycle": pool.lifecycle != pool.Lifecycle.TIMED,
@@ -96,9 +97,11 @@ def _custom_faults(pool: "SessionPool") -> dict[str, str | list[str]]:
     for name in ("command", "args"):
         if not _are_words(getattr(pool, name)):
             found[name] = f'Give words as a list, as ["python", "app.py"]: at most {MOST_WORDS}, each below 8 KiB.'
-    if not is_environment(pool.secrets):
+    if not is_environment(pool.readable_secrets):
         found["secrets"] = 'Give secrets as text, as {"NAME": "value"}; names are letters, digits and _.'
-    elif both := sorted(set(pool.secrets) & set(pool.environment if isinstance(pool.environment, dict) else ())):
+    elif both := sorted(
+        set(pool.readable_secrets) & set(pool.environment if isinstance(pool.environment, dict) else ())
+    ):
         found["secrets"] = f"{', '.join(both)[:200]} is in the environment too: give it once."
     if pool.target_port is None:
         found["target_port"] = "Name the port that the container's server listens at."

@@ -22,6 +22,7 @@ from interpreters.models.maintenance import maintain
 from interpreters.models.retirement import retire
 from interpreters.runtime.base import Runtime
 from tenants.egress import MODE_CHOICES, Ceiling, Mode, parse_entries
+from tenants.encryption import CannotDecrypt
 from tenants.fields import EntriesField
 from tenants.models import Tenant
 
@@ -136,7 +137,7 @@ class SessionPool(Failing, CustomContainer):
             errors = custom.faults(self) | errors
         errors = quotas.faults(self) | errors
         errors |= self._egress_errors()
-        if self.oci_runtime and self.oci_runtime not in settings.ALLOWED_OCI_RUNTIMES:
+        if self.oci_runtime and self.oci_runtime not in settings.ALLOWED_OCI_RUNTIMES and "oci_runtime" not in errors:
             allowed = ", ".join(settings.ALLOWED_OCI_RUNTIMES) or "none; ask your operator"
             errors["oci_runtime"] = f"Leave this empty for the engine's default, or use one that is allowed: {allowed}."
         if errors:
@@ -201,6 +202,18 @@ class SessionPool(Failing, CustomContainer):
         return ""
 
     @property
+    def readable_secrets(self) -> dict[str, str]:
+        """Its secrets; none where their key was lost, so that all else of the pool is still there. A launch says so."""
+        return dict(self.secrets) if self.secrets_readable else {}
+
+    @property
+    def secrets_readable(self) -> bool:
+        try:
+            return self.secrets is not None
+        except CannotDecrypt:
+            return False
+
+    @property
     def offers_shell(self) -> bool:
         """Whether a person gets a terminal in the tenant's own container. One of code always has them."""
         return self.shell and self.image.custom
@@ -230,7 +243,7 @@ class SessionPool(Failing, CustomContainer):
 
     def redacted(self, text: str) -> str:
         """What a sandbox or an engine said, without the secrets that the sandbox was given."""
-        return custom.redacted(text, self.secrets)
+        return custom.redacted(text, self.readable_secrets)
 
     # --- Its end ---
 

@@ -7,14 +7,16 @@ from django.conf import settings
 
 from interpreters.models import probes
 from interpreters.models.image import InterpreterImage
-from interpreters.runtime.base import SandboxSpec
+from interpreters.runtime.base import LaunchFailed, SandboxSpec
 from tenants.egress import Mode
+from tenants.encryption import CannotDecrypt
 
 if TYPE_CHECKING:
     from interpreters.models.session import Session
 
 
 def sandbox_spec(session: "Session") -> SandboxSpec:
+    """Raises LaunchFailed when the pool's secrets cannot be read."""
     pool, image = session.pool, session.pool.image
     common = SandboxSpec(
         session=session.id,
@@ -35,13 +37,17 @@ def sandbox_spec(session: "Session") -> SandboxSpec:
     if not image.custom:
         return common
     port = pool.target_port or 0
+    try:
+        secrets = pool.secrets
+    except CannotDecrypt as lost:
+        raise LaunchFailed(str(lost)) from lost
     return replace(
         common,
         kind=image.kind,
         relay=InterpreterImage.relay_reference(),
         command=tuple(pool.command),
         args=tuple(pool.args),
-        secrets=pool.secrets,
+        secrets=secrets,
         target_port=port,
         probes=probes.whole(pool.probes, port),
         run_as=pool.run_as,

@@ -30,7 +30,9 @@ from interpreters.runtime.sockets import AGENT_UID
 
 # Who a container runs as if neither its pool nor its image says so: the same always, so that images can prepare for it.
 APPLICATION_UID = 10001
-NO_SHARING = "A custom container shares its loopback with our relay; the OCI runtime {} cannot do that: leave it empty."
+NO_SHARING = (
+    "A custom container shares its loopback with our relay; the OCI runtime {} cannot do that: clear the pool's."
+)
 RELAY_COMMAND = ("/opt/agent/bin/python", "-S", "-m", "agent.relay")
 # Beside the pool's own limits. It holds at most 64 requests, each with buffers of about 1 MiB at the worst.
 RELAY_MEMORY, RELAY_PIDS, RELAY_CPU = 96, 32, 0.5

@@ -14,6 +14,7 @@ from interpreters.models.threads import in_thread
 from interpreters.sessions import access, problems
 from interpreters.tasks import enqueue, maintain_pool
 from tenants.authentication import Actor
+from tenants.encryption import CannotDecrypt
 from tenants.models import Scope, Tenant
 
 logger = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ def _image(actor: Actor, name: str) -> InterpreterImage:
 
 def _set(pool: SessionPool, fields: Mapping[str, Any]) -> None:
     for field, value in fields.items():
-        setattr(pool, field, merged_secrets(pool.secrets, value) if field == "secrets" else value)
+        setattr(pool, field, merged_secrets(pool.readable_secrets, value) if field == "secrets" else value)
 
 
 def _save(pool: SessionPool, actor: Actor, what: str, fields: list[str] | None = None) -> None:
@@ -102,6 +103,8 @@ def _save(pool: SessionPool, actor: Actor, what: str, fields: list[str] | None =
         pool.full_clean()
     except ValidationError as error:
         raise problems.BadRequest(_told(error), "invalid") from None
+    except CannotDecrypt:
+        raise problems.Conflict("The key of its secrets was lost: send all of them again.", "secrets_lost") from None
     pool.save(update_fields=fields)
     logger.info("pool %s of %s: %s by %s", pool, actor.tenant, what, actor.user)
     enqueue(maintain_pool, pool.pk, time.time())

@@ -14,6 +14,7 @@ from django.utils import timezone
 from interpreters.lifecycle import STEADY, UNHEALTHY_EXIT, State
 from interpreters.models import InterpreterImage, PoolUnavailable, Session, SessionPool, probes
 from interpreters.models.custom import merged_secrets
+from interpreters.runtime.base import LaunchFailed
 from interpreters.runtime.memory import MemoryRuntime
 from tenants.encryption import CannotDecrypt
 
@@ -209,8 +210,13 @@ def test_secrets_are_encrypted_at_rest(custom: SessionPool, settings: Any) -> No
     settings.SECRET_KEY_FALLBACKS = [old]
     assert SessionPool.objects.get().secrets == SECRETS
     settings.SECRET_KEY_FALLBACKS = []
-    with pytest.raises(CannotDecrypt, match="enter the secret anew"):
-        SessionPool.objects.get()
+    lost = SessionPool.objects.get()
+    with pytest.raises(CannotDecrypt, match="enter the secret again"):
+        _ = lost.secrets
+    assert (lost.secrets_readable, lost.readable_secrets) == (False, {})
+    assert lost.spec.revision
+    with pytest.raises(LaunchFailed, match="SECRET_KEY_FALLBACKS"):
+        _ = Session(pool=lost).sandbox_spec
 
 
 def test_a_change_of_secrets_names_those_that_change() -> None:

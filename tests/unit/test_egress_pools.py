@@ -21,7 +21,13 @@ from interpreters.lifecycle import State
 from interpreters.management.checkup import egress
 from interpreters.management.commands.egress import Command
 from interpreters.models import EgressProxy, EgressTotal, PoolUnavailable, Session, SessionPool
-from interpreters.runtime.hardening import EngineFeatures, agent_environment, container_config, egress_environment
+from interpreters.runtime.hardening import (
+    EngineFeatures,
+    Folders,
+    agent_environment,
+    container_config,
+    egress_environment,
+)
 from tenants.models import Tenant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
@@ -101,7 +107,7 @@ def test_the_mode_is_part_of_what_a_sandbox_is_made_from_and_the_list_is_not(poo
 
 def test_a_container_without_egress_has_no_trace_of_it(pool: Any) -> None:
     spec = Session(pk=uuid4(), pool=pool).sandbox_spec
-    config = container_config(spec, "/sockets", 10000, EngineFeatures(), "/egress")
+    config = container_config(spec, Folders("/sockets"), 10000, EngineFeatures())
     assert "egress" not in str(config).lower()
     assert "3128" not in str(config)
     assert egress_environment(spec) == {}
@@ -111,7 +117,7 @@ def test_a_container_without_egress_has_no_trace_of_it(pool: Any) -> None:
 def test_a_container_with_egress_has_a_read_only_folder_and_still_no_network(pool: Any, mode: str) -> None:
     pool.egress = mode
     spec = Session(pk=uuid4(), pool=pool).sandbox_spec
-    config = container_config(spec, "/sockets", 10000, EngineFeatures(), "/egress")
+    config = container_config(spec, Folders("/sockets", "/egress"), 10000, EngineFeatures())
     assert config["HostConfig"]["NetworkMode"] == "none"
     assert config["HostConfig"]["Mounts"][1:] == [
         {"Type": "bind", "Source": "/egress", "Target": "/run/egress", "ReadOnly": True}

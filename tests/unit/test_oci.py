@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 
 from interpreters.runtime import engine_check, oci
 from interpreters.runtime.base import SandboxSpec
-from interpreters.runtime.hardening import EngineFeatures, container_config
+from interpreters.runtime.hardening import EngineFeatures, Folders, container_config
 from interpreters.runtime.sockets import CODE_UIDS, FIRST_CODE_UID, code_uid
 
 GOOD = ["--platform=ptrace", "--network=none", "--host-uds=all"]
@@ -126,7 +126,7 @@ def test_a_pool_names_only_what_the_operator_allows(pool: Any, settings: Any) ->
 
 def config(features: EngineFeatures, session: UUID | None = None, **fields: Any) -> dict[str, Any]:
     spec = SandboxSpec(session or uuid4(), "test", 1, 1, "image", "python3", **fields)
-    return container_config(spec, "/sockets/x", 10000, features)
+    return container_config(spec, Folders("/sockets/x"), 10000, features)
 
 
 def test_a_gvisor_is_limited_inside_and_others_outside() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from interpreters.lifecycle import UNHEALTHY_EXIT
 from interpreters.models import probes
 from interpreters.runtime import LaunchFailed, SandboxSpec
-from interpreters.runtime.hardening import EngineFeatures, container_config
+from interpreters.runtime.hardening import EngineFeatures, Folders, container_config
 from interpreters.runtime.pair import ImageFacts, application_config, application_user, refuse, relay_config
 from interpreters.runtime.parts import Part, readable, sandboxes, without_secrets
 
@@ -32,18 +32,20 @@ def application(image: ImageFacts | None = None, **fields: Any) -> dict[str, Any
 
 
 def test_the_two_share_a_network_and_nothing_else() -> None:
-    relay, app = relay_config(spec(), "/s/1", 10000, FEATURES), application()
+    relay, app = relay_config(spec(), Folders("/s/1"), 10000, FEATURES), application()
     assert (relay["HostConfig"]["NetworkMode"], app["HostConfig"]["NetworkMode"]) == ("none", "container:thermae-1")
     assert relay["HostConfig"]["Mounts"] == [{"Type": "bind", "Source": "/s/1", "Target": "/run/thermae"}]
     assert app["HostConfig"]["Mounts"] == []
     for name in ("IpcMode", "CgroupnsMode"):
-        assert relay["HostConfig"][name] == app["HostConfig"][name] == "private"
+        assert relay["HostConfig"][name] == app["HostConfig"][name]
+        assert app["HostConfig"][name] in ("none", "private")
 
 
 def test_both_have_the_walls_that_a_sandbox_of_code_has() -> None:
-    code = container_config(spec(kind="code"), "/s/1", 10000, FEATURES)["HostConfig"]
-    own = {"NetworkMode", "Mounts", "Memory", "MemorySwap", "NanoCpus", "PidsLimit", "ShmSize", "Tmpfs"}
-    for config in (relay_config(spec(), "/s/1", 10000, FEATURES), application()):
+    code = container_config(spec(kind="code"), Folders("/s/1"), 10000, FEATURES)["HostConfig"]
+    own = {"NetworkMode", "Mounts", "Memory", "MemorySwap", "NanoCpus", "PidsLimit", "Tmpfs"}
+    own |= {"Dns", "DnsSearch"}  # who shares a network has the resolver of its owner
+    for config in (relay_config(spec(), Folders("/s/1"), 10000, FEATURES), application()):
         host = config["HostConfig"]
         assert {name: host.get(name) for name in code.keys() - own} == {name: code[name] for name in code.keys() - own}
         assert host["Memory"] == host["MemorySwap"] > 0
@@ -53,13 +55,18 @@ def test_both_have_the_walls_that_a_sandbox_of_code_has() -> None:
 
 
 def test_the_application_has_the_pools_limits_and_the_relay_small_ones() -> None:
-    app, relay = application(cpu=2.0, pids=99)["HostConfig"], relay_config(spec(), "/s/1", 1, FEATURES)["HostConfig"]
+    app, relay = (
+        application(cpu=2.0, pids=99)["HostConfig"],
+        relay_config(spec(), Folders("/s/1"), 1, FEATURES)["HostConfig"],
+    )
     assert (app["Memory"], app["NanoCpus"], app["PidsLimit"]) == (256 << 20, 2_000_000_000, 99)
     assert (relay["Memory"], relay["NanoCpus"], relay["PidsLimit"]) == (96 << 20, 500_000_000, 32)
 
 
 def test_a_relay_is_told_no_secret() -> None:
-    told = json.dumps(relay_config(spec(secrets={"A": "canary"}, environment={"B": "canary"}), "/s", 1, FEATURES))
+    told = json.dumps(
+        relay_config(spec(secrets={"A": "canary"}, environment={"B": "canary"}), Folders("/s"), 1, FEATURES)
+    )
     assert "canary" not in told
 
 
@@ -74,11 +81,12 @@ def test_what_is_left_out_is_the_images(command: Any, args: Any, entrypoint: Any
 
 def test_folders_share_the_disk_and_volumes_are_among_them() -> None:
     facts = ImageFacts(volumes=("/data/", "/run"))
-    folders = application(facts)["HostConfig"]["Tmpfs"]
+    folders = {**application(facts)["HostConfig"]["Tmpfs"]}
+    del folders["/dev/shm"]
     sizes = {path: options.split("size=")[1].split(",")[0] for path, options in folders.items()}
     assert sizes == {"/tmp": "32m", "/run": "16m", "/data": "16m"}
     assert all("nosuid,nodev" in options and "nr_inodes=" in options for options in folders.values())
-    assert application(writable_paths=())["HostConfig"]["Tmpfs"] == {}
+    assert list(application(writable_paths=())["HostConfig"]["Tmpfs"]) == ["/dev/shm"]
 
 
 @pytest.mark.parametrize(
@@ -140,8 +148,8 @@ IMAGES = st.builds(ImageFacts, user=TEXT, volumes=PATHS, variables=st.lists(TEXT
 @given(fields=SPECS, image=IMAGES)
 def test_no_text_adds_a_mount_a_right_or_a_device(fields: dict[str, Any], image: ImageFacts) -> None:
     plain, made = application(), None
-    relay = relay_config(spec(**fields), "/s/1", 10000, FEATURES)
-    assert relay["HostConfig"] == relay_config(spec(), "/s/1", 10000, FEATURES)["HostConfig"]
+    relay = relay_config(spec(**fields), Folders("/s/1"), 10000, FEATURES)
+    assert relay["HostConfig"] == relay_config(spec(), Folders("/s/1"), 10000, FEATURES)["HostConfig"]
     try:
         made = application_config(spec(**fields), "thermae-1", image, FEATURES)
     except LaunchFailed:
@@ -150,7 +158,9 @@ def test_no_text_adds_a_mount_a_right_or_a_device(fields: dict[str, Any], image:
     for name in plain["HostConfig"].keys() - {"Tmpfs"}:
         assert made["HostConfig"][name] == plain["HostConfig"][name], name
     assert made["HostConfig"].keys() == plain["HostConfig"].keys()
-    for path, options in made["HostConfig"]["Tmpfs"].items():
+    folders = dict(made["HostConfig"]["Tmpfs"])
+    assert folders.pop("/dev/shm") == plain["HostConfig"]["Tmpfs"]["/dev/shm"]
+    for path, options in folders.items():
         assert path.startswith("/")
         assert not set(path) & set(",:\\ \n\0")
         assert path.split("/")[1] not in ("proc", "sys", "dev", "", "..")
