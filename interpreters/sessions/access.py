@@ -35,8 +35,15 @@ get = in_thread(find)
 
 @asynccontextmanager
 async def agent_of(session: Session) -> AsyncIterator[Agent]:
-    """The agent of a running session. What goes wrong with it inside the block is raised as a Problem."""
+    """The agent of a running session of code. What goes wrong with it inside the block is raised as a Problem."""
     needs_kernel(session)
+    async with passer_of(session) as agent:
+        yield agent
+
+
+@asynccontextmanager
+async def passer_of(session: Session) -> AsyncIterator[Agent]:
+    """What passes requests on to servers in a running session: its agent, or the relay beside a custom container."""
     if session.state != State.LEASED:
         raise not_running(session)
     try:

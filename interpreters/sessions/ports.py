@@ -49,14 +49,14 @@ def check_target(actor: Actor, pool: str) -> None:
 
 @asynccontextmanager
 async def forward(session: Session, request: Forward) -> AsyncIterator[Exchange]:
-    async with access.agent_of(session) as agent, agent.forward(request) as exchange:
+    async with access.passer_of(session) as agent, agent.forward(request) as exchange:
         yield exchange
 
 
 @asynccontextmanager
 async def tunnel(session: Session, request: Forward, subprotocols: Sequence[str], limit: int) -> AsyncIterator[Tunnel]:
     """Raises HandshakeRefused besides Problems."""
-    async with access.agent_of(session) as agent, agent.tunnel(request, subprotocols, limit) as opened:
+    async with access.passer_of(session) as agent, agent.tunnel(request, subprotocols, limit) as opened:
         yield opened
 
 

@@ -15,7 +15,8 @@ from django.utils import timezone
 from interpreters.client import Head
 from interpreters.client.memory.ports import MemoryExchange, MemoryTunnel
 from interpreters.lifecycle import Reason, State
-from interpreters.models import Preview, Session, SessionPool
+from interpreters.models import InterpreterImage, Preview, Session, SessionPool
+from interpreters.models.image import RELAY
 from interpreters.proxy import lookup
 from interpreters.sessions import record
 from project.asgi import application
@@ -80,6 +81,10 @@ def auth(secret: str) -> dict[str, str]:
 @pytest.fixture
 def custom(pool: Any) -> SessionPool:
     """A pool of containers with a server at port 8000."""
+    pool.image.kind = InterpreterImage.Kind.CUSTOM
+    pool.image.save()
+    relay = {"source": RELAY, "state": InterpreterImage.State.READY, "reference": "relay:1", "digest": "sha256:1"}
+    InterpreterImage.objects.create(name=RELAY, **relay)
     pool.target_port = 8000
     pool.save()
     return pool  # type: ignore[no-any-return]
