@@ -23,7 +23,7 @@ def image() -> str:
     from interpreters.images import builder, sources
     from interpreters.runtime.docker import connect
 
-    base = builder._build_base(print, force=False)
+    base = builder.base_tag(print)
     files = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.is_file()}
     tag = f"thermae-tests/custom:{sources.content_hash(files, base)}"
     builder._build(tag, files, base, print, force=False)

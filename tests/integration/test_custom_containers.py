@@ -16,6 +16,7 @@ from interpreters.lifecycle import UNHEALTHY_EXIT, State
 from interpreters.models import InterpreterImage, Session, SessionPool
 from interpreters.runtime import LaunchFailed, Sandbox, SandboxSpec
 from interpreters.runtime.docker import DockerRuntime
+from interpreters.runtime.hardening import CORE
 from interpreters.tasks import ask_agents
 from tests import containers, sandboxes
 
@@ -173,7 +174,7 @@ def facts(app: SandboxSpec) -> dict[str, Any]:
 def test_it_has_no_rights(facts: dict[str, Any]) -> None:
     assert facts["user"] == [10001, 10001, [10001]]
     assert set(facts["caps"]) == {"0" * 16}
-    assert (facts["no_new_privs"], facts["seccomp"], facts["core"]) == ("1", "2", [0, 0])
+    assert (facts["no_new_privs"], facts["seccomp"], facts["core"]) == ("1", "2", [CORE, CORE])
 
 
 def test_it_has_no_network_but_its_loopback(facts: dict[str, Any]) -> None:
