@@ -23,7 +23,7 @@ async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             fields = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head.split("\r\n")[1:])}
-            path = head.split(" ")[1]
+            path = head.split(" ")[1].partition("?")[0]
             if "sec-websocket-key" in fields:
                 await _echo(fields["sec-websocket-key"], reader, writer)
                 return

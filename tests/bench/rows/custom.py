@@ -33,7 +33,7 @@ async def measure_custom(bench: Bench) -> list[Row]:
 
 
 async def measure_warm(bench: Bench, tenant: str, fields: dict[str, Any]) -> list[Row]:
-    """A whole pool, one after the other, half of it by us: none is launched meanwhile, and no server was asked before."""
+    """A whole pool one after the other, half of it by us: none is launched meanwhile, and each server is asked once."""
     size = bench.samples(10, 6)
     ours: list[float] = []
     direct: list[float] = []
@@ -130,14 +130,15 @@ def run_bare() -> float:
 
 
 def prepare() -> Any:
-    """The row of an image whose server is port_server.py; its base is that of our own images, and the relay is built."""
+    """The row of an image whose server is port_server.py, on the base of our own images; the relay is built too."""
     from django.core.management import call_command
 
     from interpreters.images import builder
     from interpreters.models import InterpreterImage
 
     call_command("build_images", "relay", quiet=True)
-    dockerfile = f'FROM {builder.base_tag()}\nCOPY port_server.py {PROGRAM}\nCMD ["python3", "{PROGRAM}", "serve"]\n'
+    base = builder.base_tag(print)
+    dockerfile = f'FROM {base}\nCOPY port_server.py {PROGRAM}\nCMD ["python3", "{PROGRAM}", "serve"]\n'
     context = tar_of({"Dockerfile": dockerfile.encode(), "port_server.py": Path(port_server.__file__).read_bytes()})
     subprocess.run(["docker", "build", "--quiet", "--tag", TAG, "-"], input=context, check=True, capture_output=True)
     reference = docker("image", "inspect", "--format", "{{.Id}}", TAG)
