@@ -28,8 +28,8 @@ BY_TENANT = admin_images.BY_TENANT  # which registers its own
 class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
     form = PoolForm
     list_display = (
-        *("name", "tenant", "image", "well", "egress"),
-        *("ready", "starting", "leased", "live", "maximum", "error"),
+        *("name", "tenant", "image", "well", "error"),
+        *("ready", "starting", "leased", "live", "maximum", "egress"),
     )
     list_filter = ("enabled", "egress", BY_TENANT)
     list_select_related = ("tenant", "image")
@@ -53,6 +53,16 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
         ("Network", {"fields": ("egress", "egress_allow", "egress_state")}),
         ("State", {"fields": state_fields}),
     )
+
+    def get_fieldsets(self, request: HttpRequest, obj: SessionPool | None = None) -> Any:
+        """What is of no use is out of the way: the state of a new pool, and a container's fields where code runs."""
+        fieldsets = [(name, dict(options)) for name, options in super().get_fieldsets(request, obj)]
+        if obj is None:
+            return [(name, options) for name, options in fieldsets if name != "State"]
+        for name, options in fieldsets:
+            if name == "Custom container" and obj.image.custom:
+                options["classes"] = ()
+        return fieldsets
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SessionPool]:
         pools = super().get_queryset(request)

@@ -78,6 +78,10 @@ class InterpreterImageAdmin(TenantScopedAdmin[InterpreterImage]):
         ("State", {"fields": readonly_fields}),
     )
 
+    def get_fieldsets(self, request: HttpRequest, obj: InterpreterImage | None = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        return fieldsets if obj else [entry for entry in fieldsets if entry[0] != "State"]
+
     @admin.display(description="size", ordering="size")
     def weight(self, image: InterpreterImage) -> str:
         return str(filesizeformat(image.size)) if image.size else ""
@@ -100,6 +104,7 @@ class InterpreterImageAdmin(TenantScopedAdmin[InterpreterImage]):
         if sent is not None or not change or made_from & set(form.changed_data):
             obj.request()
             enqueue(acquire_images)
+            self.message_user(request, "A worker makes it now: load this page again to see how far it is.")
 
     def delete_model(self, request: HttpRequest, obj: InterpreterImage) -> None:
         super().delete_model(request, obj)

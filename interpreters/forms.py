@@ -1,6 +1,6 @@
 """The form of a pool: secrets go in, and only their names come out."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
@@ -26,6 +26,9 @@ class PoolForm(forms.ModelForm[SessionPool]):
     class Meta:
         model = SessionPool
         fields = "__all__"  # noqa: DJ007 - the admin's fieldsets say which
+        labels: ClassVar = {"cpu": "CPU", "pids": "Processes", "oci_runtime": "OCI runtime", "args": "Arguments"}
+        help_texts: ClassVar = {"environment": 'Variables of its programs, as {"NAME": "value"}. They are no secrets.'}
+        widgets: ClassVar = {name: forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}) for name in EMPTY}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

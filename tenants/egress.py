@@ -182,7 +182,8 @@ class Ceiling:
     def objections(self, mode: Mode, entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
         """What a pool asks beyond it: a field of the pool, and a sentence."""
         if mode.exceeds(self.mode):
-            yield "egress", f"The operator allows this tenant {self.mode.words}: choose that, or ask the operator."
+            allowed = f"{self.mode.words} ({self.mode.value})"
+            yield "egress", f"The operator allows this tenant {allowed}: choose that, or ask the operator."
         elif self.allowed and mode is Mode.OPEN:
             yield "egress", f"This tenant may reach only {listed(self.allowed)}: choose the list, and name these."
         if self.allowed and (beyond := [entry for entry in entries if not self.covers(entry)]):

@@ -76,6 +76,17 @@ def image(name: str) -> None:
     call_command("build_images", name)
 
 
+def custom_image(name: str) -> None:
+    """Let pools use the image of tests/custom, and the relay that it needs beside it."""
+    from interpreters.models import InterpreterImage
+    from tests import containers
+
+    image("relay")
+    made = {"kind": InterpreterImage.Kind.CUSTOM, "origin": InterpreterImage.Origin.ARCHIVE}
+    made |= {"state": InterpreterImage.State.READY, "reference": containers.image()}
+    InterpreterImage.objects.update_or_create(name=name, tenant=None, defaults=made)
+
+
 def person(name: str, tenant: str, role: str = "owner", password: str = "") -> None:
     from django.contrib.auth import get_user_model
 
@@ -163,7 +174,10 @@ def database() -> str:
     return str(settings.DATABASES["default"]["NAME"])
 
 
-VERBS = (prepare, image, person, token, pool, sessions, executions, leased, last_used, end, revoke, database)
+VERBS = (
+    *(prepare, image, custom_image, person, token, pool),
+    *(sessions, executions, leased, last_used, end, revoke, database),
+)
 
 
 if __name__ == "__main__":

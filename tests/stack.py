@@ -27,6 +27,7 @@ from tests.services import RedisServer, free_port, wait_until
 ENGINE = os.environ.get("THERMAE_DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
 # A launch that began this long ago is lost; a loaded machine of two cores needs a third of it.
 START_TIMEOUT = 20
+SHELLS = ".shells"  # in the folder of sockets, the default of SHELL_DIR
 
 
 class Stack:
@@ -210,7 +211,8 @@ class Stack:
                 yield f"{session} is still {row['state']} ({row['phase']})"
             elif row["state"] != "starting" and sandboxes.get(session, "running") != "running":
                 yield f"{session} is {row['state']}, and its sandbox {sandboxes[session]}"
-        folders = {path.name for path in (self.folder / "sockets").iterdir()}
+        # Where workers offer terminals is a folder of theirs, and belongs to no session.
+        folders = {path.name for path in (self.folder / "sockets").iterdir()} - {SHELLS}
         for session in folders - rows.keys() - sandboxes.keys():
             yield f"the socket folder of {session} is left"
 

@@ -104,7 +104,8 @@ def _custom_faults(pool: "SessionPool") -> dict[str, str | list[str]]:
     ):
         found["secrets"] = f"{', '.join(both)[:200]} is in the environment too: give it once."
     if pool.target_port is None:
-        found["target_port"] = "Name the port that the container's server listens at."
+        hint = f"; its image exposes {pool.image.exposed_port}" if pool.image.exposed_port else ""
+        found["target_port"] = f"Name the port that the container's server listens at{hint}."
     elif not 1 <= pool.target_port <= 65535 or pool.target_port == EGRESS_PORT:
         found["target_port"] = f"A port is a number from 1 to 65535, and not {EGRESS_PORT}."
     try:

@@ -32,7 +32,7 @@ class Bench:
     async def pool(
         self, ready: int, maximum: int, *, warm: bool = True, wait: bool = True, **fields: object
     ) -> AsyncIterator[str]:
-        """The name of a Python pool of our own, filled; at the end, nothing of it is left."""
+        """The name of a pool of our own, filled; at the end, nothing of it is left. Of Python, if no image is given."""
         name = f"bench-{uuid.uuid4().hex[:8]}"
         await asyncio.to_thread(create_pool, name, ready, maximum, warm, fields)
         try:
@@ -60,8 +60,8 @@ def create_pool(name: str, ready: int, maximum: int, warm: bool, fields: dict[st
                 name: getattr(image, name) for name in ("language", "source", "kernel", "state", "reference", "digest")
             },
         )
-    values: dict[str, Any] = {"ready_instances": ready, "max_concurrent": maximum, "cooldown": 3600, **fields}
-    SessionPool.objects.create(name=name, image=image, **values)
+    about: dict[str, Any] = {"image": image, "ready_instances": ready, "max_concurrent": maximum, "cooldown": 3600}
+    SessionPool.objects.create(name=name, **{**about, **fields})
 
 
 def python_image() -> tuple[str, str]:
@@ -80,6 +80,14 @@ def switch_off(name: str) -> list[str]:
     SessionPool.objects.filter(name=name).update(enabled=False, ready_instances=0)
     leased = Session.objects.filter(pool__name=name, state=State.LEASED)
     return [str(key) for key in leased.values_list("pk", flat=True)]
+
+
+def leased_as(name: str, identifier: str) -> str:
+    """The session of a pool that a request by identifier has leased."""
+    from interpreters.lifecycle import State
+    from interpreters.models import Session
+
+    return str(Session.objects.get(pool__name=name, identifier=identifier, state=State.LEASED).pk)
 
 
 def live_sessions(name: str) -> int:

@@ -1,6 +1,7 @@
 """Runs in a sandbox: a server of the standard library alone, and its nearest client, who measures beside it.
 
-The bench sends this text to a kernel: `serve()` answers in a thread of it, `measure_…` are called in cells.
+The bench sends this text to a kernel: `serve()` answers in a thread of it, `measure_…` are called in cells. In an image
+of its own it is the program: `port_server.py serve` answers, `port_server.py measure_requests 10` prints a list.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import hashlib
 import os
 import socket
 import struct
+import sys
 import threading
 import time
 
@@ -21,7 +23,7 @@ async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             fields = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head.split("\r\n")[1:])}
-            path = head.split(" ")[1]
+            path = head.split(" ")[1].partition("?")[0]
             if "sec-websocket-key" in fields:
                 await _echo(fields["sec-websocket-key"], reader, writer)
                 return
@@ -84,6 +86,18 @@ def measure_requests(times: int) -> list[float]:
         return [_timed(line, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") for _ in range(times)]
 
 
+def measure_first(times: int) -> list[float]:
+    """Seconds of requests that each have a connection of their own."""
+    return [_connected_and_asked() for _ in range(times)]
+
+
+def _connected_and_asked() -> float:
+    began = time.perf_counter()
+    with socket.create_connection(("127.0.0.1", PORT)) as line:
+        _timed(line, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    return time.perf_counter() - began
+
+
 def measure_echoes(times: int) -> list[float]:
     with socket.create_connection(("127.0.0.1", PORT)) as line:
         key = base64.b64encode(os.urandom(16))
@@ -96,3 +110,14 @@ def _timed(line: socket.socket, message: bytes) -> float:
     line.sendall(message)
     line.recv(65536)
     return time.perf_counter() - began
+
+
+if __name__ == "__main__" and len(sys.argv) > 1:  # a kernel's own arguments begin with "-f"
+    if sys.argv[1] == "serve":
+        serve()
+        threading.Event().wait()
+    elif sys.argv[1] == "serve_and_ask":
+        serve()
+        print(measure_first(1), flush=True)
+    elif sys.argv[1].startswith("measure_"):
+        print(globals()[sys.argv[1]](int(sys.argv[2])))

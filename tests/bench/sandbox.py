@@ -19,9 +19,14 @@ def docker(*words: str) -> str:
     return subprocess.run(["docker", *words], check=True, capture_output=True, text=True, timeout=60).stdout.strip()
 
 
-def container_of(session: str) -> str:
-    """The container of a session. Raises LookupError when there is none."""
-    found = docker("ps", "--quiet", "--no-trunc", "--filter", f"label=thermae.session={session}").split()
+def container_of(session: str, part: str = "") -> str:
+    """The container of a session; of a custom one the part: relay or app. Raises LookupError when there is none."""
+    which = [
+        "--filter",
+        f"label=thermae.session={session}",
+        *(["--filter", f"label=thermae.part={part}"] if part else []),
+    ]
+    found = docker("ps", "--quiet", "--no-trunc", *which).split()
     if not found:
         raise LookupError(f"No container carries the label of session {session}.")
     return found[0]

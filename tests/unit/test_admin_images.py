@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.admin import site
 from django.contrib.auth.models import Permission
+from django.contrib.messages import get_messages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
 from django.test import Client
@@ -52,7 +53,9 @@ def add(staff: Client, acme: Any) -> Any:
 
 
 def test_an_image_by_reference_is_asked_for(add: Any) -> None:
-    assert add(registry_reference="ghcr.io/app:1").status_code == 302
+    answer = add(registry_reference="ghcr.io/app:1")
+    assert answer.status_code == 302
+    assert "A worker makes it now" in " ".join(map(str, get_messages(answer.wsgi_request)))
     assert InterpreterImage.objects.wanted().get().registry_reference == "ghcr.io/app:1"
 
 

@@ -186,6 +186,24 @@ def test_the_admin_keeps_secrets_and_never_shows_them(page: Any) -> None:
     assert pool.secrets == {"TOKEN": "x1234"}
 
 
+def test_the_form_of_a_container_shows_its_fields_and_a_new_one_no_state(page: Any) -> None:
+    client, _, url = page
+    shown = {fieldset.name: fieldset for fieldset in client.get(url).context["adminform"]}
+    assert "collapse" not in shown["Custom container"].classes
+    assert "State" in shown
+    added = client.get(reverse("admin:interpreters_sessionpool_add")).context["adminform"]
+    shown = {fieldset.name: fieldset for fieldset in added}
+    assert "collapse" in shown["Custom container"].classes
+    assert "State" not in shown
+
+
+def test_who_names_no_port_is_told_the_one_that_the_image_exposes(page: Any) -> None:
+    client, pool, url = page
+    InterpreterImage.objects.filter(pk=pool.image.pk).update(exposed_port=3000)
+    answer = client.post(url, form_of(client.get(url), target_port=""))
+    assert "its image exposes 3000" in answer.content.decode()
+
+
 def test_a_form_with_faults_does_not_send_secrets_back(page: Any) -> None:
     client, pool, url = page
     answer = client.post(url, form_of(client.get(url), secrets='{"NEW": "canary-new"}', target_port="0", probes="[1]"))

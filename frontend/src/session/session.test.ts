@@ -179,6 +179,8 @@ describe("a container in words", () => {
     expect(containerInWords(view).label).toBe("Running");
     expect(containerInWords({ ...view, state: "opening", line: "none" }).label).toBe("Starting");
     expect(containerInWords({ ...view, state: "starting", phase: "starting container" }).label).toBe("Starting the container");
+    expect(containerInWords({ ...view, state: "starting", phase: "starting container" }).detail).toBe("");
+    expect(containerInWords({ ...view, state: "starting", phase: "queued", position: 3 }).detail).toContain("number 3");
   });
 
   it("ends with a reason that speaks of no cell", () => {

@@ -80,7 +80,9 @@ export function containerInWords(view: SessionView): Words {
   if (view.state === "none" || view.state === "opening") return { sign: "starting", label: "Starting", detail: "Asking for a container." };
   const words = describe({ ...view, kernel: null });
   if (view.state === "leased" && view.line === "open") return { sign: "idle", label: "Running", detail: "" };
-  return { ...words, detail: words.detail.replace(" Run a cell to start a new one.", "").replace("Code that runs goes on running.", "") };
+  // While it starts, the sentence says the label again, unless there is a queue.
+  const detail = view.state === "starting" && !view.position ? "" : words.detail;
+  return { ...words, detail: detail.replace(" Run a cell to start a new one.", "").replace(" Code that runs goes on running.", "") };
 }
 
 function kernelInWords(kernel: KernelStateContent | null): Words {

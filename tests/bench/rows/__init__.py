@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from tests.bench.bench import Bench
 from tests.bench.report import Row
 from tests.bench.rows.cells import measure_cells
+from tests.bench.rows.custom import measure_custom
 from tests.bench.rows.floods import measure_floods, measure_stalled_reader
 from tests.bench.rows.interrupts import measure_interrupts
 from tests.bench.rows.launches import measure_launches, measure_refill
@@ -23,6 +24,7 @@ GROUPS: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
     "terminal": measure_terminals,
     "interrupt": measure_interrupts,
     "proxy": measure_proxy,
+    "custom": measure_custom,
     "launch": measure_launches,
     "refill": measure_refill,
     "memory": measure_idle_instance,
