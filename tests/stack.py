@@ -212,7 +212,7 @@ class Stack:
                 yield f"{session} is still {row['state']} ({row['phase']})"
             elif row["state"] != "starting" and sandboxes.get(session, "running") != "running":
                 yield f"{session} is {row['state']}, and its sandbox {sandboxes[session]}"
-        folders = {path.name for path in (self.folder / "sockets").iterdir()}
+        folders = {path.name for path in (self.folder / "sockets").glob("[!.]*")}  # in .shells are those of terminals
         for session in folders - rows.keys() - sandboxes.keys():
             yield f"the socket folder of {session} is left"
 

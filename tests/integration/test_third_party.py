@@ -59,6 +59,14 @@ POOLS: dict[str, dict[str, Any]] = {
     "echo": {"image": "echo", "target_port": 8765, "writable_paths": ["/tmp"]},
     "cloud-shell": {"image": "echo", "target_port": 8765, "shell": True, "secrets": {"PASSWORD": SECRET}},
     "brief": {"image": "echo", "target_port": 8765, "cooldown": 10},
+    # Fails and fails while the other tests run.
+    "failing": {
+        "image": "echo",
+        "target_port": 8765,
+        "command": ["sh", "-c", "echo no database at $PASSWORD >&2; exit 3"],
+        "secrets": {"PASSWORD": SECRET},
+        "ready_instances": 1,
+    },
 }
 
 
@@ -264,10 +272,9 @@ async def test_a_terminal_opens_where_the_pool_says_so_and_nowhere_else(client: 
             await terminal.shows("what never comes")
         assert {"exit": 7} in terminal.notices
     async with client.session("echo") as session:
-        with pytest.raises((aiohttp.WSServerHandshakeError, ConnectionError)) as refused:
+        with pytest.raises(ConnectionError, match="closed with 4403"):
             async with client.terminal(session) as terminal:
                 await terminal.shows("$")
-        assert "no_shell" in str(refused.value), refused
 
 
 async def test_a_secret_is_in_the_environment_and_nowhere_else(stack: Stack, client: Client) -> None:
@@ -290,7 +297,8 @@ async def test_a_secret_is_in_the_environment_and_nowhere_else(stack: Stack, cli
 async def test_a_session_cools_down_only_when_it_is_unused(stack: Stack, client: Client) -> None:
     """An open WebSocket on which nothing is said is use."""
     session = await client.open("brief")
-    async with client.http.ws_connect(f"/api/v1/sessions/{session}/proxy/") as socket:
+    path = f"/api/v1/sessions/{session}/proxy/"
+    async with client.http.ws_connect(path, protocols=("echo.v1",)) as socket:
         await asyncio.sleep(13)
         await socket.send_str("still there?")
         assert (await socket.receive()).data == "still there?"
@@ -304,23 +312,17 @@ async def test_a_session_cools_down_only_when_it_is_unused(stack: Stack, client:
 
 
 async def test_an_image_that_exits_gives_a_degraded_pool_that_says_why_and_recovers(client: Client) -> None:
-    command = ["sh", "-c", "echo no database at $PASSWORD >&2; exit 3"]
-    fields = {**SMALL, "image": "echo", "target_port": 8765, "secrets": {"PASSWORD": SECRET}, "ready_instances": 1}
-    await client.want("POST", "/pools", {"name": "failing", **fields, "command": command})
-
     async def pool(done: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         async with asyncio.timeout(PATIENCE):
             while not done(about := await client.want("GET", "/pools/failing")):
                 await asyncio.sleep(0.2)
         return dict(about)
 
-    try:
-        about = await pool(lambda about: about["degraded"])
-        assert about["last_error"].splitlines()[0] == "The container ended before it was ready: exit code 3."
-        assert "no database at •••" in about["last_error"]
-        assert SECRET not in json.dumps(about)
-        await client.want("PATCH", "/pools/failing", {"command": []})
-        about = await pool(lambda about: about["ready"] == 1)
-        assert (about["degraded"], about["last_error"]) == (False, "")
-    finally:
-        await client.call("DELETE", "/pools/failing")
+    about = await pool(lambda about: about["degraded"])
+    assert about["last_error"].splitlines()[0] == "The container ended before it was ready: exit code 3."
+    assert "no database at •••" in about["last_error"]
+    assert SECRET not in json.dumps(about)
+    about = await client.want("PATCH", "/pools/failing", {"command": []})
+    assert not about["degraded"]
+    about = await pool(lambda about: about["ready"] == 1)
+    assert (about["degraded"], about["last_error"]) == (False, "")
