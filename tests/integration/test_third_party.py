@@ -56,7 +56,7 @@ POOLS: dict[str, dict[str, Any]] = {
         "probes": HTTP | {"liveness": {"type": "http", "path": "/", "period": 1}},
         "ready_instances": 1,
     },
-    "echo": {"image": "echo", "target_port": 8765, "writable_paths": ["/tmp"]},
+    "echo": {"image": "echo", "target_port": 8765},
     "cloud-shell": {"image": "echo", "target_port": 8765, "shell": True, "secrets": {"PASSWORD": SECRET}},
     "brief": {"image": "echo", "target_port": 8765, "cooldown": 10},
     # Fails and fails while the other tests run.
