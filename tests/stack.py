@@ -27,7 +27,6 @@ from tests.services import RedisServer, Registry, free_port, wait_until
 ENGINE = os.environ.get("THERMAE_DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
 # A launch that began this long ago is lost; a loaded machine of two cores needs a third of it.
 START_TIMEOUT = 20
-SHELLS = ".shells"  # in the folder of sockets, the default of SHELL_DIR
 
 
 class Stack:
