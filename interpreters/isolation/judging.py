@@ -17,7 +17,7 @@ EMULATED: Mapping[str, str] = {
             *("unshare user", "unshare mount", "unshare network", "clone3 user", "io_uring", "syslog", "personality"),
             *("AF_VSOCK", "AF_ALG", "raw socket", "packet socket", "netlink beyond routes", "keyctl", "add_key"),
             *("request_key", "userfaultfd", "perf_event_open", "bpf", "fanotify", "quotactl", "finit_module"),
-            *("open_by_handle_at", "open_tree", "mount by file descriptors", "i386 calls", "kernel settings"),
+            *("open_by_handle_at", "open_tree", "mount by file descriptors", "i386 calls"),
             *("namespaces of pid 1", "mknod"),
         ),
         _OWN,
@@ -25,12 +25,9 @@ EMULATED: Mapping[str, str] = {
     "filter of calls": "gVisor filters its own calls to the machine instead; code's calls do not reach it",
     "environment of the agent": "readable under gVisor; it holds nothing secret",
     "files of the agent": "gVisor's /proc goes by a file's own rights; all that is to be had is of this sandbox",
-    "priority": "a number that the sandbox's own kernel keeps; on the machine its processes have the same as before",
+    "priority": "a number that the sandbox's own kernel keeps for itself",
     "ptrace the agent": "answered by the sandbox's own kernel, which keeps to uids as far as it knows them",
     "what the kernel tells": "it describes the sandbox's own kernel, not the machine's",
-    "kallsyms": "they are addresses of the sandbox's own kernel",
-    "read-only /sys": "it is the sandbox's own kernel's, with nothing of the machine's behind it",
-    "files of /sys": "it is the sandbox's own kernel's, with nothing of the machine's behind it",
 }
 
 
