@@ -39,7 +39,6 @@ class Given:
 
     engine: str  # docker | bubblewrap
     oci_runtime: str = ""
-    network: bool = False  # the pool's egress is open: there are interfaces, and names resolve
     memory: int = 1024  # MiB, as are disk and temporary
     disk: int = 256
     temporary: int = 64
@@ -52,7 +51,12 @@ class Given:
     process: str = ""  # the runner's own name and start time, as /proc/<pid>/stat has them
     neighbours: Sequence[str] = ()  # sockets of another tenant's sandbox, and their folders
     engine_sockets: Sequence[str] = ()
-    mounts: Sequence[str] = ()  # places that may be mounted, beyond those that every sandbox has
+    folder: str = "/work"  # where the program lies and may write
+    memories: Sequence[str] = ("/work", "/tmp")  # noqa: S108 - mounts of the sandbox's own, in its memory
+    mounts: Sequence[str] = ("/run/thermae", "/run/egress")  # of the host's, that are ours
+    custom: bool = False  # an application beside our relay, and not code below our agent
+    writable: Mapping[str, int] = field(default_factory=dict)  # of an application: MiB by folder
+    ports: Sequence[int] = ()  # of an application: where it listens, and where the relay may beside it
 
     @property
     def sandboxed_kernel(self) -> bool:

@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def program() -> bytes:
     return buffer.getvalue()
 
 
-def orders(probes: list[Probe], given: Given) -> bytes:
+def orders(probes: Sequence[Probe], given: Given) -> bytes:
     """What the program is told to try."""
     tasks = [
         {"name": probe.name, "kind": probe.kind, "arguments": probe.arguments(given), "deadline": probe.deadline}

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from interpreters.isolation.base import Given, Observation, Probe, Result, Verdict
+from interpreters.isolation.probes.applications import WITHOUT_CODE
 
 # Words of `inside` for a probe that did not come to an answer.
 NO_ANSWER = frozenset({"failed", "hung", "missing"})
@@ -16,23 +17,27 @@ EMULATED: Mapping[str, str] = {
             *("unshare user", "unshare mount", "unshare network", "clone3 user", "io_uring", "syslog", "personality"),
             *("AF_VSOCK", "AF_ALG", "raw socket", "packet socket", "netlink beyond routes", "keyctl", "add_key"),
             *("request_key", "userfaultfd", "perf_event_open", "bpf", "fanotify", "quotactl", "finit_module"),
-            *("open_by_handle_at", "open_tree", "mount by file descriptors", "i386 calls", "kernel settings"),
+            *("open_by_handle_at", "open_tree", "mount by file descriptors", "i386 calls"),
+            *("namespaces of pid 1", "mknod"),
         ),
         _OWN,
     ),
     "filter of calls": "gVisor filters its own calls to the machine instead; code's calls do not reach it",
     "environment of the agent": "readable under gVisor; it holds nothing secret",
+    "files of the agent": "gVisor's /proc goes by a file's own rights; all that is to be had is of this sandbox",
+    "priority": "a number that the sandbox's own kernel keeps for itself",
     "ptrace the agent": "answered by the sandbox's own kernel, which keeps to uids as far as it knows them",
     "what the kernel tells": "it describes the sandbox's own kernel, not the machine's",
-    "kallsyms": "they are addresses of the sandbox's own kernel",
-    "read-only /sys": "it is the sandbox's own kernel's, with nothing of the machine's behind it",
-    "files of /sys": "it is the sandbox's own kernel's, with nothing of the machine's behind it",
 }
 
 
+def why_not(probe: Probe, given: Given) -> str:
+    """Why a probe does not apply; "" if it does."""
+    return (WITHOUT_CODE.get(probe.name, "") if given.custom else "") or probe.absent(given)
+
+
 def judge(probe: Probe, seen: Observation | None, given: Given) -> Verdict:
-    why = probe.absent(given)
-    if why:
+    if why := why_not(probe, given):
         return _verdict(probe, Result.NOT_APPLICABLE, why)
     if seen is None or seen.answer in NO_ANSWER:
         word = "" if seen is None else seen.answer
@@ -42,7 +47,7 @@ def judge(probe: Probe, seen: Observation | None, given: Given) -> Verdict:
     detail = _sentence(seen.answer, seen) + ("" if limit is None else f" (limit {limit:g})")
     if seen.answer in probe.contained and within:
         return _verdict(probe, Result.CONTAINED, detail)
-    if given.sandboxed_kernel and probe.name in EMULATED:
+    if given.sandboxed_kernel and probe.name in EMULATED and seen.answer != "opened":
         return _verdict(probe, Result.CONTAINED, f"{detail}: {EMULATED[probe.name]}")
     return _verdict(probe, Result.ESCAPED, detail)
 

@@ -9,24 +9,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-from django.conf import settings
-
-from interpreters.isolation.base import MIB, Act, Given, Observation, Probe, Result, Verdict
-from interpreters.isolation.canaries import Canaries, own_process
-from interpreters.isolation.judging import counts, judge
+from interpreters.isolation.application import ApplicationCell
+from interpreters.isolation.base import Act, Given, Observation, Probe, Result, Verdict
+from interpreters.isolation.canaries import Canaries
+from interpreters.isolation.judging import counts, judge, why_not
 from interpreters.isolation.probes import TABLE
-from interpreters.isolation.sandboxes import CannotProbe, Cell, Watch, remove_stale, spec_for_probing
+from interpreters.isolation.sandboxes import LOOK_EVERY, Cell, Watch, remove_stale
+from interpreters.isolation.specs import CannotProbe, spec_for_probing
+from interpreters.isolation.telling import log_size, told
 from interpreters.isolation.walking import walks_out
 from interpreters.models import SessionPool
 from interpreters.runtime.base import LaunchFailed, Runtime, SandboxSpec
-from interpreters.runtime.hardening import inode_limit, temporary_size
-from interpreters.runtime.sockets import socket_folder
 
-ENGINE_SOCKETS = (
-    *("/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", "/run/podman/podman.sock"),
-    *("/run/crio/crio.sock", "/run/user/1000/docker.sock", "/run/dbus/system_bus_socket"),
-)
 ANSWERS_AGAIN = 5.0  # seconds for an agent that was in trouble
+ENDS_WITHIN = 3.0  # seconds until an engine tells that a sandbox has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +51,22 @@ def check_pool(pool: SessionPool, runtime: Runtime) -> Report:
     remove_stale(runtime)
     began = time.monotonic()
     try:
-        spec = spec_for_probing(pool)
-        # The word is the egress vertical's own; a pool without one has no network.
-        verdicts = asyncio.run(check(runtime, spec, network=str(pool.egress) == "open"))
+        verdicts = asyncio.run(check(runtime, spec_for_probing(pool)))
     except (CannotProbe, LaunchFailed) as why:
         verdicts = [Verdict("sandbox", "make one of this pool", "", Result.UNCHECKED, str(why)[:600])]
     return Report(pool.name, runtime.name, pool.oci_runtime, versions, time.monotonic() - began, verdicts)
 
 
-async def check(
-    runtime: Runtime, spec: SandboxSpec, *, network: bool = False, only: Collection[str] = ()
-) -> list[Verdict]:
+async def check(runtime: Runtime, spec: SandboxSpec, *, only: Collection[str] = ()) -> list[Verdict]:
     """Try what is in the table, or `only` so many of it, against sandboxes of this spec. Raises LaunchFailed."""
     probes = [probe for probe in TABLE if not only or probe.name in only]
     other = replace(spec, session=uuid.uuid4(), pool=spec.pool + 1)
     with Canaries() as canaries:
-        given = told(runtime, spec, other, canaries, network)
+        given = told(runtime.name, spec, other, canaries)
         unheard = await asyncio.to_thread(canaries.unheard)
         async with contextlib.AsyncExitStack() as stack:
-            cells = [Cell(runtime, spec), Cell(runtime, other)]
-            quiet, loud = await _both(stack, cells)
+            kind = ApplicationCell if spec.custom else Cell
+            quiet, loud = await _both(stack, [kind(runtime, spec), kind(runtime, other)])
             seen = await Check(quiet, loud, probes, given).run()
     if unheard:
         words = f"our own canary is not to be heard on {', '.join(unheard)}: a firewall of this machine's?"
@@ -92,29 +84,6 @@ async def _both(stack: contextlib.AsyncExitStack, cells: Sequence[Cell]) -> Sequ
         if isinstance(outcome, BaseException):
             raise outcome
     return cells
-
-
-def told(runtime: Runtime, spec: SandboxSpec, other: SandboxSpec, canaries: Canaries, network: bool) -> Given:
-    """What the probes of this check are told."""
-    neighbour = socket_folder(other.session)
-    engine = settings.DOCKER_HOST.removeprefix("unix://")
-    return Given(
-        engine=runtime.name,
-        oci_runtime=spec.oci_runtime,
-        network=network,
-        memory=spec.memory,
-        disk=spec.disk,
-        temporary=temporary_size(spec),
-        pids=spec.pids,
-        inodes=inode_limit(spec.disk),
-        addresses=canaries.addresses,
-        token=canaries.token,
-        abstract=canaries.abstract,
-        queue=canaries.queue,
-        process=own_process(),
-        neighbours=[str(neighbour / "agent.sock"), str(neighbour), str(settings.SOCKET_DIR)],
-        engine_sockets=[*ENGINE_SOCKETS, *([engine] if engine.startswith("/") else [])],
-    )
 
 
 class Check:
@@ -142,38 +111,34 @@ class Check:
         return self._seen
 
     def _of(self, act: Act) -> list[Probe]:
-        return [probe for probe in self._probes if probe.act is act and not probe.absent(self._given)]
+        return [probe for probe in self._probes if probe.act is act and not why_not(probe, self._given)]
 
     def _wanted(self, name: str) -> bool:
-        return any(probe.name == name for probe in self._probes)
+        return any(probe.name == name and not why_not(probe, self._given) for probe in self._probes)
 
     async def _act(self, cell: Cell, act: Act) -> None:
         self._seen |= await cell.run(act, self._of(act), self._given)
+        missing = [probe.name for probe in self._of(act) if probe.name not in self._seen]
+        if missing and (ended := await _ended(cell)):
+            self._seen |= {name: Observation("failed", f"the sandbox ended, {ended}") for name in missing}
 
     async def _log(self) -> Observation:
         """How large the log on the machine has become. bubblewrap's is a file that nothing bounds."""
-        text = await asyncio.to_thread(self._loud.runtime.logs, self._loud.handle, 100_000)
         written = self._seen["words of the log"].figure or 0.0
-        size = max(len(text) / MIB, written if self._given.engine == "bubblewrap" else 0.0)
-        return Observation("bounded", f"{written:.3g} MiB were written to it", size)
+        described = await asyncio.to_thread(self._loud.runtime.inspect, self._loud.handle)
+        return log_size(described, written)
 
     async def _memory(self) -> None:
         async with Free() as free:
             for probe in self._of(Act.MEMORY):
                 self._seen |= await self._loud.run(Act.MEMORY, [probe], self._given)
-                if probe.name not in self._seen and (ended := await self._ended()):
+                if probe.name not in self._seen and (ended := await _ended(self._loud)):
                     self._seen[probe.name] = Observation("sandbox ended", ended)
         if "memory bomb" not in self._seen:
             return
         self._seen["memory of the machine"] = Observation("kept", "MiB fewer are free", round(free.fallen))
         answered = await self._loud.answers(ANSWERS_AGAIN)
         self._seen["the agent outlives a memory bomb"] = Observation("answered" if answered else "silent")
-
-    async def _ended(self) -> str:
-        sandbox = await self._loud.sandbox()
-        if sandbox is None or sandbox.running:
-            return ""
-        return f"exit code {sandbox.exit_code}{', out of memory' if sandbox.out_of_memory else ''}"
 
     async def _last(self) -> None:
         """Only where processes of the machine are out of reach: else it would be the end of them."""
@@ -186,10 +151,23 @@ class Check:
             await self._quiet.run(Act.LAST, [probe], self._given)
             if not await self._quiet.answers(ANSWERS_AGAIN):
                 self._seen[probe.name] = Observation("agent ended")
+            elif not await self._loud.answers(ANSWERS_AGAIN) and self._given.custom:
+                self._seen[probe.name] = Observation("neighbour ended")
             elif await self._quiet.lost_its_host():
                 self._seen[probe.name] = Observation("agent lives")
             else:
                 self._seen[probe.name] = Observation("failed", "nobody was killed")
+
+
+async def _ended(cell: Cell) -> str:
+    """How it has; "" if it runs. The engine hears of an end a little later than we do."""
+    deadline = time.monotonic() + ENDS_WITHIN
+    while time.monotonic() < deadline:
+        sandbox = await cell.sandbox()
+        if sandbox is not None and not sandbox.running:
+            return f"exit code {sandbox.exit_code}{', out of memory' if sandbox.out_of_memory else ''}"
+        await asyncio.sleep(LOOK_EVERY)
+    return ""
 
 
 def _heard(watch: Watch) -> Observation:

@@ -4,9 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-import uuid
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Self
 
 from django.conf import settings
@@ -15,7 +13,6 @@ from interpreters import client
 from interpreters.client import Agent, AgentError, AgentRefused
 from interpreters.isolation import bundle
 from interpreters.isolation.base import Act, Given, Observation, Probe
-from interpreters.models import InterpreterImage, Session, SessionPool
 from interpreters.runtime.base import LaunchFailed, Runtime, RuntimeUnavailable, Sandbox, SandboxSpec
 
 logger = logging.getLogger(__name__)
@@ -34,37 +31,6 @@ exec $python -I -S {folder}/check.pyz {folder}/{act}.json {folder}/{act}.results
 """
 
 
-class CannotProbe(Exception):
-    """No sandbox of this pool can be made for the check; the message says why, for an operator."""
-
-
-def spec_for_probing(pool: SessionPool) -> SandboxSpec:
-    """What a sandbox of this pool is made from, in all that isolates it; but with nothing of a tenant's inside.
-
-    A tenant's own image or variables could bring a Python that lies: there one of the shared images takes its place.
-    It has a label of its own, so that no worker takes it for a stray of the installation. Raises CannotProbe.
-    """
-    image = pool.image
-    if getattr(image, "kind", "code") != "code":
-        raise CannotProbe("Sandboxes of custom images have no shell of ours to run the probes in.")
-    if image.tenant_id is not None:
-        shared = InterpreterImage.objects.filter(tenant=None).exclude(reference="").order_by("pk")
-        image = next((one for one in shared if one.usable), image)
-        if image.tenant_id is not None:
-            raise CannotProbe("There is no shared image to put in the place of the tenant's own: run make images.")
-    elif not (image.usable or settings.RUNTIME == "bubblewrap"):
-        raise CannotProbe(f"The image {image.name} is not built: run make images.")
-    made_from = Session(id=uuid.uuid4(), pool=pool, pool_revision=pool.revision).sandbox_spec
-    return replace(
-        made_from,
-        installation=label(),
-        image=image.reference,
-        kernel=image.kernel,
-        warm_up="",
-        environment={},
-    )
-
-
 def label() -> str:
     return f"{settings.INSTALLATION}-isolation"
 
@@ -75,6 +41,11 @@ def remove_stale(runtime: Runtime) -> None:
         if sandbox.age > STALE:
             logger.warning("removing %s, which an earlier check has left", sandbox.handle)
             runtime.remove(sandbox.handle)
+
+
+def patience(probes: Sequence[Probe]) -> float:
+    """Seconds for an act of these."""
+    return min(30 + sum(probe.deadline for probe in probes), LONGEST)
 
 
 class Cell:
@@ -127,13 +98,12 @@ class Cell:
 
         await self.agent.upload(f"{FOLDER}/{name}", body())
 
-    async def run(self, act: Act, probes: list[Probe], given: Given) -> Mapping[str, Observation]:
+    async def run(self, act: Act, probes: Sequence[Probe], given: Given) -> Mapping[str, Observation]:
         """What the probes of an act have met. Those that are not told of did not come to it."""
         if not probes:
             return {}
-        patience = min(30 + sum(probe.deadline for probe in probes), LONGEST)
         with contextlib.suppress(AgentError, TimeoutError):
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(patience(probes)):
                 await self._put(f"{act}.json", bundle.orders(probes, given))
                 async with self.agent.terminal(f"isolation-{act}", 24, 200) as terminal:
                     await terminal.send(TYPED.format(folder=FOLDER, act=act.value).encode())

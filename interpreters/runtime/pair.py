@@ -153,19 +153,24 @@ def _writable(spec: SandboxSpec, image: ImageFacts, user: str) -> dict[str, str]
     paths = _folders(image, spec)
     if not paths:
         return {}
-    first = spec.disk if len(paths) == 1 else spec.disk // 2
-    rest = 0 if len(paths) == 1 else (spec.disk - first) // (len(paths) - 1)
     if spec.disk < 2 * len(paths):
         raise LaunchFailed(
             f"{spec.disk} MiB of disk are too little for {len(paths)} writable folders (the pool's, and the volumes "
             f"that the image declares): give the pool at least {2 * len(paths)} MiB."
         )
     uid, gid = user.split(":")
-    sizes = dict.fromkeys(paths, rest) | {paths[0]: first}
     return {
         path: tmpfs(size, "mode=1777" if path in SHARED_FOLDERS else f"mode=0755,uid={uid},gid={gid}")
-        for path, size in sizes.items()
+        for path, size in shares(paths, spec.disk).items()
     }
+
+
+def shares(paths: Sequence[str], disk: int) -> dict[str, int]:
+    """MiB by folder: half for the first, and the others share the rest."""
+    if len(paths) < 2:
+        return dict.fromkeys(paths, disk)
+    first = disk // 2
+    return dict.fromkeys(paths, (disk - first) // (len(paths) - 1)) | {paths[0]: first}
 
 
 def _folders(image: ImageFacts, spec: SandboxSpec) -> list[str]:

@@ -19,8 +19,8 @@ from tests import sandboxes
 pytestmark = [pytest.mark.bubblewrap, pytest.mark.timeout(180)]
 
 ONE_UID = {
-    "signal the agent", "signal pid 1", "the agent in /proc", "environment of the agent", "the agent's socket",
-    "the socket's folder",
+    "signal the agent", "signal pid 1", "the agent in /proc", "files of the agent", "environment of the agent",
+    "the agent's socket", "the socket's folder",
 }  # fmt: skip
 NO_MASKS = {"what the kernel tells"}
 # Depends on the machine: a kernel without these files, or one that lets processes trace only their own children.

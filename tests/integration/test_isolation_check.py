@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,10 +14,13 @@ import pytest
 from django.test import override_settings
 
 from interpreters.isolation import runner
+from interpreters.isolation.application import as_application
 from interpreters.isolation.base import Result, Verdict
+from interpreters.isolation.probes.applications import WITHOUT_CODE
 from interpreters.isolation.sandboxes import label
-from interpreters.runtime import SandboxSpec, docker, hardening
+from interpreters.runtime import SandboxSpec, docker, hardening, pair
 from interpreters.runtime.docker import DockerRuntime
+from interpreters.runtime.sockets import socket_folder
 from tests import sandboxes
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(180)]
@@ -44,22 +49,22 @@ def spec(image: str) -> Iterator[SandboxSpec]:
 def weaken(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Have containers made with a change of their configuration, and code with another uid."""
 
-    def change(how: Weaken, code_uid: int | None = None) -> None:
+    def change(how: Weaken, uid: int | None = None) -> None:
         def config(*words: Any) -> Config:
             made = hardening.container_config(*words)
             how(made)
             return made
 
         monkeypatch.setattr(docker, "container_config", config)
-        if code_uid is not None:
-            monkeypatch.setattr(docker, "CODE_UID", code_uid)
-            monkeypatch.setattr(hardening, "CODE_UID", code_uid)
+        if uid is not None:
+            monkeypatch.setattr(docker, "code_uid", lambda session: uid)
+            monkeypatch.setattr(hardening, "code_uid", lambda session: uid)
 
     return change
 
 
-def run(spec: SandboxSpec, *only: str, network: bool = False) -> dict[str, Verdict]:
-    verdicts = asyncio.run(runner.check(DockerRuntime(), spec, network=network, only=only))
+def run(spec: SandboxSpec, *only: str) -> dict[str, Verdict]:
+    verdicts = asyncio.run(runner.check(DockerRuntime(), spec, only=only))
     return {verdict.probe: verdict for verdict in verdicts}
 
 
@@ -93,17 +98,27 @@ def all_rights(config: Config) -> None:
 
 RED = (
     *("uid", "become root", "su, sudo", "capabilities", "no new privileges", "filter of calls", "signal the agent"),
-    *("ptrace the agent", "memory of the agent", "the agent in /proc", "environment of the agent", "signal pid 1"),
+    *("ptrace the agent", "memory of the agent", "the agent in /proc", "files of the agent", "signal pid 1"),
     *("the socket's folder", "read-only root", "write to the root", "kernel settings", "device nodes", "mknod"),
     *("memory devices", "mount", "umount", "mount by file descriptors", "open_tree", "pivot_root", "chroot"),
     *("unshare mount", "unshare network", "namespaces of pid 1", "set the clock", "set the host name", "reboot"),
-    *("swapon", "acct", "raw socket", "packet socket", "priority", "open_by_handle_at", "syslog", "kallsyms"),
+    *(
+        "environment of the agent",
+        "swapon",
+        "acct",
+        "raw socket",
+        "packet socket",
+        "priority",
+        "open_by_handle_at",
+        "syslog",
+        "kallsyms",
+    ),
     "kill everybody",
 )
 
 
 def test_one_of_root_with_all_rights_is_red_almost_everywhere(spec: SandboxSpec, weaken: Any) -> None:
-    weaken(all_rights, code_uid=0)
+    weaken(all_rights, uid=0)
     verdicts = run(spec, *RED, "processes of the host")
     held = {name: verdict.detail for name, verdict in verdicts.items() if not verdict.result.failed}
     assert set(held) == {"processes of the host"}, held
@@ -111,6 +126,12 @@ def test_one_of_root_with_all_rights_is_red_almost_everywhere(spec: SandboxSpec,
 
 def host(**fields: Any) -> Weaken:
     return lambda config: config["HostConfig"].update(fields)
+
+
+def hosts_network(config: Config) -> None:
+    """One of the two: in the same network their agents would be in each other's way."""
+    if config["Labels"]["thermae.pool"] == "1":
+        config["HostConfig"]["NetworkMode"] = "host"
 
 
 def mounted_engine(config: Config) -> None:
@@ -121,9 +142,11 @@ def mounted_engine(config: Config) -> None:
 
 def unlimited(config: Config) -> None:
     limits = config["HostConfig"]
-    limits.update(PidsLimit=0, Memory=0, MemorySwap=0, Ulimits=[], ShmSize=1 << 30)
-    large = "rw,exec,mode=1777,nr_inodes=1000000,size=1g"
-    limits["Tmpfs"] = {"/work": f"{large},uid=10001,gid=10001", "/tmp": large}
+    limits.update(PidsLimit=0, Memory=0, MemorySwap=0, Ulimits=[])
+    large = "size=1g,nr_inodes=1000000"
+    limits["Tmpfs"] = {
+        path: re.sub(r"size=\d+m,nr_inodes=\d+", large, options) for path, options in limits["Tmpfs"].items()
+    }
 
 
 NO_FILTER = ["no-new-privileges:true", "seccomp=unconfined"]
@@ -135,7 +158,7 @@ WEAKNESSES: dict[str, tuple[Weaken, int | None, set[str]]] = {
     "capabilities": (host(CapDrop=[], CapAdd=["SYS_ADMIN"]), None, {"capabilities"}),
     "a bridge": (host(NetworkMode="bridge"), None, {"interfaces", "services of the host"}),
     "the host's network": (
-        host(NetworkMode="host"), None, {"interfaces", "services of the host", "abstract sockets"},
+        hosts_network, None, {"interfaces", "services of the host", "abstract sockets"},
     ),
     "the host's processes": (
         host(PidMode="host", IpcMode="host"), None, {"processes of the host", "message queues", "kill everybody"},
@@ -151,7 +174,7 @@ WEAKNESSES: dict[str, tuple[Weaken, int | None, set[str]]] = {
         host(LogConfig={"Type": "json-file", "Config": {}}), 10000,
         {
             "signal the agent", "signal pid 1", "the agent in /proc", "environment of the agent", "kill everybody",
-            "the socket's folder", "the agent's socket", "log flooding",
+            "files of the agent", "the socket's folder", "the agent's socket", "log flooding",
         },
     ),
 }  # fmt: skip
@@ -159,11 +182,99 @@ WEAKNESSES: dict[str, tuple[Weaken, int | None, set[str]]] = {
 
 @pytest.mark.parametrize("weakness", WEAKNESSES)
 def test_a_weakness_shows_in_the_probes_that_it_is_about(spec: SandboxSpec, weaken: Any, weakness: str) -> None:
-    how, code_uid, expected = WEAKNESSES[weakness]
-    weaken(how, code_uid)
+    how, uid, expected = WEAKNESSES[weakness]
+    weaken(how, uid)
     # What they need, and one that holds all the same.
     more = {"words of the log", "processes of the host", "uid"}
     assert set(red(run(spec, *expected, *more))) == expected
+
+
+# --- Custom containers ---
+
+
+@pytest.fixture
+def custom(spec: SandboxSpec) -> SandboxSpec:
+    """With a secret, and arguments, which do not get into the sandboxes of a check."""
+    relay = str(docker.connect().inspect_image(sandboxes.image("relay"))["Id"])
+    theirs = replace(
+        spec, kind="custom", image="theirs", relay=relay, target_port=8080, args=("serve",), disk=32,
+        secrets={"AWS_SECRET": "canary-1d5e"}, writable_paths=("/tmp", "/data"),
+    )  # fmt: skip
+    return as_application(theirs)
+
+
+def test_nothing_gets_out_of_a_custom_container(custom: SandboxSpec) -> None:
+    verdicts = run(custom)
+    assert red(verdicts) == {}
+    left_out = {name for name, verdict in verdicts.items() if verdict.result is Result.NOT_APPLICABLE}
+    assert left_out == set(WITHOUT_CODE)
+    assert sum(verdict.result is Result.CONTAINED for verdict in verdicts.values()) >= 95
+    assert "addresses" in verdicts["services of the host"].detail
+    assert "2 folders" in verdicts["fill the writable folders"].detail
+
+
+# By which of the two configurations is weakened.
+CUSTOM_WEAKNESSES: dict[str, tuple[str, Weaken, set[str]]] = {
+    "writable root": (
+        "application_config", host(ReadonlyRootfs=False), {"read-only root", "write to the root"},
+    ),
+    "a bridge": ("relay_config", host(NetworkMode="bridge"), {"interfaces", "services of the host"}),
+    "no limits": (
+        "application_config", unlimited,
+        {"fork bomb", "fill the writable folders", "fill /dev/shm", "inodes", "open files", "memory bomb"},
+    ),
+    "a log without end": (
+        "application_config", host(LogConfig={"Type": "json-file", "Config": {}}), {"log flooding"},
+    ),
+    "the engine's socket": (
+        "application_config", mounted_engine, {"the engine's socket", "any other socket", "mounts of the host"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("weakness", CUSTOM_WEAKNESSES)
+def test_a_weakness_of_a_custom_container_shows(
+    custom: SandboxSpec, monkeypatch: pytest.MonkeyPatch, weakness: str
+) -> None:
+    which, how, expected = CUSTOM_WEAKNESSES[weakness]
+    make = getattr(pair, which)
+
+    def config(*words: Any, **named: Any) -> Config:
+        made = make(*words, **named)
+        how(made)
+        return made
+
+    monkeypatch.setattr(pair, which, config)
+    assert set(red(run(custom, *expected, "words of the log", "processes of the host", "uid"))) == expected
+
+
+def test_an_application_that_shares_more_with_its_relay_than_a_network_shows(
+    custom: SandboxSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application_config = pair.application_config
+
+    def share(spec: SandboxSpec, *words: Any, **named: Any) -> Config:
+        config = application_config(spec, *words, **named)
+        mounts = hardening.Folders(str(socket_folder(spec.session))).mounts
+        config["HostConfig"].update(PidMode=config["HostConfig"]["NetworkMode"], Init=False, Mounts=mounts)
+        return config
+
+    monkeypatch.setattr(pair, "application_config", share)
+    # That folder is open to the relay alone, wherever it is.
+    verdicts = run(custom, "the relay's processes", "the relay's files", "mounts of the host", "uid")
+    assert set(red(verdicts)) == {"the relay's processes", "mounts of the host"}
+
+
+# --- gVisor ---
+
+
+@pytest.mark.runsc
+def test_nothing_gets_out_of_a_sandbox_under_gvisor(spec: SandboxSpec) -> None:
+    with override_settings(ALLOWED_OCI_RUNTIMES=["runsc"]):
+        # With less memory the fork bomb would end the sandbox: gVisor keeps some MiB for each process.
+        verdicts = run(replace(spec, oci_runtime="runsc", memory=768))
+    assert red(verdicts) == {}
+    assert sum(verdict.result is Result.CONTAINED for verdict in verdicts.values()) >= 100
 
 
 def test_a_check_that_is_broken_off_leaves_nothing(spec: SandboxSpec) -> None:

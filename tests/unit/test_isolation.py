@@ -1,7 +1,9 @@
 """What the answers of probes mean, how a check is shown and kept; that sandboxes hold is tried in tests/integration."""
 
+import http.client
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,15 +19,19 @@ from interpreters.isolation import bundle, reports, runner
 from interpreters.isolation.base import Act, Given, Observation, Probe, Result, Verdict
 from interpreters.isolation.canaries import Canaries, own_addresses, own_process
 from interpreters.isolation.inside import beside, calls, files, limits, network, program, rights
-from interpreters.isolation.judging import EMULATED, judge
+from interpreters.isolation.judging import EMULATED, judge, why_not
 from interpreters.isolation.probes import PROBES, TABLE
+from interpreters.isolation.probes.applications import WITHOUT_CODE
 from interpreters.isolation.runner import Report
-from interpreters.isolation.sandboxes import CannotProbe, spec_for_probing
+from interpreters.isolation.specs import CannotProbe, spec_for_probing
+from interpreters.isolation.telling import log_size, told
 from interpreters.models import InterpreterImage, IsolationReport, SessionPool
 from interpreters.runtime import LaunchFailed, RuntimeUnavailable, get_runtime, reset_runtime
 from interpreters.tasks import check_isolation
+from tests.services import wait_until
 
 RUNC, GVISOR = Given("docker"), Given("docker", oci_runtime="runsc-ptrace")
+CUSTOM = Given("docker", custom=True, folder="/dev/shm", writable={"/data": 8}, ports=[8080], mounts=())
 
 
 # --- The table ---
@@ -47,7 +53,8 @@ def test_every_probe_has_a_function_that_takes_its_arguments() -> None:
             assert not probe.kind, probe.name
             continue
         function = program.KINDS[probe.kind]
-        inspect.signature(function).bind(lambda **_: None, **probe.arguments(RUNC))
+        for given in (RUNC, GVISOR, CUSTOM):
+            inspect.signature(function).bind(lambda **_: None, **probe.arguments(given))
 
 
 def test_no_function_is_left_that_no_probe_uses() -> None:
@@ -56,6 +63,7 @@ def test_no_function_is_left_that_no_probe_uses() -> None:
 
 def test_exceptions_for_gvisor_name_probes() -> None:
     assert set(EMULATED) <= set(PROBES)
+    assert set(WITHOUT_CODE) <= set(PROBES)
 
 
 # --- Judging ---
@@ -83,7 +91,8 @@ def test_exceptions_for_gvisor_name_probes() -> None:
         ("log flooding", Observation("bounded", figure=4.0), Result.ESCAPED),
         ("services of the host", Observation("unreachable"), Result.CONTAINED),
         ("services of the host", Observation("unanswered"), Result.ESCAPED),
-        ("services of the host, past the firewall", Observation("unanswered"), Result.NOT_APPLICABLE),
+        ("mknod", Observation("done"), Result.ESCAPED),
+        ("the relay's files", Observation("found"), Result.NOT_APPLICABLE),
         ("setuid programs", Observation("held", "2"), Result.CONTAINED),
         ("setuid programs", Observation("found", "2"), Result.ESCAPED),
     ],
@@ -92,12 +101,17 @@ def test_what_an_answer_means(name: str, seen: Observation | None, result: Resul
     assert judge(PROBES[name], seen, RUNC).result is result
 
 
-def test_an_open_network_is_held_to_what_it_must_still_not_reach() -> None:
-    given = Given("docker", network=True)
-    assert judge(PROBES["interfaces"], Observation("found"), given).result is Result.NOT_APPLICABLE
-    past = PROBES["services of the host, past the firewall"]
-    assert judge(past, Observation("unanswered"), given).result is Result.CONTAINED
-    assert judge(past, Observation("reached"), given).result is Result.ESCAPED
+def test_what_is_tried_beside_a_relay_is_not_what_is_tried_below_an_agent() -> None:
+    assert judge(PROBES["signal the agent"], Observation("done"), CUSTOM).result is Result.NOT_APPLICABLE
+    assert judge(PROBES["the relay's files"], Observation("found"), CUSTOM).result is Result.ESCAPED
+    assert judge(PROBES["fill the writable folders"], Observation("full", figure=0), CUSTOM).result is Result.CONTAINED
+    assert judge(PROBES["fill the writable folders"], Observation("full", figure=1), CUSTOM).result is Result.ESCAPED
+    assert judge(PROBES["kill everybody"], Observation("neighbour ended"), CUSTOM).result is Result.ESCAPED
+    assert why_not(PROBES["fill the writable folders"], Given("docker", custom=True))
+    # Whatever it is, it is told which; and what concerns the machine is tried of both.
+    assert all(why_not(probe, RUNC) or why_not(probe, CUSTOM) or probe.name not in WITHOUT_CODE for probe in TABLE)
+    for name in ("services of the host", "mounts of the host", "processes of the host", "memory bomb", "fork bomb"):
+        assert not why_not(PROBES[name], CUSTOM), name
 
 
 def test_what_gvisor_answers_itself_is_contained_with_the_reason() -> None:
@@ -107,6 +121,27 @@ def test_what_gvisor_answers_itself_is_contained_with_the_reason() -> None:
     assert judge(PROBES["unshare user"], Observation("done"), RUNC).result is Result.ESCAPED
     assert judge(PROBES["services of the host"], Observation("reached"), GVISOR).result is Result.ESCAPED
     assert judge(PROBES["memory bomb"], Observation("sandbox ended"), GVISOR).result is Result.CONTAINED
+    # A device that can be opened is the machine's, whoever answers the call.
+    assert judge(PROBES["mknod"], Observation("done"), GVISOR).result is Result.CONTAINED
+    assert judge(PROBES["mknod"], Observation("opened"), GVISOR).result is Result.ESCAPED
+    assert judge(PROBES["the agent in /proc"], Observation("done"), GVISOR).result is Result.ESCAPED
+    assert PROBES["device nodes"].arguments(RUNC) == {"own": []}
+
+
+@pytest.mark.parametrize(
+    ("described", "size"),
+    [
+        ({"LogPath": "{file}", "HostConfig": {"LogConfig": {"Config": {"max-size": "1m"}}}}, 2.0),
+        ({"LogPath": "", "Application": {"LogPath": "{file}"}}, 2.0),  # of the application, not of the relay
+        ({"LogPath": "/none/such", "HostConfig": {"LogConfig": {"Config": {"max-size": "1m"}}}}, 0.0),
+        ({"LogPath": "/none/such", "HostConfig": {"LogConfig": {"Config": {}}}}, 4.0),
+        ({}, 4.0),
+    ],
+)
+def test_a_log_is_as_large_as_its_file(described: dict[str, Any], size: float, tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(bytes(2 << 20))
+    found = json.loads(json.dumps(described).replace("{file}", str(tmp_path / "log")))
+    assert log_size(found, 4.0).figure == size
 
 
 # --- What is sent, and what comes back ---
@@ -263,6 +298,62 @@ def test_without_a_shared_image_a_tenants_pool_cannot_be_checked(tenants_pool: S
     with pytest.raises(CannotProbe, match="make images"):
         spec_for_probing(tenants_pool)
     assert runner.check_pool(tenants_pool, get_runtime()).failed
+
+
+@pytest.fixture
+def custom_pool(acme: Any) -> SessionPool:
+    InterpreterImage.objects.create(
+        name="relay", language="Relay", source="relay", state="ready", reference="thermae/relay:1", digest="sha256:1"
+    )
+    theirs = InterpreterImage.objects.create(
+        tenant=acme, name="app", kind="custom", state="ready", reference="sha256:theirs"
+    )
+    return SessionPool.objects.create(
+        tenant=acme, name="app", image=theirs, target_port=9000, secrets={"PASSWORD": "canary-7f3a"}, memory=333,
+        environment={"PYTHONPATH": "/data"}, command=["/serve"], args=["--all"], run_as="1234", egress="open",
+        writable_paths=["/data", "/tmp"], disk=64,
+    )  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_in_a_custom_container_ours_runs_in_the_tenants_place(custom_pool: SessionPool, settings: Any) -> None:
+    spec = spec_for_probing(custom_pool)
+    assert (spec.image, spec.relay, spec.args, spec.environment, spec.secrets) == ("sha256:1", "sha256:1", (), {}, {})
+    assert spec.command[0] == "/opt/agent/bin/python"
+    assert "canary" not in repr(spec) + "".join(spec.command)
+    assert (spec.kind, spec.target_port, spec.run_as, spec.memory) == ("custom", 9000, "1234", 333)
+    assert spec.installation == f"{settings.INSTALLATION}-isolation"
+    with Canaries() as canaries:
+        given = told("docker", spec, spec, canaries)
+    assert (given.custom, given.mounts, given.writable) == (True, (), {"/data": 32, "/tmp": 32})
+    assert given.ports == [9000, 3128], "the relay offers the proxy there"
+
+
+@pytest.mark.django_db
+def test_without_a_relay_no_custom_pool_can_be_checked(custom_pool: SessionPool) -> None:
+    InterpreterImage.objects.filter(source="relay").update(digest="")
+    with pytest.raises(CannotProbe, match="build_images relay"):
+        spec_for_probing(custom_pool)
+
+
+def test_an_application_is_given_the_program_and_answers_what_it_found(tmp_path: Path) -> None:
+    """As a process of this machine: only quiet probes, and its own folder."""
+    text = (bundle.FOLDER / "server.py").read_text().replace("/dev/shm/isolation", str(tmp_path))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with subprocess.Popen([sys.executable, "-I", "-S", "-c", text, str(port)], env={}) as server:
+        try:
+            wait_until(lambda: network.knock(lambda **_: None, ["127.0.0.1"], port)["answer"] == "reached", "a server")
+            sent = [("PUT", "/check.pyz", bundle.program()), ("POST", "/quiet", bundle.orders([PROBES["uid"]], RUNC))]
+            for method, path, body in sent:
+                line = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+                line.request(method, path, body)
+                said = line.getresponse().read()
+                line.close()
+            assert bundle.observations(said)["uid"].answer in ("root", "other")
+        finally:
+            server.kill()
 
 
 # --- Who asks for it, and who sees it ---

@@ -12,7 +12,7 @@ Say = Callable[..., None]
 Answer = dict[str, Any]
 
 _FOLDER = "/run/thermae"
-_OUR_SOCKETS = frozenset({f"{_FOLDER}/agent.sock", f"{_FOLDER}/host.sock", "/run/egress/proxy.sock"})
+_OUR_SOCKETS = frozenset({f"{_FOLDER}/agent.sock", "/run/egress/proxy.sock"})
 _HIDING = ("/run", "/var", "/tmp", "/work", "/mnt", "/srv", "/opt", "/home", "/media", "/root")  # noqa: S108
 
 
@@ -88,6 +88,36 @@ def agent_socket(say: Say) -> Answer:
     return {"answer": "done" if said else "hung up", "detail": said.decode(errors="replace")[:80]}
 
 
+def host_socket(say: Say) -> Answer:
+    """Where the agent waits for its kernel host: who is taken for that one answers for the sandbox."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line:
+        line.settimeout(3)
+        line.connect(f"\0{_FOLDER}/host")
+    return {"answer": "done"}
+
+
+def find_relay(say: Say) -> Answer:
+    """By what it was started with."""
+    found = [str(pid) for pid in _processes() if b"agent.relay" in _words(pid)]
+    return {"answer": "found", "detail": f"process {found[0]}"} if found else {"answer": "none"}
+
+
+def listeners(say: Say, ports: Sequence[int]) -> Answer:
+    """Whoever waits for callers in this network, at another port than these, or at a name without a file."""
+    found = []
+    for name in ("tcp", "tcp6"):
+        try:
+            with open(f"/proc/net/{name}") as file:
+                lines = [line.split() for line in file][1:]
+        except FileNotFoundError:
+            continue  # a kernel without IPv6
+        listening = {int(words[1].rpartition(":")[2], 16) for words in lines if words[3] == "0A"}
+        found += [f"{name} port {port}" for port in sorted(listening - set(ports))]
+    with open("/proc/net/unix") as file:
+        found += [words[7] for words in map(str.split, file) if len(words) > 7 and words[7].startswith("@")]
+    return {"answer": "found", "detail": ", ".join(found)[:500]} if found else {"answer": "none"}
+
+
 def agent_folder(say: Say) -> Answer:
     """Make something where the agent's socket lies: who can do that can put another in its place."""
     path = f"{_FOLDER}/.isolation"
@@ -119,7 +149,7 @@ def connect(say: Say, paths: Sequence[str]) -> Answer:
 
 def find_sockets(say: Say) -> Answer:
     """Any socket in the file system that is not the sandbox's own, as those that lie in its own memory are."""
-    own = {os.stat(folder).st_dev for folder in ("/work", "/tmp")}  # noqa: S108
+    own = {os.stat(folder).st_dev for folder in ("/work", "/tmp", "/dev/shm") if os.path.ismount(folder)}  # noqa: S108
     paths = [*_mounted_sockets(), *(path for top in _HIDING for path in _sockets(top, own))]
     found = sorted({path for path in paths if path not in _OUR_SOCKETS})
     return {"answer": "found", "detail": ", ".join(found)[:500]} if found else {"answer": "none"}

@@ -15,7 +15,7 @@ _RDONLY = 1  # of statvfs
 _DEVICES = frozenset({"null", "zero", "full", "random", "urandom", "tty", "ptmx", "console"})
 # Directories under /dev that hold none: terminals of our own, and two kinds of memory.
 _DEVICE_FOLDERS = ("/dev/pts", "/dev/shm", "/dev/mqueue")  # noqa: S108
-_MOUNTED = ("/", "/proc", "/dev", "/sys", "/work", "/tmp", "/run/thermae", "/run/egress")  # noqa: S108
+_MOUNTED = ("/", "/proc", "/dev", "/sys")
 _MOUNTED_BELOW = ("/proc/", "/dev/", "/sys/")
 _MOUNTED_FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/sbin/docker-init", "/usr/sbin/docker-init")
 
@@ -88,25 +88,39 @@ def _first(patterns: Sequence[str], attempt: Callable[[str], bool]) -> Answer:
 
 
 def read_only(say: Say, paths: Sequence[str]) -> Answer:
-    """Whether these are mounted so that nobody writes there, whoever it is."""
+    """Whether these are mounted so that nobody writes there, whoever it is. gVisor says so in one place only."""
     found = [path for pattern in paths for path in glob.glob(pattern)]
-    writable = [path for path in found if not os.statvfs(path).f_flag & _RDONLY]
+    with open("/proc/self/mountinfo") as file:
+        told = {words[4] for words in map(str.split, file) if "ro" in words[5].split(",")}
+    writable = [path for path in found if not os.statvfs(path).f_flag & _RDONLY and path not in told]
     return {"answer": "writable", "detail": ", ".join(writable)} if writable else {"answer": "read-only"}
 
 
-def mounts(say: Say, allowed: Sequence[str]) -> Answer:
-    """What is mounted beyond what every sandbox has."""
-    with open("/proc/self/mountinfo") as file:
-        points = [line.split()[4] for line in file]
-    more = sorted(
-        point for point in points
-        if point not in _MOUNTED and point not in _MOUNTED_FILES and not point.startswith(_MOUNTED_BELOW)
-        and not any(point == one or point.startswith(f"{one}/") for one in allowed)
-    )  # fmt: skip
+def mounts(say: Say, allowed: Sequence[str], memories: Sequence[str]) -> Answer:
+    """What is mounted beyond what a sandbox has; and what should be memory of its own, and is something else."""
+    usual = (*_MOUNTED, *_MOUNTED_FILES, *allowed)
+    more = []
+    for point, root, kind in _mounted():
+        if point in memories:
+            if kind != "tmpfs" or root != "/":
+                more.append(f"{point} ({kind})")
+        elif point not in usual and not point.startswith(_MOUNTED_BELOW):
+            more.append(point)
+    more.sort()
     return {"answer": "found", "detail": ", ".join(more)[:500]} if more else {"answer": "none"}
 
 
-def devices(say: Say) -> Answer:
+def _mounted() -> list[tuple[str, str, str]]:
+    """Where, what of the file system, and its kind."""
+    found = []
+    with open("/proc/self/mountinfo") as file:
+        for line in file:
+            words = line.split()
+            found.append((words[4], words[3], words[words.index("-") + 1]))
+    return found
+
+
+def devices(say: Say, own: Sequence[str]) -> Answer:
     """Nodes in /dev beyond the harmless; none is opened, for some act on being opened."""
     found = []
     for folder, folders, names in os.walk("/dev"):
@@ -114,7 +128,11 @@ def devices(say: Say) -> Answer:
         for name in names:
             path = os.path.join(folder, name)
             mode = os.lstat(path).st_mode
-            if (stat.S_ISBLK(mode) or stat.S_ISCHR(mode)) and not (folder == "/dev" and name in _DEVICES):
+            if (
+                (stat.S_ISBLK(mode) or stat.S_ISCHR(mode))
+                and not (folder == "/dev" and name in _DEVICES)
+                and path not in own
+            ):
                 found.append(path)
     detail = ", ".join(sorted(found)[:20])
     return {"answer": "found", "detail": f"{len(found)}: {detail}"} if found else {"answer": "none"}
@@ -133,18 +151,23 @@ def open_disks(say: Say) -> Answer:
 
 
 def make_device(say: Say) -> Answer:
-    path = "/work/.isolation-device"
+    path = ".isolation-device"
     os.mknod(path, stat.S_IFBLK | 0o600, os.makedev(7, 0))
-    os.unlink(path)
-    return {"answer": "done"}
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+    except OSError as error:
+        return {"answer": "done", "detail": f"opening it: {errno.errorcode.get(error.errno or 0, str(error))}"}
+    finally:
+        os.unlink(path)
+    return {"answer": "opened"}
 
 
 def link(say: Say) -> Answer:
-    """A second name in the work folder for a file outside it."""
+    """A second name in our own folder for a file outside it."""
 
     def make(path: str) -> bool:
-        os.link(path, "/work/.isolation-link")
-        os.unlink("/work/.isolation-link")
+        os.link(path, ".isolation-link")
+        os.unlink(".isolation-link")
         return True
 
     return _first(["/etc/passwd", "/usr/bin/env", "/run/thermae/agent.sock", "/proc/version"], make)
@@ -187,7 +210,7 @@ def descriptors(say: Say) -> Answer:
             mode = os.fstat(int(name)).st_mode
         except OSError:
             continue  # the one that lists them
-        inside = target.startswith(("/work/", "/dev/pts/", "/dev/null", "pipe:", "/proc/"))
+        inside = target.startswith(("/work/", "/dev/shm/", "/dev/pts/", "/dev/null", "pipe:", "/proc/"))  # noqa: S108
         if not inside or stat.S_ISDIR(mode):
             found.append(f"{name} is {target}")
     return {"answer": "found", "detail": ", ".join(found)[:500]} if found else {"answer": "none"}

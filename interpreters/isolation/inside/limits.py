@@ -88,6 +88,18 @@ def disk(say: Say, folder: str, most: int) -> Answer:
     return {"answer": "no end", "figure": written / _MIB}
 
 
+def disks(say: Say, folders: dict[str, int], beyond: int) -> Answer:
+    """Fill each of these; the figure is by how many MiB one took more than it should, at the most."""
+    answers, excess = set(), 0.0
+    for folder, size in folders.items():
+        found = disk(say, folder, size + beyond)
+        answers.add(found["answer"])
+        excess = max(excess, found["figure"] - size)
+        if found["answer"] not in ("ENOSPC", "EDQUOT"):
+            return {**found, "detail": folder}
+    return {"answer": "full", "detail": f"{len(folders)} folders: {', '.join(sorted(answers))}", "figure": excess}
+
+
 def _remove(path: str) -> None:
     with suppress(OSError):  # it was never made
         os.unlink(path)
@@ -125,7 +137,7 @@ def open_files(say: Say, most: int) -> Answer:
 
 def core_dump(say: Say) -> Answer:
     """A process that crashes leaves its memory nowhere, neither here nor with a program of the machine's."""
-    folder = "/tmp/.isolation-core"  # noqa: S108 - the sandbox's own
+    folder = os.path.abspath(".isolation-core")
     os.makedirs(folder, exist_ok=True)
     try:
         child = os.fork()

@@ -67,11 +67,11 @@ def reach(say: Say, addresses: Sequence[Sequence[Any]], token: str) -> Answer:
 
 
 def _targets(host: str, port: int) -> list[tuple[Any, ...]]:
-    """A link-local address is one on each interface."""
+    """A link-local address is one on each interface; on the loopback it would be the sandbox's own."""
     if ":" not in host:
         return [(host, port)]
     if host.startswith("fe80"):
-        return [(host, port, 0, number) for number, _ in socket.if_nameindex()]
+        return [(host, port, 0, number) for number, name in socket.if_nameindex() if name != "lo"]
     return [(host, port, 0, 0)]
 
 

@@ -20,13 +20,16 @@ KINDS: dict[str, Callable[..., Answer]] = {
     for name, function in vars(module).items()
     if callable(function) and getattr(function, "__module__", "") == module.__name__ and not name.startswith("_")
 }
+ROOM_WITHIN = 15.0  # seconds
 LONGEST = 64 * 1024  # characters of what one probe says
 
 
 def main() -> int:
     with open(sys.argv[1]) as file:
         probes = json.load(file)
-    with open(sys.argv[2], "w") as results:
+    results_path = os.path.abspath(sys.argv[2])
+    os.chdir(os.path.dirname(results_path))  # probes that make something make it here
+    with open(results_path, "w") as results:
         for probe in probes:
             results.write(json.dumps({"probe": probe["name"], **run(probe)}) + "\n")
             results.flush()
@@ -36,7 +39,7 @@ def main() -> int:
 def run(probe: dict[str, Any]) -> Answer:
     """What the probe's process said last, and how it ended."""
     reading, writing = os.pipe()
-    child = os.fork()
+    child = _fork()
     if not child:
         os.close(reading)
         _attempt(probe, writing)
@@ -57,6 +60,18 @@ def run(probe: dict[str, Any]) -> Answer:
         return {**said, "answer": "hung"}
     ended = f"by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {status}"
     return {**said, "answer": "killed" if os.WIFSIGNALED(status) else "failed", "detail": ended}
+
+
+def _fork() -> int:
+    """After a fork bomb there may be no room for a moment: who was killed is not gone at once."""
+    deadline = time.monotonic() + ROOM_WITHIN
+    while True:
+        try:
+            return os.fork()
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def _attempt(probe: dict[str, Any], writing: int) -> None:

@@ -35,14 +35,25 @@ PROBES = (
     Probe("ptrace the agent", "trace it", "uid, seccomp", "trace", contained=NO),
     Probe("memory of the agent", "process_vm_readv", "uid, seccomp", "read_memory", contained=NO),
     Probe(
-        "the agent in /proc", "its memory, files and root", "uid", "open_of_agent",
-        lambda _: {"names": ["mem", "maps", "fd", "root", "cwd"]}, NO,
+        "the agent in /proc", "its memory and root", "uid", "open_of_agent",
+        lambda _: {"names": ["mem", "root", "cwd"]}, NO,
+    ),
+    Probe(
+        "files of the agent", "what it has open, and where things lie in its memory", "uid", "open_of_agent",
+        lambda _: {"names": ["maps", "fd", *(f"fd/{number}" for number in range(16))]}, NO,
     ),
     Probe(
         "environment of the agent", "what it was started with", "uid", "open_of_agent",
         lambda _: {"names": ["environ"]}, NO,
     ),
-    Probe("the agent's socket", "speak to the agent", "agent: peer's uid", "agent_socket", contained=NO | {"hung up"}),
+    Probe(
+        "the agent's socket", "speak to the agent", "uid, agent: peer's uid", "agent_socket",
+        contained=NO | {"hung up"},
+    ),
+    Probe(
+        "the kernel host's socket", "be taken for the kernel host", "agent: one connection", "host_socket",
+        contained=NO | {"ECONNREFUSED"},
+    ),
     Probe("the socket's folder", "put another socket in its place", "uid", "agent_folder", contained=NO),
     # Others.
     Probe(

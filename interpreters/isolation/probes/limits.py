@@ -43,7 +43,7 @@ PROBES = (
     _disk("/dev/shm", lambda given: given.temporary),  # noqa: S108
     Probe(
         "inodes", "make files without end", "inodes of the file system", "inodes",
-        lambda given: {"folder": "/work", "most": given.inodes + BEYOND["inodes"]}, FULL,
+        lambda given: {"folder": given.folder, "most": given.inodes + BEYOND["inodes"]}, FULL,
         lambda given: given.inodes, act=Act.LOUD, deadline=60.0, absent=_no_inodes,
     ),
     Probe(
