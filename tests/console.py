@@ -159,6 +159,14 @@ def end(session: str) -> bool:
     return Session.objects.get(pk=session).end(Reason.CLOSED)
 
 
+def inspect(session: str) -> dict[str, Any]:
+    """What the runtime tells of a sandbox."""
+    from interpreters.models import Session
+    from interpreters.runtime import get_runtime
+
+    return dict(get_runtime().inspect(Session.objects.get(pk=session).handle))
+
+
 def revoke(name: str) -> int:
     """All tokens of a person."""
     from django.utils import timezone
@@ -176,7 +184,7 @@ def database() -> str:
 
 VERBS = (
     *(prepare, image, custom_image, person, token, pool),
-    *(sessions, executions, leased, last_used, end, revoke, database),
+    *(sessions, executions, leased, last_used, end, inspect, revoke, database),
 )
 
 

@@ -76,7 +76,6 @@ class Registry:
 
     def __init__(self, *, private: bool = False) -> None:
         self._port, self._private = free_port(), private
-        self._folder = Path(tempfile.mkdtemp(prefix="thm-registry-"))
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -88,6 +87,7 @@ class Registry:
         return {"username": self.username, "password": self.password} if self._private else {}
 
     def __enter__(self) -> Self:
+        self._folder = Path(tempfile.mkdtemp(prefix="thm-registry-"))
         config: dict[str, Any] = {
             "version": 0.1,
             "log": {"level": "error"},

@@ -22,12 +22,11 @@ from project.supervisor.children import Child
 from tests import capabilities
 from tests.console import Console
 from tests.engine_proxy import EngineProxy
-from tests.services import RedisServer, free_port, wait_until
+from tests.services import RedisServer, Registry, free_port, wait_until
 
 ENGINE = os.environ.get("THERMAE_DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
 # A launch that began this long ago is lost; a loaded machine of two cores needs a third of it.
 START_TIMEOUT = 20
-SHELLS = ".shells"  # in the folder of sockets, the default of SHELL_DIR
 
 
 class Stack:
@@ -41,6 +40,7 @@ class Stack:
         assert binary
         self.redis = RedisServer(binary)
         self.engine = EngineProxy(self.folder / "docker.sock", ENGINE)
+        self.registry = Registry()  # allowed; whoever needs it starts it
         self.environment = {
             "DJANGO_SETTINGS_MODULE": "project.settings",
             "THERMAE_STATE_DIR": str(self.folder),
@@ -54,6 +54,7 @@ class Stack:
             "THERMAE_START_TIMEOUT": str(START_TIMEOUT),
             "THERMAE_STOP_TIMEOUT": "5",
             "THERMAE_ALLOWED_OCI_RUNTIMES": "runsc",
+            "THERMAE_ALLOWED_REGISTRIES": self.registry.host,
         }
         # As `make run` does: a network whose proxy ends TLS has its authority where this shell has it.
         bundle = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
@@ -211,8 +212,7 @@ class Stack:
                 yield f"{session} is still {row['state']} ({row['phase']})"
             elif row["state"] != "starting" and sandboxes.get(session, "running") != "running":
                 yield f"{session} is {row['state']}, and its sandbox {sandboxes[session]}"
-        # Where workers offer terminals is a folder of theirs, and belongs to no session.
-        folders = {path.name for path in (self.folder / "sockets").iterdir()} - {SHELLS}
+        folders = {path.name for path in (self.folder / "sockets").glob("[!.]*")}  # in .shells are those of terminals
         for session in folders - rows.keys() - sandboxes.keys():
             yield f"the socket folder of {session} is left"
 

@@ -12,16 +12,14 @@ import shutil
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from uuid import UUID
-
-from django.conf import settings
 
 from interpreters.agent.errors import Refusal, not_found
 from interpreters.agent.hostlink import HostLink
 from interpreters.agent.http import Request, Response, answer, serve
 from interpreters.agent.terminals import Terminal, Terminals
 from interpreters.runtime.base import LaunchFailed, RuntimeUnavailable, Shell
+from interpreters.runtime.sockets import shell_folder
 
 logger = logging.getLogger(__name__)
 
@@ -101,10 +99,6 @@ class ShellTerminals(Terminals):
         raise not_found("Only terminals are served here.")
 
 
-def shell_folder(session: UUID) -> Path:
-    return Path(settings.SHELL_DIR) / str(session)
-
-
 class ShellHost:
     """The thread, and the sockets that it listens on."""
 
@@ -136,16 +130,18 @@ class ShellHost:
         self._servers[session] = asyncio.create_task(self._keep(session, server, terminals))
 
     async def _keep(self, session: UUID, server: asyncio.Server, terminals: ShellTerminals) -> None:
-        """Until no terminal has been open for a while: those of a session that is gone have all ended."""
+        """Until no terminal has been open for a while, or whoever removed the sandbox removed the folder."""
         idle = 0.0
         try:
-            while idle < IDLE:
+            while idle < IDLE and shell_folder(session).is_dir():
                 await asyncio.sleep(1)
                 terminals.forget_ended()
                 idle = 0.0 if terminals.describe() else idle + 1
         finally:
             del self._servers[session]
             server.close()
+            for each in terminals.describe():  # an engine's stream may not end by itself
+                terminals.close(str(each["name"]))
             shutil.rmtree(shell_folder(session), ignore_errors=True)
 
 

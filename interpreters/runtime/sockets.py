@@ -20,6 +20,11 @@ def socket_folder(session: UUID) -> Path:
     return Path(settings.SOCKET_DIR) / str(session)
 
 
+def shell_folder(session: UUID) -> Path:
+    """Where a worker listens for the terminals of a custom container."""
+    return Path(settings.SHELL_DIR) / str(session)
+
+
 def agent_uid() -> int:
     """Who the agent runs as: an id of its own, or ours where we may not give files to another user."""
     return AGENT_UID if os.geteuid() == 0 else os.geteuid()
@@ -51,5 +56,9 @@ def make_socket_folder(session: UUID, owner: int) -> Path:
 
 
 def remove_socket_folder(session: UUID) -> None:
-    """Delete it with all that is in it. rmtree follows no link, whatever the sandbox left there."""
+    """Delete it with all that is in it, and that of terminals, which tells whoever listens there that it is over.
+
+    rmtree follows no link, whatever the sandbox left there.
+    """
     shutil.rmtree(socket_folder(session), ignore_errors=True)
+    shutil.rmtree(shell_folder(session), ignore_errors=True)

@@ -132,6 +132,19 @@ async def test_a_container_that_ends_ends_its_terminals(installed: None) -> None
                     await asyncio.sleep(0.02)
 
 
+async def test_a_sandbox_that_is_removed_takes_its_terminals_along(installed: None, settings: Any) -> None:
+    """At once: a worker listens for so many sessions only, and those that came and went must not be among them."""
+    with container() as session:
+        await asyncio.to_thread(offer, session)
+        async with attached(session) as screen:
+            await screen.shows("$")
+        await asyncio.to_thread(DockerRuntime().remove, f"thermae-{session}")
+        assert not (settings.SHELL_DIR / str(session)).exists()
+        async with asyncio.timeout(5):
+            while session in shells.host._servers:
+                await asyncio.sleep(0.05)
+
+
 async def test_a_container_that_is_gone_has_no_shell(session: uuid.UUID) -> None:
     with pytest.raises(LaunchFailed, match="No shell"):
         await asyncio.to_thread(DockerRuntime().open_shell, f"thermae-{uuid.uuid4()}")
