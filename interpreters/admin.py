@@ -245,7 +245,7 @@ class IsolationReportAdmin(admin.ModelAdmin[IsolationReport]):
     list_select_related = ("pool",)
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
-    fields = ("created_at", "pool", "outcome", "runtime", "oci_runtime", "engine", "seconds", "table")
+    fields = ("created_at", "pool", "outcome", "runtime", "oci_runtime", "engine", "took", "table")
     readonly_fields = fields
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -267,6 +267,10 @@ class IsolationReportAdmin(admin.ModelAdmin[IsolationReport]):
     def outcome(self, report: IsolationReport) -> str:
         """In words, so that nothing hangs on a colour."""
         return "all contained" if report.holds else f"{report.escaped + report.unchecked} FAILED"
+
+    @admin.display(description="seconds")
+    def took(self, report: IsolationReport) -> str:
+        return f"{report.seconds:.1f}"
 
     @admin.display(description="versions")
     def engine(self, report: IsolationReport) -> str:

@@ -105,13 +105,17 @@ def remove_labelled_containers() -> None:
 
 
 def remove_images() -> None:
-    """What tests uploaded and built. Their names begin with the run's own."""
+    """What tests uploaded and built, with the stages of builds. Their names begin with the run's own."""
     ours = tuple(f"thermae-{kind}/{os.environ['THERMAE_INSTALLATION']}" for kind in ("build", "upload"))
     names = [
         name for name in _docker("images", "--format", "{{.Repository}}:{{.Tag}}").split() if name.startswith(ours)
     ]
     if names:
         _docker("rmi", *names)
+    for installation in (os.environ["THERMAE_INSTALLATION"], f"{os.environ['THERMAE_INSTALLATION']}-stack"):
+        stages = ("--quiet", "--filter", "dangling=true", "--filter", f"label=thermae.build={installation}")
+        if left := _docker("images", *stages).split():
+            _docker("rmi", *left)
 
 
 def describe_labelled_containers() -> str:

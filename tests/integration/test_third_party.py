@@ -123,8 +123,6 @@ async def bring_images(client: Client, stack: Stack) -> None:
         "nginx": "archive", "echo": "registry", "apps": "dockerfile"
     }  # fmt: skip
     assert {name: about["port"] for name, about in made.items()} == {"nginx": 80, "echo": 8765, "apps": 8000}
-    # Under a name of the tests it outlives them: the engine finds each step of the next build done.
-    engine.tag(made["apps"]["digest"], "thermae-tests/apps", "latest")
 
 
 async def image(client: Client, name: str) -> dict[str, Any]:
