@@ -9,7 +9,7 @@ import tempfile
 import uuid
 
 # An installation's own variables must not reach the tests; these say how to test, and stay.
-TESTS_OWN = ("THERMAE_TEST_DATABASE_URL", "THERMAE_TEST_POSTGRES_URL", "THERMAE_TEST_CHURN")
+TESTS_OWN = ("THERMAE_TEST_DATABASE_URL", "THERMAE_TEST_POSTGRES_URL")
 KEPT = ("THERMAE_BUILD_CA_BUNDLE", "THERMAE_DOCKER_HOST", *TESTS_OWN)
 if "PYTEST_XDIST_WORKER" not in os.environ:  # workers take what their controller made
     for name in [name for name in os.environ if name.startswith("THERMAE_") and name not in KEPT]:

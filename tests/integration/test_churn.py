@@ -1,6 +1,6 @@
 """Many custom sessions in a row, used by one request each: nothing of them is left anywhere.
 
-THERMAE_TEST_CHURN=200x20 asks for 200 with 20 at a time; the usual run is shorter.
+CHURN=200x20 asks for 200 with 20 at a time; the usual run is shorter.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from tests.stack import Stack
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis, pytest.mark.timeout(900)]
 
-SESSIONS, PARALLEL = (int(number) for number in os.environ.get("THERMAE_TEST_CHURN", "40x8").split("x"))
+SESSIONS, PARALLEL = (int(number) for number in os.environ.get("CHURN", "40x8").split("x"))
 POOL = {
     "name": "churn", "image": "plain", "command": ["python3", "-m", "http.server", "8000"], "target_port": 8000,
     "ready_instances": PARALLEL // 2, "max_concurrent": PARALLEL + PARALLEL // 2, "memory": 128, "disk": 16, "pids": 32,
