@@ -64,14 +64,15 @@ async def _serve(address: Address, host: bytes, scope: Scope, receive: Receive, 
     else:
         outward = partial(headers.outward, isolated=address.isolated, port=_port(address))
         talk = http.Conversation(scope, receive, send, outward)
+    page = address.isolated and headers.wants_page(scope["headers"])
     try:
         await _pass_on(address, host, scope, talk)
     except Problem as problem:
-        await _tell(problem, talk, send)
+        await _tell(problem, talk, send, page)
     except DatabaseError:
         logger.exception("a request for a sandbox")
         trouble = problems.Unavailable("The database does not answer: try again.", "database", retry_after=2)
-        await _tell(trouble, talk, send)
+        await _tell(trouble, talk, send, page)
 
 
 async def _pass_on(address: Address, host: bytes, scope: Scope, talk: Conversation) -> None:
@@ -174,13 +175,13 @@ def _hosts() -> list[str]:
     return list(settings.ALLOWED_HOSTS) or [".localhost", "127.0.0.1", "[::1]"]
 
 
-async def _tell(problem: Problem, talk: Conversation, send: Send) -> None:
+async def _tell(problem: Problem, talk: Conversation, send: Send, page: bool) -> None:
     if isinstance(talk, websocket.Conversation):
         await talk.refuse(problem)
     elif talk.begun:
         await talk.break_off()
     else:
-        await http.refuse(problem, send)
+        await http.refuse(problem, send, page=page)
 
 
 async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,6 +1,7 @@
 """Which headers pass, in either direction. What is ours never reaches a sandbox, and what a sandbox says never acts on
 our origin."""
 
+import html
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator
@@ -154,11 +155,24 @@ def values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
     return [value for key, value in headers if key == name]
 
 
-def refusal(problem: Problem) -> tuple[int, Fields, bytes]:
-    """Status, headers and body of what we say ourselves."""
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">
+<meta name="viewport" content="width=device-width"><title>Thermae</title>
+<body style="font: 1.1rem/1.5 system-ui, sans-serif; max-width: 36rem; margin: 15vh auto; padding: 0 1rem"><p>{}</p>
+"""
+
+
+def wants_page(fields: Fields) -> bool:
+    """Whether a person looks at the answer, in a browser."""
+    return any(b"text/html" in value for value in values(fields, b"accept"))
+
+
+def refusal(problem: Problem, *, page: bool = False) -> tuple[int, Fields, bytes]:
+    """Status, headers and body of what we say ourselves, as JSON or as a page."""
     body = msgspec.json.encode({"error": problem.code, "message": problem.message})
+    if page:
+        body = PAGE.format(html.escape(problem.message)).encode()
     fields = [
-        (b"content-type", b"application/json"),
+        (b"content-type", b"text/html; charset=utf-8" if page else b"application/json"),
         (b"cache-control", b"no-store"),
         (b"content-length", b"%d" % len(body)),
         *SANDBOXED,

@@ -110,8 +110,8 @@ class Conversation:
             await self._send({"type": "http.response.early_hint", "links": links})
 
 
-async def refuse(problem: Problem, send: Send) -> None:
-    """Say what could not be done, as REST does."""
-    status, fields, body = headers.refusal(problem)
+async def refuse(problem: Problem, send: Send, *, page: bool = False) -> None:
+    """Say what could not be done, as REST does, or as a page for who looks at it in a browser."""
+    status, fields, body = headers.refusal(problem, page=page)
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})

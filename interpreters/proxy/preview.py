@@ -28,7 +28,7 @@ async def serve(address: Address, scope: Scope, receive: Receive, send: Send) ->
             raise problems.NotFound("There is nothing at this address.")
         await _welcome(await _cookie(address, scope), send)
     except Problem as problem:
-        await http.refuse(problem, send)
+        await http.refuse(problem, send, page=headers.wants_page(scope["headers"]))
 
 
 async def _cookie(address: Address, scope: Scope) -> str:

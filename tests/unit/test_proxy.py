@@ -447,6 +447,19 @@ async def test_a_preview_dies_with_what_it_lives_by(
     assert answer.status == (409 if ends == "session" else 401)
 
 
+async def test_a_person_is_told_by_a_page_and_a_program_by_json(held: Session, alice: Any, token: Any) -> None:
+    host, cookie = await entered(held, await sync_to_async(token)(alice))
+    await sync_to_async(held.end)(Reason.CLOSED)
+    page = await ask("/", host=host, cookie=cookie, accept="text/html,application/xhtml+xml")
+    assert (page.status, page.headers["content-type"]) == (409, "text/html; charset=utf-8")
+    assert b"<p>The session was closed." in page.body
+    assert page.headers["content-security-policy"] == "sandbox"
+    assert (await ask("/", host=host, cookie=cookie, accept="*/*")).error == "session_ended"
+    secret = await sync_to_async(token)(alice)
+    ours = await ask(f"/api/v1/sessions/{held.pk}/proxy/", accept="text/html", **auth(secret))
+    assert ours.headers["content-type"] == "application/json"
+
+
 async def test_a_ticket_is_good_for_a_minute(held: Session, alice: Any, token: Any, monkeypatch: Any) -> None:
     import time
 
