@@ -1,5 +1,6 @@
 """What a pool says of a custom container. `custom.py` beside this says what each field may hold."""
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from interpreters.models.custom import writable_by_default
@@ -11,7 +12,12 @@ class CustomContainer(models.Model):
         TIMED = "timed", "timed: a session ends when it has been idle for the cooldown"
         ON_CONTAINER_EXIT = "on_container_exit", "on container exit: it ends when its container does"
 
-    target_port = models.PositiveIntegerField(null=True, blank=True, help_text="Where the container's server listens.")
+    target_port = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(65535)],
+        help_text="Where the server of a custom image listens. Empty: a pool for code.",
+    )
     command = models.JSONField(
         default=list, blank=True, help_text='In place of the image\'s entrypoint, as ["python", "app.py"].'
     )

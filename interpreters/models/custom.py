@@ -9,7 +9,9 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.crypto import salted_hmac
 
+from interpreters.agent.egress import PORT as EGRESS_PORT
 from interpreters.models import probes
+from interpreters.runtime.base import AGENT_UID, SHARING_RUNTIMES
 
 if TYPE_CHECKING:
     from interpreters.models.pool import SessionPool
@@ -24,9 +26,6 @@ MOST_PATHS, LONGEST_PATH = 20, 200
 MOST_VARIABLES, MOST_VALUE_BYTES, MOST_VARIABLE_BYTES = 200, 32 * 1024, 128 * 1024
 # The kernel's own; the engine bounds what is in them.
 KERNEL_FOLDERS = ("/proc", "/sys", "/dev")
-EGRESS_PORT = 3128  # where the relay offers the way out, if there is one
-AGENT_UID = 10000
-OCI_RUNTIMES = ("", "runc")
 # A fragment of a secret as short as this is in every text.
 SHORTEST_REDACTED = 4
 
@@ -112,7 +111,7 @@ def _custom_faults(pool: "SessionPool") -> dict[str, str | list[str]]:
         probes.check(pool.probes)
     except ValidationError as error:
         found["probes"] = error.messages
-    if pool.oci_runtime not in OCI_RUNTIMES:
+    if pool.oci_runtime not in SHARING_RUNTIMES:
         found["oci_runtime"] = (
             f"A custom container shares its loopback with our relay, which {pool.oci_runtime} cannot do: leave it "
             f"empty, or put an interpreter of kind code into that runtime."

@@ -96,12 +96,6 @@ class SessionPool(Failing, CustomContainer):
         "with :port if it is not 80 and 443. A change counts within seconds.",
     )
     environment = models.JSONField(default=dict, blank=True, help_text="Variables given to kernels and terminals.")
-    target_port = models.PositiveIntegerField(
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(1), MaxValueValidator(65535)],
-        help_text="Where the server of a custom image listens. Empty: a pool for code.",
-    )
     oci_runtime = models.CharField(
         max_length=40, blank=True, help_text="Such as runsc; empty for the engine's default."
     )

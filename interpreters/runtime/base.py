@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
+AGENT_UID = 10000
+# OCI runtimes whose sandboxes can share a network namespace, as a custom container and its relay do.
+SHARING_RUNTIMES = ("", "runc")
+
 
 class RuntimeUnavailable(Exception):
     """The engine does not answer. Nothing is known about its sandboxes: decide nothing, try again."""

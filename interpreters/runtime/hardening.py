@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from interpreters.agent.egress import PORT as EGRESS_PORT
 from interpreters.runtime import oci
 from interpreters.runtime.base import SandboxSpec
 from interpreters.runtime.sockets import code_uid
@@ -18,7 +19,7 @@ from interpreters.runtime.sockets import code_uid
 MIB = 1024 * 1024
 SOCKET_TARGET = "/run/thermae"
 EGRESS_TARGET = "/run/egress"
-EGRESS_PROXY = "127.0.0.1:3128"  # where the agent, or the relay beside a custom container, offers it inside
+EGRESS_PROXY = f"127.0.0.1:{EGRESS_PORT}"  # where the agent, or the relay beside a custom container, offers it inside
 WORK_DIR = "/work"
 # Bytes of a crashed process that may be kept. None would do where it goes to a file; where the machine pipes it to a
 # program, such as systemd's, the kernel looks at no limit but this one, and drops it.

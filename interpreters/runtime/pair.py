@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from interpreters.runtime.base import LaunchFailed, SandboxSpec
+from interpreters.runtime.base import AGENT_UID, SHARING_RUNTIMES, LaunchFailed, SandboxSpec
 from interpreters.runtime.hardening import (
     CORE,
     MIB,
@@ -26,7 +26,6 @@ from interpreters.runtime.hardening import (
     tmpfs,
     ulimit,
 )
-from interpreters.runtime.sockets import AGENT_UID
 
 # Who a container runs as if neither its pool nor its image says so: the same always, so that images can prepare for it.
 APPLICATION_UID = 10001
@@ -41,7 +40,6 @@ FOLDER = re.compile(r"(/[A-Za-z0-9._@+-]+)+/?")
 MOST_VOLUMES = 16
 KERNEL_FOLDERS = ("proc", "sys", "dev")
 SHARED_FOLDERS = ("/tmp", "/var/tmp")  # noqa: S108 - the sandbox's own
-OCI_RUNTIMES = ("", "runc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ class ImageFacts:
 
 def refuse(spec: SandboxSpec) -> None:
     """Raise LaunchFailed for what no pair can be made of. A form has refused it before, in the same words."""
-    if spec.oci_runtime not in OCI_RUNTIMES:
+    if spec.oci_runtime not in SHARING_RUNTIMES:
         raise LaunchFailed(NO_SHARING.format(spec.oci_runtime))
     if not spec.relay:
         raise LaunchFailed("The relay for custom containers is not built: run `manage.py build_images relay`.")

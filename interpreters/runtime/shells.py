@@ -106,6 +106,7 @@ class ShellHost:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._servers: dict[UUID, asyncio.Task[None]] = {}
+        self._offering = asyncio.Lock()  # two tabs that come at once find one socket
 
     def offer(self, session: UUID, open_shell: Open) -> None:
         """Listen for the terminals of a session, if nobody in this process does. Returns once it is so."""
@@ -116,8 +117,11 @@ class ShellHost:
         asyncio.run_coroutine_threadsafe(self._offer(session, open_shell), self._loop).result(10)
 
     async def _offer(self, session: UUID, open_shell: Open) -> None:
-        if session in self._servers:
-            return
+        async with self._offering:
+            if session not in self._servers:
+                await self._listen(session, open_shell)
+
+    async def _listen(self, session: UUID, open_shell: Open) -> None:
         if len(self._servers) >= MOST_SESSIONS:
             logger.warning("session %s gets no terminal: %s have one", session, MOST_SESSIONS)
             return

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from django.conf import settings
 
-AGENT_UID = 10000
+from interpreters.runtime.base import AGENT_UID
+
 # Users of code, one for each session, as far as they suffice. The kernel counts some things for a user whatever
 # sandbox he is in (inotify, queued signals, pages in pipes), so a user shared is a limit shared. The images know
 # these by name; they lie below 65536, which is all that an engine with remapped users has.

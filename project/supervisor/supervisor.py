@@ -141,7 +141,7 @@ class Supervisor:
                 self._record()
 
     def _follow_egress(self) -> None:
-        """Its process is started when the first pool wants it: until then it would be 85 MB for nothing."""
+        """Its process is started when the first pool wants it: until then it would be memory for nothing."""
         from project.supervisor import installation
 
         if not any(child.name == "Egress" for child in self.children) and installation.wants_egress():

@@ -15,8 +15,9 @@ import pytest
 from django.test import override_settings
 
 from interpreters.runtime import SandboxSpec
+from interpreters.runtime.base import AGENT_UID
 from interpreters.runtime.docker import DockerRuntime
-from interpreters.runtime.sockets import AGENT_UID, agent_uid, code_uid, socket_folder
+from interpreters.runtime.sockets import agent_uid, code_uid, socket_folder
 from tests import sandboxes
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]

@@ -114,6 +114,14 @@ async def test_a_shell_is_typed_into_resized_left_and_come_back_to(session: uuid
                 await asyncio.sleep(0.02)
 
 
+async def test_two_who_come_at_once_share_a_terminal(session: uuid.UUID) -> None:
+    await asyncio.gather(*(asyncio.to_thread(offer, session) for _ in range(6)))
+    async with attached(session) as one, attached(session) as other:
+        await one.terminal.send(b"echo both-$((40+2))\n")
+        await one.shows("both-42")
+        await other.shows("both-42")
+
+
 async def test_a_flood_waits_for_its_reader_and_keeps_its_end(session: uuid.UUID) -> None:
     await asyncio.to_thread(offer, session)
     async with attached(session) as screen:
