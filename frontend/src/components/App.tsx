@@ -6,10 +6,10 @@ import { Cells } from "./Cells";
 import { PageProvider } from "./context";
 import { Dialogs } from "./Dialogs";
 import { Icon } from "./Icon";
+import { SidePanel } from "./panels";
 import { Toolbar } from "./Toolbar";
 
 const TerminalDock = lazy(() => import("../terminal/TerminalDock").then((module) => module.TerminalDock));
-const FilesPanel = lazy(() => import("../files/FilesPanel").then((module) => module.FilesPanel));
 
 export function App({ page }: { page: Page }): VNode {
   usePageKeys(page);
@@ -18,7 +18,7 @@ export function App({ page }: { page: Page }): VNode {
       <Toolbar />
       <div class="work">
         <Cells />
-        {page.filesOpen.value && <Suspense load={FilesPanel} />}
+        <SidePanel page={page} />
       </div>
       {page.terminalOpen.value && <Suspense load={TerminalDock} />}
       <Dialogs />

@@ -1,6 +1,7 @@
 import type { VNode } from "preact";
 import { usePage } from "./context";
 import { Icon, type IconName } from "./Icon";
+import { PANELS, type PanelName } from "./panels";
 import { SessionBar } from "./SessionBar";
 
 export function Toolbar(): VNode {
@@ -18,7 +19,9 @@ export function Toolbar(): VNode {
       </div>
       <SessionBar />
       <div class="tools">
-        <Toggle icon="files" label="Files" pressed={page.filesOpen.value} act={() => (page.filesOpen.value = !page.filesOpen.value)} />
+        {(Object.keys(PANELS) as PanelName[]).map((name) => (
+          <Toggle key={name} icon={PANELS[name].icon} label={PANELS[name].title} pressed={page.panel.value === name} act={() => page.togglePanel(name)} />
+        ))}
         <Toggle icon="terminal" label="Terminal" pressed={page.terminalOpen.value} act={() => page.toggleTerminal()} />
         <Tool icon="keyboard" label="Keys" hint="List of keys (?)" act={() => (page.dialog.value = "help")} />
       </div>

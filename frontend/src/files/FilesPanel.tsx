@@ -93,7 +93,7 @@ export function FilesPanel(): VNode {
         <button class="button quiet icon" aria-label="Refresh files" title="Refresh" onClick={() => void refresh()}>
           <Icon name="restart" size={16} />
         </button>
-        <button class="button quiet icon" aria-label="Close files" onClick={() => (page.filesOpen.value = false)}>
+        <button class="button quiet icon" aria-label="Close files" onClick={() => (page.panel.value = null)}>
           <Icon name="close" size={16} />
         </button>
       </div>

@@ -4,6 +4,7 @@ import { batch, computed, effect, signal, type Signal } from "@preact/signals";
 import { ask, csrfHeaders, type ApiError } from "../api";
 import { isFinal, newExecution, outputsFromNotebook, preferred, type Execution } from "../outputs/execution";
 import type { ExecutionStatus } from "../protocol";
+import type { PanelName } from "../components/panels";
 import { NotebookSession } from "../session/session";
 import { duration, undoneInWords } from "../session/words";
 import type { FocusWish } from "../terminal/TerminalView";
@@ -53,8 +54,6 @@ export interface Shown {
 }
 
 export type Dialog = null | "help" | "restart" | "restartAndRun" | "end";
-export type Panel = "files" | "terminal";
-
 export interface Toast {
   id: number;
   text: string;
@@ -71,7 +70,8 @@ export class Page {
   /** Counts up when a command moves to a cell: the focus follows, even to where it was. */
   readonly moves = signal(0);
   readonly dialog = signal<Dialog>(null);
-  readonly filesOpen = signal(false);
+  /** The panel beside the cells that is open. */
+  readonly panel = signal<PanelName | null>(null);
   readonly terminalOpen = signal(false);
   /** Counts up when the focus is wanted in the terminal. */
   readonly terminalFocus: FocusWish = { wanted: signal(0), done: 0 };
@@ -338,6 +338,10 @@ export class Page {
       this.terminalOpen.value = true;
       this.terminalFocus.wanted.value++;
     });
+  }
+
+  togglePanel(name: PanelName): void {
+    this.panel.value = this.panel.value === name ? null : name;
   }
 
   toggleTerminal(): void {

@@ -1,0 +1,24 @@
+// The panels beside the notebook: one is open at a time. Each is loaded when it is first opened.
+
+import type { VNode } from "preact";
+import type { Page } from "../notebook/page";
+import type { IconName } from "./Icon";
+import { lazy, Suspense, type Lazy } from "./lazy";
+
+interface PanelSpec {
+  title: string;
+  icon: IconName;
+  part: Lazy;
+}
+
+export const PANELS = {
+  files: { title: "Files", icon: "files", part: lazy(() => import("../files/FilesPanel").then((module) => module.FilesPanel)) },
+} satisfies Record<string, PanelSpec>;
+
+export type PanelName = keyof typeof PANELS;
+
+/** The open panel, if any. */
+export function SidePanel({ page }: { page: Page }): VNode | null {
+  const name = page.panel.value;
+  return name && <Suspense key={name} load={PANELS[name].part} />;
+}
