@@ -27,7 +27,7 @@ export function KeyList(): VNode {
         On a cell (command mode: press <kbd>Esc</kbd>) single letters are commands; <kbd>Enter</kbd> goes into its editor.
       </p>
       <div class="row key-tools">
-        <input class="grow" type="search" aria-label="Find a key" placeholder="Find a key or what it does" value={text} autofocus onInput={(event) => setText(event.currentTarget.value)} />
+        <input class="grow" type="text" role="searchbox" aria-label="Find a key" placeholder="Find a key or what it does" value={text} autofocus onInput={(event) => setText(event.currentTarget.value)} />
         <label class="check">
           <input type="checkbox" checked={characters} onChange={(event) => page.keys.useCharacters(event.currentTarget.checked)} /> Single letters are commands
         </label>

@@ -1,7 +1,7 @@
 // The command palette: everything that can be done, found by a few letters, without the mouse.
 
 import type { VNode } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { usePage } from "../components/context";
 import { Icon } from "../components/Icon";
 import { COMMANDS, isAvailable, type PageCommand } from "../notebook/commands";
@@ -16,7 +16,8 @@ export function Palette(): VNode {
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
 
-  useEffect(() => {
+  // Before the next key: what is typed right after Ctrl Shift P must not be taken for commands.
+  useLayoutEffect(() => {
     const before = document.activeElement as HTMLElement | null;
     dialog.current!.showModal();
     return () => {

@@ -27,7 +27,7 @@ export function fuzzyMatch(wanted: string, text: string): { score: number; place
     // A word that begins with it further on is what was meant, rather than a letter in between.
     const begin = new RegExp(`(?<![\\p{L}\\p{N}])${letter.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")}`, "u").exec(within.slice(at));
     const place = next === at && at > 0 ? next : begin ? at + begin.index : next;
-    score += place === at && at > 0 ? 4 : begin && place === at + begin.index ? 3 : 0;
+    score += place === at && at > 0 ? 4 : begin && place === at + begin.index ? 5 : 0;
     places.push(place);
     at = place + 1;
   }

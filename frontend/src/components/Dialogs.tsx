@@ -1,19 +1,17 @@
 import type { VNode } from "preact";
+import { KeyList } from "../commands/KeyList";
+import { Palette } from "../commands/Palette";
 import { usePage } from "./context";
 import { Confirm } from "./Dialog";
-import { lazy, Suspense } from "./lazy";
-
-const KeyList = lazy(() => import("../commands/KeyList").then((module) => module.KeyList));
-const Palette = lazy(() => import("../commands/Palette").then((module) => module.Palette));
 
 export function Dialogs(): VNode | null {
   const page = usePage();
   const close = () => void (page.dialog.value = null);
   switch (page.dialog.value) {
     case "keys":
-      return <Suspense key="keys" load={KeyList} />;
+      return <KeyList />;
     case "palette":
-      return <Suspense key="palette" load={Palette} />;
+      return <Palette />;
     case "restart":
       return (
         <Confirm title="Restart the kernel?" action="Restart" danger confirm={() => void page.restart(false)} close={close}>

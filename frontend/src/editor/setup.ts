@@ -1,6 +1,6 @@
 // One CodeMirror editor, as a cell needs it.
 
-import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, startCompletion } from "@codemirror/autocomplete";
+import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, closeCompletion, completionKeymap, completionStatus, startCompletion } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentLess, indentMore, insertNewlineAndIndent } from "@codemirror/commands";
 import { bracketMatching, indentOnInput, indentUnit } from "@codemirror/language";
 import { Compartment, EditorState, Prec, type Extension } from "@codemirror/state";
@@ -100,6 +100,7 @@ export class CellEditor {
 
   private extensions({ events, ask, code, placeholder: hint }: EditorOptions): Extension {
     return [
+      Prec.highest(keymap.of([{ key: "Escape", run: (view) => leave(view, events) }])),
       Prec.high(keymap.of(code ? codeKeys(events, ask) : [])),
       highlightSpecialChars(),
       history(),
@@ -115,8 +116,6 @@ export class CellEditor {
       matchMarks,
       code ? [indentOnInput(), bracketMatching(), closeBrackets(), inspection, completions(ask)] : [],
       keymap.of([...closeBracketsKeymap, ...completionKeymap, ...historyKeymap, ...defaultKeymap]),
-      // After completion, which uses the same keys while its list is open.
-      Prec.lowest(keymap.of([{ key: "Escape", run: () => (events.escape(), true) }])),
       EditorView.updateListener.of((update) => {
         if (update.docChanged) events.changed(update.state.doc.toString());
         if (update.focusChanged && update.view.hasFocus) events.focused();
@@ -145,11 +144,19 @@ function codeKeys(events: EditorEvents, ask: AskKernel): KeyBinding[] {
   return [
     { key: "Tab", run: (view) => acceptCompletion(view) || (afterName(view) ? startCompletion(view) : indentMore(view)) },
     { key: "Shift-Tab", run: (view) => inspectAtCursor(view, ask, events.tell) || indentLess(view) },
-    { key: "Escape", run: closeInspection },
     { key: "Enter", run: (view) => acceptCompletion(view) || insertNewlineAndIndent(view) },
     { key: "ArrowUp", run: (view) => atEdge(view, -1) && (events.leave(-1), true) },
     { key: "ArrowDown", run: (view) => atEdge(view, 1) && (events.leave(1), true) },
   ];
+}
+
+/** Escape closes what is open over the editor, and else leaves it: also while completions are only being looked for. */
+function leave(view: EditorView, events: EditorEvents): boolean {
+  if (completionStatus(view.state) === "active") return false;
+  if (closeInspection(view)) return true;
+  closeCompletion(view);
+  events.escape();
+  return true;
 }
 
 function afterName(view: EditorView): boolean {

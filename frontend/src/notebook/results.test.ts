@@ -72,9 +72,9 @@ describe("the queue", () => {
   it("names the running cell and the places of those that wait", () => {
     const { made, run, ended } = results();
     for (const index of [0, 1, 2]) made.begin(run(`e${index}`, `c${index}`));
-    expect([made.busy.value, made.running.value, made.placeOf("c2")]).toEqual([true, null, 2]);
+    expect([made.busy.value, made.running.value, made.placeOf("c2")]).toEqual([true, null, 3]);
     made.update([run("e0", "c0", { state: "running" })]);
-    expect(made.running.value).toBe("c0");
+    expect([made.running.value, made.placeOf("c1")]).toEqual(["c0", 1]);
     made.update([run("e0", "c0", { state: "ok" }), run("e1", "c1", { state: "cancelled" })]);
     expect(made.pending.value).toEqual(["c2"]);
     made.update([run("e2", "c2", { state: "ok" })]);

@@ -124,7 +124,8 @@ export class Results {
 
   /** 1 is the next to run. Counted here, because the queue moves on without telling each that waits. */
   placeOf(cell: string): number {
-    return Math.max(1, this.pending.value.indexOf(cell));
+    const before = this.pending.value.indexOf(cell);
+    return Math.max(1, this.running.value === null ? before + 1 : before);
   }
 
   /** Whether the text is no longer what its last run ran. */

@@ -1,7 +1,7 @@
 // The bar of find and replace, above the cells.
 
 import type { VNode } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { usePage } from "../components/context";
 import { Icon } from "../components/Icon";
 
@@ -13,7 +13,8 @@ export function FindBar(): VNode {
   const words = find.words;
   const editable = !page.readOnly.value;
 
-  useEffect(() => {
+  // Before the next key: what is typed right after Ctrl F belongs into the field.
+  useLayoutEffect(() => {
     field.current!.focus();
     field.current!.select();
   }, [find.asked.value]);
