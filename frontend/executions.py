@@ -17,18 +17,24 @@ def latest_executions(notebook: Notebook, user_id: int) -> dict[str, Execution]:
         tenant=notebook.tenant_id, session__identifier=notebook.identifier(user_id), session__tenant=notebook.tenant_id
     )
     ids = [row["id"] for row in rows.exclude(cell="").annotate(place=newest).filter(place=1).values("id")]
-    return {execution.cell: execution for execution in rows.filter(id__in=ids).defer("code")}
+    return {execution.cell: execution for execution in rows.filter(id__in=ids)}
 
 
 def filled_document(notebook: Notebook, user_id: int) -> tuple[Document, list[dict[str, Any]]]:
     """The document with outputs, and what else is known of the execution behind each cell's outputs."""
     executions = latest_executions(notebook, user_id)
     document = fill_outputs(notebook.document, executions)
-    return document, [describe(execution) for execution in executions.values()]
+    sources = {cell["id"]: _text(cell["source"]) for cell in document["cells"]}
+    return document, [describe(execution, sources.get(execution.cell)) for execution in executions.values()]
 
 
-def describe(execution: Execution) -> dict[str, Any]:
-    """An execution without its outputs; times are seconds since 1970."""
+def _text(source: str | list[str]) -> str:
+    return source if isinstance(source, str) else "".join(source)
+
+
+def describe(execution: Execution, source: str | None) -> dict[str, Any]:
+    """An execution without its outputs; times are seconds since 1970. `code` is what ran, where the cell now says
+    something else: the page marks such cells."""
     times = {
         name: moment.timestamp() if (moment := getattr(execution, name)) else None
         for name in ("queued_at", "started_at", "finished_at")
@@ -40,6 +46,7 @@ def describe(execution: Execution) -> dict[str, Any]:
         "state": execution.status,
         "execution_count": execution.execution_count,
         "cut": execution.outputs_cut,
+        "code": execution.code if source is not None and execution.code != source else None,
         **times,
     }
 

@@ -57,7 +57,7 @@ def executed(notebook: Notebook, user: Any, cell: str, outputs: Any, *, minutes_
         )  # fmt: skip
     more.setdefault("tenant", notebook.tenant)
     execution = Execution.objects.create(
-        session=session, user=user, cell=cell, code="", status="ok", outputs=outputs, **more
+        session=session, user=user, cell=cell, status="ok", outputs=outputs, **{"code": "", **more}
     )
     Execution.objects.filter(pk=execution.pk).update(queued_at=timezone.now() - timedelta(minutes=minutes_ago))
     return execution
@@ -161,6 +161,20 @@ class TestReading:
         executed(notebook, alice, "a", outputs, tenant=other)
         answer = signed_in.get(reverse("notebook_document", args=[notebook.pk]))
         assert "secret" not in answer.content.decode()
+
+    def test_says_what_ran_where_the_cell_says_something_else_now(
+        self, signed_in: Client, notebook: Notebook, alice: Any
+    ) -> None:
+        same, other, listed = code_cell("a", "x = 1"), code_cell("b", "y = 2"), code_cell("c", "z")
+        listed["source"] = ["z = 1\n", "z"]
+        notebook.document = document_of(same, other, listed)
+        notebook.save()
+        for cell, code in (("a", "x = 1"), ("b", "y = 1"), ("c", "z = 1\nz"), ("deleted", "w")):
+            executed(notebook, alice, cell, [], code=code)
+        answer = signed_in.get(reverse("notebook_document", args=[notebook.pk])).json()
+        assert {each["cell"]: each["code"] for each in answer["executions"]} == {
+            "a": None, "b": "y = 1", "c": None, "deleted": None,
+        }  # fmt: skip
 
     def test_leaves_cleared_outputs_out(self) -> None:
         execution = Execution(

@@ -1,6 +1,7 @@
 import { lazy, Suspense } from "./lazy";
 import type { VNode } from "preact";
 import { useEffect } from "preact/hooks";
+import { pressKey } from "../notebook/commands";
 import type { Page } from "../notebook/page";
 import { Cells } from "./Cells";
 import { PageProvider } from "./context";
@@ -32,15 +33,7 @@ export function App({ page }: { page: Page }): VNode {
 function usePageKeys(page: Page): void {
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
-      const control = event.ctrlKey || event.metaKey;
-      if (control && !event.shiftKey && event.key.toLowerCase() === "s") {
-        event.preventDefault();
-        void page.save();
-      } else if (control && event.shiftKey && event.code === "Backquote") {
-        event.preventDefault();
-        if ((event.target as Element).closest?.("#terminal")) page.go(page.notebook.indexOf(page.current.id));
-        else page.openTerminal();
-      }
+      if (!event.defaultPrevented && !event.isComposing) pressKey(event, page, ["page"]);
     };
     const leave = (event: BeforeUnloadEvent) => {
       if (page.autosave.atRisk) event.preventDefault();

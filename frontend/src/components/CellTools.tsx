@@ -2,23 +2,55 @@
 
 import type { VNode } from "preact";
 import type { Cell, CellType } from "../notebook/document";
+import { startDrag } from "../notebook/drag";
 import { usePage } from "./context";
 import { Icon, type IconName } from "./Icon";
 
-export function CellTools({ cell, index, count }: { cell: Cell; index: number; count: number }): VNode {
+/** What a raw cell may say that it holds, as in JupyterLab. */
+const RAW_TYPES: [string, string][] = [
+  ["", "Any format"],
+  ["text/restructuredtext", "reStructuredText"],
+  ["text/latex", "LaTeX"],
+  ["text/html", "HTML"],
+  ["text/markdown", "Markdown"],
+  ["text/x-python", "Python"],
+];
+
+export function CellTools({ cell, index, count }: { cell: Cell; index: number; count: number }): VNode | null {
   const page = usePage();
   const number = index + 1;
+  if (page.readOnly.value) return null;
+  const type = cell.type.value;
+  const rawType = String(cell.metadata.raw_mimetype ?? "");
+  // A button moves the cell that it belongs to, whatever else is selected.
+  const move = (by: -1 | 1) => {
+    page.go(index);
+    page.structure.move(by);
+  };
   return (
     <div class="cell-tools" role="group" aria-label={`Cell ${number}`}>
-      <select aria-label={`Type of cell ${number}`} value={cell.type.value} onChange={(event) => page.notebook.changeType(cell, event.currentTarget.value as CellType)}>
+      <span class="grip" title="Drag to move" aria-hidden="true" onPointerDown={(event) => (event.preventDefault(), startDrag(event, page, cell))}>
+        <Icon name="grip" size={16} />
+      </span>
+      <select aria-label={`Type of cell ${number}`} value={type} onChange={(event) => page.structure.changeType(event.currentTarget.value as CellType, [cell])}>
         <option value="code">Code</option>
         <option value="markdown">Markdown</option>
         <option value="raw">Raw</option>
       </select>
-      <Tool icon="up" label={`Move cell ${number} up`} disabled={index === 0} act={() => page.notebook.move(cell.id, -1)} />
-      <Tool icon="down" label={`Move cell ${number} down`} disabled={index === count - 1} act={() => page.notebook.move(cell.id, 1)} />
-      {cell.type.value === "code" && page.shownOf(cell.id).value.execution && <Tool icon="cross" label={`Clear output of cell ${number}`} act={() => page.clearOutput(cell)} />}
-      <Tool icon="trash" label={`Delete cell ${number}`} act={() => page.remove(cell)} />
+      {type === "raw" && (
+        <select aria-label={`Format of cell ${number}`} title="Exports of another format leave it out" value={rawType} onChange={(event) => page.structure.setRawType(cell, event.currentTarget.value)}>
+          {RAW_TYPES.map(([value, name]) => (
+            <option key={value} value={value}>
+              {name}
+            </option>
+          ))}
+          {!RAW_TYPES.some(([value]) => value === rawType) && <option value={rawType}>{rawType}</option>}
+        </select>
+      )}
+      <Tool icon="up" label={`Move cell ${number} up`} disabled={index === 0} act={() => move(-1)} />
+      <Tool icon="down" label={`Move cell ${number} down`} disabled={index === count - 1} act={() => move(1)} />
+      {type === "code" && page.shownOf(cell.id).value.execution && <Tool icon="cross" label={`Clear output of cell ${number}`} act={() => page.running.clear([cell])} />}
+      <Tool icon="trash" label={`Delete cell ${number}`} act={() => page.structure.remove([cell])} />
     </div>
   );
 }

@@ -1,20 +1,23 @@
 // One cell: its prompt, its text, what it printed, and the buttons that act on it.
 
+import { useComputed } from "@preact/signals";
 import type { VNode } from "preact";
-import { useLayoutEffect, useRef } from "preact/hooks";
-import { isFinal, type Execution } from "../outputs/execution";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { drag } from "../notebook/drag";
 import type { Cell, CellType } from "../notebook/document";
+import { isFinal, type Execution } from "../outputs/execution";
 import { undoneInWords } from "../session/words";
 import { CellTools } from "./CellTools";
 import { usePage } from "./context";
 import { Editor } from "./Editor";
+import { Gutter } from "./Gutter";
 import { Icon } from "./Icon";
 import { Markdown } from "./Markdown";
 import { memo } from "./memo";
 import { Outputs } from "./Outputs";
-import { Timing } from "./Timing";
 
 const TYPES: Record<CellType, string> = { code: "code", markdown: "Markdown", raw: "raw text" };
+const LINE = 21;
 
 interface Props {
   cell: Cell;
@@ -25,13 +28,19 @@ interface Props {
 export const CellView = memo(({ cell, index, count }: Props): VNode => {
   const page = usePage();
   const section = useRef<HTMLElement>(null);
-  const active = page.active.value === cell.id;
-  const editing = active && page.mode.value === "edit";
+  // Each cell is drawn again only when it becomes, or is no longer, the one: not whenever another does.
+  const active = useComputed(() => page.active.value === cell.id).value;
+  const editing = useComputed(() => page.active.value === cell.id && page.mode.value === "edit").value;
+  const selected = useComputed(() => page.selection.several && page.selection.ids.value.has(cell.id)).value;
+  const moves = useComputed(() => (page.active.value === cell.id ? page.moves.value : 0)).value;
+  const edited = useComputed(() => page.results.edited(cell)).value;
+  const moving = useComputed(() => drag.value?.ids.includes(cell.id) ?? false).value;
+  const state = useComputed(() => stateInWords(page.shownOf(cell.id).value.execution, () => page.placeOf(cell.id))).value;
+  const [looked, setLooked] = useState(false);
   const type = cell.type.value;
   const { execution } = page.shownOf(cell.id).value;
   const shown = type === "code" ? execution : undefined;
-  const folded = page.folded.value.has(cell.id);
-  const moves = active ? page.moves.value : 0;
+  const folded = cell.outputHidden.value;
 
   useLayoutEffect(() => {
     if (!active || page.moves.peek() === 0) return;
@@ -41,61 +50,66 @@ export const CellView = memo(({ cell, index, count }: Props): VNode => {
     if (page.mode.value === "command" && !onControl) section.current!.focus({ preventScroll: true });
   }, [active, page.mode.value, moves]);
 
-  const name = `Cell ${index + 1} of ${count}, ${TYPES[type]}${shown ? `, ${stateInWords(shown, page.placeOf(cell.id))}` : ""}`;
+  const press = (event: MouseEvent) => {
+    if (event.button !== 0 || !event.shiftKey || page.active.peek() === cell.id) {
+      if (page.active.peek() !== cell.id) page.touch(cell, "command");
+      else if (!(event.target as Element).closest(".gutter, .cell-tools")) page.selection.collapse();
+      return;
+    }
+    // Text in between must not be selected by the same click.
+    event.preventDefault();
+    page.selection.extendTo(index);
+  };
+
+  // What is not drawn yet takes about the room that it will need.
+  const room = useMemo(() => cell.source.peek().split("\n").length * LINE + 46 + (execution?.outputs.length ?? 0) * 40, []);
+  const words = [TYPES[type], ...(shown ? [state] : []), ...(edited ? ["edited since it ran"] : []), ...(selected ? ["selected"] : [])];
   return (
     <section
       ref={section}
-      class={`cell ${type}${active ? " active" : ""}${editing ? " editing" : ""}`}
-      aria-label={name}
+      class={`cell ${type}${active ? " active" : ""}${editing ? " editing" : ""}${selected ? " selected" : ""}${moving ? " moving" : ""}`}
+      style={{ containIntrinsicSize: `auto ${room}px` }}
+      aria-label={`Cell ${index + 1} of ${count}, ${words.join(", ")}`}
       tabIndex={active ? 0 : -1}
       data-cell={cell.id}
       onFocus={(event) => event.target === section.current && page.touch(cell, "command")}
-      onMouseDown={() => page.active.peek() !== cell.id && page.touch(cell, "command")}
+      onMouseDown={press}
+      onPointerEnter={() => setLooked(true)}
     >
-      <div class="gutter">{type === "code" && <Prompt cell={cell} execution={shown} index={index} />}</div>
+      <Gutter cell={cell} execution={shown} index={index} edited={edited} />
       <div class="cell-body">
-        {type === "markdown" && !cell.editing.value ? (
-          <div class="rendered" onDblClick={() => page.edit(cell)}>
-            <Markdown source={cell.source.value} attachments={cell.attachments} />
-          </div>
-        ) : (
-          <Editor cell={cell} type={type} label={`${type === "code" ? "Code" : TYPES[type]} of cell ${index + 1}`} focused={editing} />
-        )}
-        {shown && folded && (shown.outputs.length > 0) && (
-          <button class="button quiet more" onClick={() => page.toggleOutput(cell)} aria-expanded="false">
+        <Source cell={cell} type={type} label={`${type === "code" ? "Code" : TYPES[type]} of cell ${index + 1}`} focused={editing} />
+        {shown && folded && (shown.outputs.length > 0 || shown.input) && (
+          <button class="button quiet more" onClick={() => page.structure.toggle("output", [cell])} aria-expanded="false">
             Output is hidden. Show it
           </button>
         )}
-        {shown && !folded && <Outputs execution={shown} label={`Output of cell ${index + 1}`} />}
+        {/* A question is never hidden: the code waits for its answer. */}
+        {shown && (!folded || shown.input) && <Outputs execution={shown} label={`Output of cell ${index + 1}`} />}
         {shown && <Trouble execution={shown} />}
       </div>
-      <CellTools cell={cell} index={index} count={count} />
+      {(active || looked) && <CellTools cell={cell} index={index} count={count} />}
     </section>
   );
 });
 
-/** The run button, which turns into what stops it; and the count, as notebooks have it. */
-function Prompt({ cell, execution, index }: { cell: Cell; execution: Execution | undefined; index: number }): VNode {
+function Source({ cell, type, label, focused }: { cell: Cell; type: CellType; label: string; focused: boolean }): VNode {
   const page = usePage();
-  const waiting = execution !== undefined && !isFinal(execution);
-  const running = execution?.state === "running";
-  return (
-    <>
-      {waiting ? (
-        <button class={`prompt-button ${running ? "running" : "queued"}`} onClick={() => page.session.cancel(execution)} aria-label={running ? `Stop cell ${index + 1}` : `Take cell ${index + 1} out of the queue`} title={running ? "Stop" : "Take out of the queue"}>
-          <Icon name={running ? "stop" : "cross"} size={16} />
-        </button>
-      ) : (
-        <button class="prompt-button" onClick={() => page.runAnd(cell, "stay")} aria-label={`Run cell ${index + 1}`} title="Run (Ctrl Enter)">
-          <Icon name="run" size={16} />
-        </button>
-      )}
-      <span class="count" aria-hidden="true">
-        [{waiting ? "*" : (execution?.count ?? " ")}]
-      </span>
-      {execution && <Timing execution={execution} />}
-    </>
-  );
+  if (cell.inputHidden.value && !focused) {
+    return (
+      <button class="button quiet more source-hidden" onClick={() => page.structure.toggle("input", [cell])} aria-expanded="false">
+        {type === "code" ? "Code" : "Text"} is hidden. Show it <code class="muted">{cell.source.value.trim().split("\n")[0]!.slice(0, 80)}</code>
+      </button>
+    );
+  }
+  if (type === "markdown" && (!cell.editing.value || page.readOnly.value)) {
+    return (
+      <div class="rendered" onDblClick={() => page.edit(cell)}>
+        {cell.source.value.trim() ? <Markdown source={cell.source.value} attachments={cell.attachments} /> : <p class="muted">An empty text. Press Enter to write.</p>}
+      </div>
+    );
+  }
+  return <Editor cell={cell} type={type} label={label} focused={focused} />;
 }
 
 /** Why there is no result, where the output itself does not say. */
@@ -111,17 +125,8 @@ function Trouble({ execution }: { execution: Execution }): VNode | null {
   );
 }
 
-function stateInWords(execution: Execution, place: number): string {
-  switch (execution.state) {
-    case "queued":
-      return `number ${place} in the queue`;
-    case "running":
-      return execution.input ? "asks for input" : "running";
-    case "ok":
-      return "finished";
-    case "error":
-      return "failed";
-    default:
-      return execution.state;
-  }
+function stateInWords(execution: Execution | undefined, place: () => number): string {
+  if (!execution) return "";
+  if (!isFinal(execution)) return execution.state === "queued" ? `number ${place()} in the queue` : execution.input ? "asks for input" : "running";
+  return { ok: "finished", error: "failed" }[execution.state as string] ?? execution.state;
 }

@@ -1,14 +1,17 @@
 import type { VNode } from "preact";
-import { SHORTCUTS } from "../notebook/keys";
+import { KeyList } from "../commands/KeyList";
+import { Palette } from "../commands/Palette";
 import { usePage } from "./context";
-import { Confirm, Dialog } from "./Dialog";
+import { Confirm } from "./Dialog";
 
 export function Dialogs(): VNode | null {
   const page = usePage();
   const close = () => void (page.dialog.value = null);
   switch (page.dialog.value) {
-    case "help":
-      return <Help close={close} />;
+    case "keys":
+      return <KeyList />;
+    case "palette":
+      return <Palette />;
     case "restart":
       return (
         <Confirm title="Restart the kernel?" action="Restart" danger confirm={() => void page.restart(false)} close={close}>
@@ -18,7 +21,7 @@ export function Dialogs(): VNode | null {
     case "restartAndRun":
       return (
         <Confirm title="Restart and run all cells?" action="Restart and run all" danger confirm={() => void page.restart(true)} close={close}>
-          <p>Variables and whatever runs now are lost; then every code cell runs again, from the first. It stops at the first error.</p>
+          <p>Variables and whatever runs now are lost; then every code cell runs again, from the first. {page.running.stopsOnError && "It stops at the first error."}</p>
         </Confirm>
       );
     case "end":
@@ -30,28 +33,4 @@ export function Dialogs(): VNode | null {
     default:
       return null;
   }
-}
-
-function Help({ close }: { close(): void }): VNode {
-  return (
-    <Dialog title="Keys" wide close={close}>
-      <div class="shortcuts">
-        {SHORTCUTS.map((group) => (
-          <section key={group.title}>
-            <h3>{group.title}</h3>
-            <dl>
-              {group.keys.map(([keys, what]) => (
-                <div key={keys}>
-                  <dt>
-                    {keys.split(" ").map((key) => (key === "or" ? " or " : <><kbd>{key.replace(/,$/, "")}</kbd>{key.endsWith(",") && ", "}</>))}
-                  </dt>
-                  <dd>{what}</dd>
-                </div>
-              ))}
-            </dl>
-          </section>
-        ))}
-      </div>
-    </Dialog>
-  );
 }

@@ -1,8 +1,10 @@
-// An editor that exists once it is near the screen: a notebook of hundreds of cells opens at once.
+// An editor that exists once it is near the screen: a notebook of hundreds of cells opens at once. Until then its text
+// stands in for it, in the same size, found by the browser's search and by Tab.
 
 import type { VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { loadLanguage, loadMarkdown, readyLanguage } from "../editor/languages";
+import { whenNear } from "../editor/near";
 import { CellEditor, type EditorEvents } from "../editor/setup";
 import type { Cell, CellType } from "../notebook/document";
 import { usePage } from "./context";
@@ -20,14 +22,15 @@ export function Editor({ cell, type, label, focused }: Props): VNode {
   const page = usePage();
   const holder = useRef<HTMLDivElement>(null);
   const editor = useRef<CellEditor | null>(null);
+  const clicked = useRef<{ x: number; y: number } | null>(null);
   const [near, setNear] = useState(focused);
   const source = cell.source.value;
+  const numbers = page.lineNumbers.value;
+  const readOnly = page.readOnly.value;
+  const marks = page.find.shown.value ? page.find.marksOf(cell) : null;
 
   useEffect(() => {
-    if (near) return;
-    const watch = new IntersectionObserver(([entry]) => entry!.isIntersecting && setNear(true), { rootMargin: "800px" });
-    watch.observe(holder.current!);
-    return () => watch.disconnect();
+    if (!near) return whenNear(holder.current!.closest(".cell") ?? holder.current!, () => setNear(true));
   }, [near]);
 
   // Before the browser goes on: what is typed right after Shift Enter must find the next editor.
@@ -44,8 +47,6 @@ export function Editor({ cell, type, label, focused }: Props): VNode {
         if (cell.type.value === "markdown" && cell.source.value.trim()) cell.editing.value = false;
         page.go(page.notebook.indexOf(cell.id));
       },
-      run: (then) => page.runAnd(cell, then),
-      split: (at) => page.edit(page.notebook.split(cell, at)),
       leave: (by) => {
         const index = page.notebook.indexOf(cell.id) + by;
         if (index >= 0 && index < page.notebook.cells.value.length) page.go(index, page.notebook.cells.value[index]!.type.value === "code" ? "edit" : "command");
@@ -57,26 +58,47 @@ export function Editor({ cell, type, label, focused }: Props): VNode {
       label,
       placeholder: page.notebook.cells.value.length === 1 || type !== "code" ? HINTS[type] : "",
       code: type === "code",
+      readOnly,
+      lineNumbers: numbers,
       ask: (question, code, cursor) => page.session.question(question, code, cursor),
       events,
     });
     editor.current = made;
+    page.editors.set(cell.id, made);
     if (type !== "raw") dress(made, type === "code" ? page.settings.language : "markdown");
+    if (clicked.current) made.placeCursorAt(clicked.current.x, clicked.current.y);
+    clicked.current = null;
     return () => {
       editor.current = null;
+      if (page.editors.get(cell.id) === made) page.editors.delete(cell.id);
       made.destroy();
     };
   }, [near, type]);
 
   useLayoutEffect(() => editor.current?.setLabel(label), [label, near]);
   useLayoutEffect(() => editor.current?.setText(source), [source, near]);
+  useLayoutEffect(() => editor.current?.setLineNumbers(numbers), [numbers]);
+  useLayoutEffect(() => editor.current?.setReadOnly(readOnly), [readOnly]);
+  useLayoutEffect(() => editor.current?.showMatches(marks?.matches ?? [], marks?.current ?? -1), [marks, near]);
   useLayoutEffect(() => {
     if (focused) editor.current?.focus();
   }, [focused, near, page.moves.value]);
 
   return (
     <div class="editor" ref={holder}>
-      {!near && <pre class="editor-still">{source || " "}</pre>}
+      {!near && (
+        <pre
+          class={`editor-still${numbers ? " numbered" : ""}`}
+          role="textbox"
+          aria-multiline="true"
+          aria-label={label}
+          tabIndex={0}
+          onMouseDown={(event) => void (clicked.current = { x: event.clientX, y: event.clientY })}
+          onFocus={() => page.touch(cell, "edit")}
+        >
+          {source.endsWith("\n") || !source ? `${source} ` : source}
+        </pre>
+      )}
     </div>
   );
 }

@@ -12,6 +12,7 @@ interface PanelSpec {
 }
 
 export const PANELS = {
+  outline: { title: "Outline", icon: "outline", part: lazy(() => import("../outline/OutlinePanel").then((module) => module.OutlinePanel)) },
   files: { title: "Files", icon: "files", part: lazy(() => import("../files/FilesPanel").then((module) => module.FilesPanel)) },
 } satisfies Record<string, PanelSpec>;
 

@@ -35,7 +35,7 @@ export function inspectAtCursor(view: EditorView, ask: AskKernel, tell: (words: 
 }
 
 export function closeInspection(view: EditorView): boolean {
-  if (!view.state.field(inspection)) return false;
+  if (!view.state.field(inspection, false)) return false;
   view.dispatch({ effects: show.of(null) });
   return true;
 }

@@ -1,12 +1,13 @@
 // One CodeMirror editor, as a cell needs it.
 
-import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, startCompletion } from "@codemirror/autocomplete";
+import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, closeCompletion, completionKeymap, completionStatus, startCompletion } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentLess, indentMore, insertNewlineAndIndent } from "@codemirror/commands";
 import { bracketMatching, indentOnInput, indentUnit } from "@codemirror/language";
 import { Compartment, EditorState, Prec, type Extension } from "@codemirror/state";
-import { crosshairCursor, drawSelection, dropCursor, EditorView, highlightSpecialChars, keymap, placeholder, rectangularSelection, type KeyBinding } from "@codemirror/view";
+import { crosshairCursor, drawSelection, dropCursor, EditorView, highlightSpecialChars, keymap, lineNumbers, placeholder, rectangularSelection, type KeyBinding } from "@codemirror/view";
 import { kernelCompletions, type AskKernel } from "./completion";
 import { closeInspection, inspectAtCursor, inspection } from "./inspection";
+import { matchMarks, showMatches, type MarkedMatch } from "./matches";
 import { theme } from "./theme";
 
 export interface EditorEvents {
@@ -14,8 +15,6 @@ export interface EditorEvents {
   focused(): void;
   /** Leave the editor for command mode. */
   escape(): void;
-  run(then: "stay" | "next" | "insert"): void;
-  split(at: number): void;
   /** The cursor goes over an edge: to the cell above (-1) or below (1). */
   leave(by: -1 | 1): void;
   tell(words: string): void;
@@ -26,6 +25,8 @@ export interface EditorOptions {
   label: string;
   placeholder: string;
   code: boolean;
+  readOnly: boolean;
+  lineNumbers: boolean;
   ask: AskKernel;
   events: EditorEvents;
 }
@@ -34,9 +35,11 @@ export class CellEditor {
   readonly view: EditorView;
   private language = new Compartment();
   private naming = new Compartment();
+  private numbering = new Compartment();
+  private guarding = new Compartment();
 
   constructor(parent: HTMLElement, options: EditorOptions) {
-    const state = EditorState.create({ doc: options.text, extensions: [this.extensions(options), this.language.of([]), this.naming.of(named(options.label))] });
+    const state = EditorState.create({ doc: options.text, extensions: [this.extensions(options), this.language.of([]), this.naming.of(named(options.label)), this.numbering.of(numbered(options.lineNumbers)), this.guarding.of(guarded(options.readOnly))] });
     this.view = new EditorView({ state, parent });
   }
 
@@ -48,10 +51,43 @@ export class CellEditor {
     this.view.dispatch({ effects: this.naming.reconfigure(named(label)) });
   }
 
+  setLineNumbers(on: boolean): void {
+    this.view.dispatch({ effects: this.numbering.reconfigure(numbered(on)) });
+  }
+
+  setReadOnly(on: boolean): void {
+    this.view.dispatch({ effects: this.guarding.reconfigure(guarded(on)) });
+  }
+
   /** Text that changed elsewhere, such as by an undo. */
   setText(text: string): void {
     const now = this.view.state.doc.toString();
     if (now !== text) this.view.dispatch({ changes: { from: 0, to: now.length, insert: text } });
+  }
+
+  /** Where the cursors are; of what is selected, both ends. */
+  cursors(): number[] {
+    return this.view.state.selection.ranges.flatMap((range) => (range.empty ? [range.head] : [range.from, range.to]));
+  }
+
+  selectedText(): string {
+    const { from, to } = this.view.state.selection.main;
+    return this.view.state.sliceDoc(from, to);
+  }
+
+  select(from: number, to: number): void {
+    const { length } = this.view.state.doc;
+    if (to <= length) this.view.dispatch({ selection: { anchor: from, head: to }, scrollIntoView: true });
+  }
+
+  showMatches(matches: readonly MarkedMatch[], current: number): void {
+    showMatches(this.view, matches, current);
+  }
+
+  /** The cursor where a click on what stood in for this editor was. */
+  placeCursorAt(x: number, y: number): void {
+    const at = this.view.posAtCoords({ x, y }, false);
+    this.view.dispatch({ selection: { anchor: at } });
   }
 
   focus(): void {
@@ -64,7 +100,7 @@ export class CellEditor {
 
   private extensions({ events, ask, code, placeholder: hint }: EditorOptions): Extension {
     return [
-      Prec.highest(keymap.of(cellKeys(events))),
+      Prec.highest(keymap.of([{ key: "Escape", run: (view) => leave(view, events) }])),
       Prec.high(keymap.of(code ? codeKeys(events, ask) : [])),
       highlightSpecialChars(),
       history(),
@@ -77,10 +113,9 @@ export class CellEditor {
       indentUnit.of("    "),
       placeholder(hint),
       theme,
+      matchMarks,
       code ? [indentOnInput(), bracketMatching(), closeBrackets(), inspection, completions(ask)] : [],
       keymap.of([...closeBracketsKeymap, ...completionKeymap, ...historyKeymap, ...defaultKeymap]),
-      // After completion, which uses the same keys while its list is open.
-      Prec.lowest(keymap.of([{ key: "Escape", run: () => (events.escape(), true) }])),
       EditorView.updateListener.of((update) => {
         if (update.docChanged) events.changed(update.state.doc.toString());
         if (update.focusChanged && update.view.hasFocus) events.focused();
@@ -93,30 +128,35 @@ function named(label: string): Extension {
   return EditorView.contentAttributes.of({ "aria-label": label, "aria-describedby": "editor-help", autocapitalize: "off", spellcheck: "false" });
 }
 
-function completions(ask: AskKernel): Extension {
-  return autocompletion({ override: [kernelCompletions(ask)], activateOnTypingDelay: 150, icons: true, closeOnBlur: true });
+function numbered(on: boolean): Extension {
+  return on ? lineNumbers() : [];
 }
 
-function cellKeys(events: EditorEvents): KeyBinding[] {
-  const run = (then: "stay" | "next" | "insert") => () => (events.run(then), true);
-  return [
-    { key: "Shift-Enter", run: run("next") },
-    { key: "Ctrl-Enter", mac: "Cmd-Enter", run: run("stay") },
-    { key: "Alt-Enter", run: run("insert") },
-    { key: "Ctrl-Shift--", run: (view) => (events.split(view.state.selection.main.head), true) },
-    { key: "Ctrl-Shift-_", run: (view) => (events.split(view.state.selection.main.head), true) },
-  ];
+function guarded(on: boolean): Extension {
+  return [EditorState.readOnly.of(on), EditorView.editable.of(!on), on ? EditorView.contentAttributes.of({ tabindex: "0", "aria-readonly": "true" }) : []];
+}
+
+function completions(ask: AskKernel): Extension {
+  return autocompletion({ override: [kernelCompletions(ask)], activateOnTypingDelay: 150, icons: true, closeOnBlur: true });
 }
 
 function codeKeys(events: EditorEvents, ask: AskKernel): KeyBinding[] {
   return [
     { key: "Tab", run: (view) => acceptCompletion(view) || (afterName(view) ? startCompletion(view) : indentMore(view)) },
     { key: "Shift-Tab", run: (view) => inspectAtCursor(view, ask, events.tell) || indentLess(view) },
-    { key: "Escape", run: closeInspection },
     { key: "Enter", run: (view) => acceptCompletion(view) || insertNewlineAndIndent(view) },
     { key: "ArrowUp", run: (view) => atEdge(view, -1) && (events.leave(-1), true) },
     { key: "ArrowDown", run: (view) => atEdge(view, 1) && (events.leave(1), true) },
   ];
+}
+
+/** Escape closes what is open over the editor, and else leaves it: also while completions are only being looked for. */
+function leave(view: EditorView, events: EditorEvents): boolean {
+  if (completionStatus(view.state) === "active") return false;
+  if (closeInspection(view)) return true;
+  closeCompletion(view);
+  events.escape();
+  return true;
 }
 
 function afterName(view: EditorView): boolean {

@@ -42,21 +42,98 @@ describe("a notebook", () => {
 
   it("moves a cell no further than the ends", () => {
     const made = notebook("a", "b", "c");
-    made.move("c0", 1);
-    made.move("c2", 5);
+    made.move(["c0"], 1);
+    made.move(["c2"], 1);
     expect(sources(made)).toEqual(["b", "a", "c"]);
+    expect(made.undoable.value).toBe(1);
+  });
+
+  it("moves several cells at once, to any place", () => {
+    const made = notebook("a", "b", "c", "d");
+    made.move(["c1", "c2"], -1);
+    expect(sources(made)).toEqual(["b", "c", "a", "d"]);
+    made.move(["c1", "c2"], 1);
+    expect(sources(made)).toEqual(["a", "b", "c", "d"]);
+    made.moveTo(["c0", "c2"], 4);
+    expect(sources(made)).toEqual(["b", "d", "a", "c"]);
+    made.moveTo(["c2"], 0);
+    made.undo();
+    made.undo();
+    expect(sources(made)).toEqual(["a", "b", "c", "d"]);
   });
 
   it("splits and merges back", () => {
     const made = notebook("one\ntwo");
-    const rest = made.split(made.find("c0")!, 4);
+    const rest = made.split(made.find("c0")!, [4]);
     expect(sources(made)).toEqual(["one", "two"]);
     expect(rest.source.value).toBe("two");
-    made.mergeBelow(made.find("c0")!);
+    made.merge(made.cells.value);
     expect(sources(made)).toEqual(["one\ntwo"]);
     made.undo();
     made.undo();
     expect(sources(made)).toEqual(["one\ntwo"]);
+  });
+
+  it("splits at several cursors, and keeps what is typed after an undo for doing it again", () => {
+    const made = notebook("one\ntwo\nthree");
+    made.split(made.find("c0")!, [4, 8, 8]);
+    expect(sources(made)).toEqual(["one", "two", "three"]);
+    made.setSource(made.cells.value[1]!, "2");
+    made.undo();
+    expect(sources(made)).toEqual(["one\ntwo\nthree"]);
+    made.redo();
+    expect(sources(made)).toEqual(["one", "2", "three"]);
+  });
+
+  it("makes an empty cell by a split at the end, and none by a split nowhere", () => {
+    const made = notebook("one");
+    made.split(made.find("c0")!, [3]);
+    expect(sources(made)).toEqual(["one", ""]);
+    expect(made.split(made.find("c0")!, [])).toBe(made.find("c0"));
+  });
+
+  it("keeps paragraphs of merged Markdown apart, and its pictures", () => {
+    const made = notebook("one", "two");
+    made.changeType(made.cells.value, "markdown");
+    made.cells.value[1]!.attachments = { "a.png": { "image/png": "x" } };
+    made.merge(made.cells.value);
+    expect(sources(made)).toEqual(["one\n\ntwo"]);
+    expect(made.cells.value[0]!.attachments).toEqual({ "a.png": { "image/png": "x" } });
+    made.undo();
+    expect(made.cells.value[0]!.attachments).toBeUndefined();
+  });
+
+  it("brings back the same cell, so that its outputs find it", () => {
+    const made = notebook("a", "b", "c");
+    made.remove("c0", "c2");
+    made.undo();
+    expect(made.cells.value.map((cell) => cell.id)).toEqual(["c0", "c1", "c2"]);
+  });
+
+  it("hides parts as JupyterLab writes it, and shows them again without a trace", () => {
+    const made = notebook("a");
+    const cell = made.find("c0")!;
+    made.hide([cell], "output", true);
+    made.hide([cell], "input", true);
+    expect(cell.metadata).toEqual({ collapsed: true, jupyter: { outputs_hidden: true, source_hidden: true } });
+    expect([cell.inputHidden.value, cell.outputHidden.value]).toEqual([true, true]);
+    made.undo();
+    expect(cell.inputHidden.value).toBe(false);
+    made.hide([cell], "output", false);
+    expect(cell.metadata).toEqual({});
+  });
+
+  it("reads what is hidden from older notebooks, and takes nonsense in metadata as nothing", () => {
+    expect(new Cell({ cell_type: "code", metadata: { collapsed: true } }).outputHidden.value).toBe(true);
+    expect(new Cell({ cell_type: "code", metadata: { jupyter: "x" } }).inputHidden.value).toBe(false);
+  });
+
+  it("does not count what changes nothing as a step", () => {
+    const made = notebook("a", "b");
+    made.changeType(made.cells.value, "code");
+    made.moveTo(["c0"], 1);
+    made.hide(made.cells.value, "output", false);
+    expect([made.undoable.value, made.edits.value]).toEqual([0, 0]);
   });
 
   it("writes nbformat without outputs, and unknown metadata as it came", () => {

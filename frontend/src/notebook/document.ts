@@ -1,83 +1,42 @@
 // The cells of a notebook and what can be done to them. Every change of structure can be undone.
 
-import { batch, signal, type Signal } from "@preact/signals";
-import { uuid } from "../protocol";
+import { batch, signal } from "@preact/signals";
+import { Cell, withHidden, withSetting, type CellContent, type CellType, type Metadata, type NotebookDocument, type Part } from "./cell";
 
-export type CellType = "code" | "markdown" | "raw";
+export { Cell, type CellType, type Metadata, type NotebookCell, type NotebookDocument } from "./cell";
 
-export interface NotebookCell {
-  id: string;
-  cell_type: CellType;
-  source: string | string[];
-  metadata: Record<string, unknown>;
-  attachments?: Record<string, unknown>;
-  outputs?: Record<string, unknown>[];
-  execution_count?: number | null;
+/** The order of the cells at one moment, and what was in those that a step changes. */
+interface Moment {
+  cells: Cell[];
+  contents: Map<Cell, CellContent>;
 }
 
-export interface NotebookDocument {
-  nbformat: number;
-  nbformat_minor: number;
-  metadata: Record<string, unknown>;
-  cells: NotebookCell[];
+interface Step {
+  touched: readonly Cell[];
+  /** Where undo, or doing it again, leads back to. */
+  back: Moment;
 }
 
-/** A cell in the page: what is edited is a signal, what only travels along is kept as it came. */
-export class Cell {
-  readonly id: string;
-  readonly type: Signal<CellType>;
-  readonly source: Signal<string>;
-  /** A Markdown cell that is being written rather than read. */
-  readonly editing: Signal<boolean>;
-  metadata: Record<string, unknown>;
-  attachments: Record<string, unknown> | undefined;
-
-  constructor(from: Partial<NotebookCell> & { cell_type: CellType }) {
-    this.id = from.id ?? uuid().replace(/-/g, "").slice(0, 12);
-    this.type = signal(from.cell_type);
-    this.source = signal(Array.isArray(from.source) ? from.source.join("") : (from.source ?? ""));
-    this.editing = signal(!this.source.value);
-    this.metadata = structuredClone(from.metadata ?? {});
-    this.attachments = from.attachments && structuredClone(from.attachments);
-  }
-
-  copy(): Cell {
-    return new Cell({ cell_type: this.type.value, source: this.source.value, metadata: withoutOurs(this.metadata), ...(this.attachments && { attachments: this.attachments }) });
-  }
-
-  /** Outputs are the server's: they are not sent back. */
-  toJSON(): NotebookCell {
-    const type = this.type.value;
-    return {
-      id: this.id,
-      cell_type: type,
-      source: this.source.value,
-      metadata: this.metadata,
-      ...(type === "code" ? { outputs: [], execution_count: null } : this.attachments ? { attachments: this.attachments } : {}),
-    };
-  }
-}
-
-function withoutOurs(metadata: Record<string, unknown>): Record<string, unknown> {
-  const { thermae: _, ...rest } = metadata;
-  return rest;
-}
-
-type Inverse = () => void;
+const STEPS_KEPT = 200;
 
 export class Notebook {
   readonly cells = signal<Cell[]>([]);
   /** Counts up with every change worth saving. */
   readonly edits = signal(0);
   readonly undoable = signal(0);
-  private metadata: Record<string, unknown>;
-  private history: Inverse[] = [];
-  private future: Inverse[] = [];
+  readonly redoable = signal(0);
+  private readonly data = signal<Metadata>({});
+  private done: Step[] = [];
+  private undone: Step[] = [];
 
   constructor(document: NotebookDocument) {
-    this.metadata = document.metadata;
+    this.data.value = document.metadata;
     this.cells.value = document.cells.map((cell) => new Cell(cell));
     if (!this.cells.value.length) this.cells.value = [new Cell({ cell_type: "code" })];
+  }
+
+  get metadata(): Metadata {
+    return this.data.value;
   }
 
   toJSON(): NotebookDocument {
@@ -96,107 +55,166 @@ export class Notebook {
     this.edits.value++;
   }
 
+  /** A setting of ours in the notebook's own metadata; no step of undo. */
+  set(name: string, value: unknown): void {
+    this.data.value = withSetting(this.metadata, "thermae", name, value);
+    this.edited();
+  }
+
   setSource(cell: Cell, source: string): void {
     if (cell.source.value === source) return;
     cell.source.value = source;
     this.edited();
   }
 
-  insert(index: number, cell: Cell = new Cell({ cell_type: "code" })): Cell {
-    this.setCells([...this.cells.value.slice(0, index), cell, ...this.cells.value.slice(index)]);
-    return cell;
+  // --- Changes of structure -------------------------------------------------------------------------------------
+
+  insert(index: number, ...cells: Cell[]): Cell {
+    const added = cells.length ? cells : [new Cell({ cell_type: "code" })];
+    this.change([], () => this.place([...this.cells.value.slice(0, index), ...added, ...this.cells.value.slice(index)]));
+    return added[0]!;
   }
 
   /** A notebook is never without a cell: deleting the last one leaves a fresh one. */
-  remove(id: string): void {
-    const rest = this.cells.value.filter((cell) => cell.id !== id);
-    this.setCells(rest.length ? rest : [new Cell({ cell_type: "code" })]);
+  remove(...ids: string[]): void {
+    const rest = this.cells.value.filter((cell) => !ids.includes(cell.id));
+    this.change([], () => this.place(rest.length ? rest : [new Cell({ cell_type: "code" })]));
   }
 
-  move(id: string, by: number): void {
-    const from = this.indexOf(id);
-    const to = Math.min(Math.max(0, from + by), this.cells.value.length - 1);
-    if (from < 0 || from === to) return;
-    const cells = [...this.cells.value];
-    cells.splice(to, 0, ...cells.splice(from, 1));
-    this.setCells(cells);
+  /** Move cells, which need not be neighbours, in front of the one that is at `index` now. */
+  moveTo(ids: readonly string[], index: number): void {
+    const cells = this.cells.value;
+    const moved = cells.filter((cell) => ids.includes(cell.id));
+    const before = cells.slice(0, index).filter((cell) => !ids.includes(cell.id));
+    const after = cells.slice(index).filter((cell) => !ids.includes(cell.id));
+    this.change([], () => this.place([...before, ...moved, ...after]));
   }
 
-  changeType(cell: Cell, type: CellType): void {
-    const [before, editing] = [cell.type.value, cell.editing.value];
-    if (before === type) return;
-    this.perform(
-      () => batch(() => ((cell.type.value = type), (cell.editing.value = true))),
-      () => batch(() => ((cell.type.value = before), (cell.editing.value = editing))),
-    );
+  /** Move neighbours up or down by one place. */
+  move(ids: readonly string[], by: -1 | 1): void {
+    const places = ids.map((id) => this.indexOf(id)).filter((place) => place >= 0);
+    if (places.length) this.moveTo(ids, by < 0 ? Math.max(0, Math.min(...places) - 1) : Math.max(...places) + 2);
   }
 
-  /** Cut a cell in two at a place in its text; returns the second half. */
-  split(cell: Cell, at: number): Cell {
-    const [whole, cells] = [cell.source.value, this.cells.value];
-    const rest = new Cell({ cell_type: cell.type.value, source: whole.slice(at).replace(/^\n/, "") });
+  changeType(cells: readonly Cell[], type: CellType): void {
+    this.change(cells, () => {
+      for (const cell of cells) {
+        if (cell.type.value === type) continue;
+        cell.type.value = type;
+        cell.editing.value = true;
+      }
+    });
+  }
+
+  /** Replace texts in one step, as a heading's level or a replacement in all cells does. */
+  rewrite(texts: ReadonlyMap<Cell, string>): void {
+    this.change([...texts.keys()], () => {
+      for (const [cell, text] of texts) cell.source.value = text;
+    });
+  }
+
+  changeMetadata(cells: readonly Cell[], change: (metadata: Metadata, cell: Cell) => Metadata): void {
+    this.change(cells, () => {
+      for (const cell of cells) cell.metadata = change(cell.metadata, cell);
+    });
+  }
+
+  hide(cells: readonly Cell[], part: Part, hidden: boolean): void {
+    this.changeMetadata(cells, (metadata) => withHidden(metadata, part, hidden));
+  }
+
+  /** Cut a cell at places in its text. The first part stays the cell that it was; returns the last. */
+  split(cell: Cell, places: readonly number[]): Cell {
+    const parts = partsOf(cell.source.value, places);
+    const rest = parts.slice(1).map((source) => new Cell({ cell_type: cell.type.value, source }));
+    if (!rest.length) return cell;
     const index = this.indexOf(cell.id);
-    this.perform(
-      () => batch(() => ((cell.source.value = whole.slice(0, at).replace(/\n$/, "")), (this.cells.value = [...cells.slice(0, index + 1), rest, ...cells.slice(index + 1)]))),
-      () => batch(() => ((cell.source.value = whole), (this.cells.value = cells))),
-    );
-    return rest;
+    this.change([cell], () => {
+      cell.source.value = parts[0]!;
+      this.place([...this.cells.value.slice(0, index + 1), ...rest, ...this.cells.value.slice(index + 1)]);
+    });
+    return rest.at(-1)!;
   }
 
-  /** Join a cell with the one below. */
-  mergeBelow(cell: Cell): void {
-    const [whole, cells] = [cell.source.value, this.cells.value];
-    const below = cells[this.indexOf(cell.id) + 1];
-    if (!below) return;
-    this.perform(
-      () => batch(() => ((cell.source.value = `${whole}\n${below.source.value}`), (this.cells.value = cells.filter((each) => each !== below)))),
-      () => batch(() => ((cell.source.value = whole), (this.cells.value = cells))),
-    );
+  /** Join cells into the first of them, whose type and outputs stay. */
+  merge(cells: readonly Cell[]): void {
+    const [first, ...others] = cells;
+    if (!first || !others.length) return;
+    // Two paragraphs of Markdown must not become one.
+    const between = first.type.value === "markdown" ? "\n\n" : "\n";
+    this.change([first], () => {
+      first.source.value = cells.map((cell) => cell.source.value).join(between);
+      const attachments = Object.assign({}, ...cells.map((cell) => cell.attachments ?? {})) as Record<string, unknown>;
+      first.attachments = Object.keys(attachments).length ? attachments : undefined;
+      this.place(this.cells.value.filter((cell) => !others.includes(cell)));
+    });
   }
+
+  // --- Undo -----------------------------------------------------------------------------------------------------
 
   undo(): boolean {
-    return this.step(this.history, this.future);
+    return this.step(this.done, this.undone);
   }
 
   redo(): boolean {
-    return this.step(this.future, this.history);
+    return this.step(this.undone, this.done);
   }
 
-  private step(from: Inverse[], to: Inverse[]): boolean {
-    const action = from.pop();
-    if (!action) return false;
-    const snapshot = this.snapshot();
-    action();
-    to.push(snapshot);
-    this.undoable.value = this.history.length;
-    this.edited();
+  /** What was typed since then in cells that the step does not touch stays. */
+  private step(from: Step[], to: Step[]): boolean {
+    const step = from.pop();
+    if (!step) return false;
+    to.push({ touched: step.touched, back: this.moment(step.touched) });
+    batch(() => {
+      this.cells.value = step.back.cells;
+      for (const [cell, content] of step.back.contents) cell.content = content;
+      this.count();
+    });
     return true;
   }
 
-  /** Brings back cells, their order, types and texts as they are now. */
-  private snapshot(): Inverse {
-    const before = this.cells.value.map((cell) => ({ cell, type: cell.type.value, source: cell.source.value }));
-    return () =>
-      batch(() => {
-        this.cells.value = before.map((each) => each.cell);
-        for (const { cell, type, source } of before) (cell.type.value = type), (cell.source.value = source);
-      });
+  private change(touched: readonly Cell[], action: () => void): void {
+    const back = this.moment(touched);
+    batch(() => {
+      action();
+      if (this.same(back)) return;
+      this.done.push({ touched, back });
+      if (this.done.length > STEPS_KEPT) this.done.shift();
+      this.undone = [];
+      this.count();
+    });
   }
 
-  private setCells(cells: Cell[]): void {
-    const before = this.cells.value;
-    this.perform(
-      () => (this.cells.value = cells),
-      () => (this.cells.value = before),
-    );
-  }
-
-  private perform(action: () => void, inverse: Inverse): void {
-    action();
-    this.history.push(inverse);
-    if (this.history.length > 200) this.history.shift();
-    this.future = [];
-    this.undoable.value = this.history.length;
+  private count(): void {
+    this.undoable.value = this.done.length;
+    this.redoable.value = this.undone.length;
     this.edited();
   }
+
+  private moment(touched: readonly Cell[]): Moment {
+    return { cells: this.cells.peek(), contents: new Map(touched.map((cell) => [cell, cell.content])) };
+  }
+
+  private same({ cells, contents }: Moment): boolean {
+    if (this.cells.peek() !== cells) return false;
+    return [...contents].every(([cell, before]) => {
+      const now = cell.content;
+      return now.type === before.type && now.source === before.source && now.attachments === before.attachments && JSON.stringify(now.metadata) === JSON.stringify(before.metadata);
+    });
+  }
+
+  private place(cells: Cell[]): void {
+    const now = this.cells.value;
+    if (cells.length !== now.length || cells.some((cell, index) => cell !== now[index])) this.cells.value = cells;
+  }
+}
+
+/** A text cut at places; one line break at a cut goes, and so do parts without any text. */
+function partsOf(text: string, places: readonly number[]): string[] {
+  const cuts = [...new Set(places)].sort((a, b) => a - b).filter((place) => place >= 0 && place <= text.length);
+  const ends = [...cuts, text.length];
+  const parts = ends.map((end, index) => text.slice(index ? cuts[index - 1] : 0, end));
+  const bare = parts.map((part, index) => (index ? part.replace(/^\n/, "") : part)).map((part, index) => (index < parts.length - 1 ? part.replace(/\n$/, "") : part));
+  // A single cut makes two cells wherever it is: that is how one gets an empty one.
+  return bare.length === 2 ? bare : bare.filter((part) => part.trim());
 }

@@ -1,16 +1,24 @@
-// The page as a whole: the document, its session, what each cell printed last, and every command that a key or a button gives.
+// The page as a whole: the document, its session, and the parts that know how to select, change and run cells.
 
-import { batch, computed, effect, signal, type Signal } from "@preact/signals";
+import { batch, effect, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { ask, csrfHeaders, type ApiError } from "../api";
-import { isFinal, newExecution, outputsFromNotebook, preferred, type Execution } from "../outputs/execution";
-import type { ExecutionStatus } from "../protocol";
 import type { PanelName } from "../components/panels";
+import type { CellEditor } from "../editor/setup";
+import { Find } from "../search/find";
 import { NotebookSession } from "../session/session";
 import { duration, undoneInWords } from "../session/words";
 import type { FocusWish } from "../terminal/TerminalView";
+import type { Execution } from "../outputs/execution";
 import { Autosave } from "./autosave";
-import { Cell, Notebook, type CellType, type NotebookDocument } from "./document";
-import type { Command } from "./keys";
+import { Notebook, type Cell, type CellType } from "./document";
+import { KeyMap } from "./keys";
+import { EndSigns } from "./endsigns";
+import { Results, type Loaded, type Shown } from "./results";
+import { Running } from "./running";
+import { Selection, type Mode } from "./selection";
+import { Structure } from "./structure";
+
+export type { Loaded, SavedExecution, Shown } from "./results";
 
 export interface PageSettings {
   id: string;
@@ -28,32 +36,7 @@ export interface Addresses {
   list: string;
 }
 
-export interface SavedExecution {
-  id: string;
-  cell: string;
-  session: string;
-  state: ExecutionStatus;
-  execution_count: number | null;
-  queued_at: number | null;
-  started_at: number | null;
-  finished_at: number | null;
-  cut: boolean;
-}
-
-export interface Loaded {
-  title: string;
-  version: number;
-  document: NotebookDocument;
-  executions: SavedExecution[];
-  session: { id: string; state: string; reason: string } | null;
-}
-
-/** What a cell shows of its last run. A new object whenever something in it changed. */
-export interface Shown {
-  execution: Execution | undefined;
-}
-
-export type Dialog = null | "help" | "restart" | "restartAndRun" | "end";
+export type Dialog = null | "keys" | "palette" | "restart" | "restartAndRun" | "end";
 export interface Toast {
   id: number;
   text: string;
@@ -62,13 +45,18 @@ export interface Toast {
 
 export class Page {
   readonly notebook: Notebook;
+  readonly selection: Selection;
+  readonly structure: Structure;
+  readonly results: Results;
+  readonly running: Running;
   readonly session: NotebookSession;
   readonly autosave: Autosave;
+  readonly find: Find;
+  readonly keys = new KeyMap();
+  readonly endSigns = new EndSigns();
   readonly title: Signal<string>;
-  readonly active: Signal<string>;
-  readonly mode = signal<"command" | "edit">("command");
-  /** Counts up when a command moves to a cell: the focus follows, even to where it was. */
-  readonly moves = signal(0);
+  /** Somebody else edits, or this is a notebook that one may only look at: whatever would change it is unavailable. */
+  readonly readOnly = signal(false);
   readonly dialog = signal<Dialog>(null);
   /** The panel beside the cells that is open. */
   readonly panel = signal<PanelName | null>(null);
@@ -78,12 +66,9 @@ export class Page {
   readonly toasts = signal<Toast[]>([]);
   /** Words for people who listen: the newest last. */
   readonly announced = signal<string[]>([]);
-  /** Cells that wait or run, in the order in which they were asked for. */
-  readonly pending = signal<string[]>([]);
-  readonly busy = computed(() => this.pending.value.length > 0);
-  private shown = new Map<string, Signal<Shown>>();
-  private saved = new Map<string, Execution>();
-  private clipboard: Cell | null = null;
+  readonly lineNumbers = signal(localStorage.getItem("thermae-line-numbers") === "on");
+  /** The editors that there are: cells far from the screen have none. */
+  readonly editors = new Map<string, CellEditor>();
   private toastNumber = 0;
 
   constructor(
@@ -93,85 +78,114 @@ export class Page {
   ) {
     this.notebook = new Notebook(loaded.document);
     this.title = signal(loaded.title);
-    this.active = signal(this.notebook.cells.value[0]!.id);
+    this.selection = new Selection(this.notebook);
+    this.structure = new Structure(this);
+    this.results = new Results(this.notebook, loaded, (execution) => this.announce(execution));
+    this.running = new Running(this);
+    this.find = new Find(this);
     this.autosave = new Autosave(addresses.document, this.notebook, loaded.version);
-    this.readSaved(loaded);
-    this.session = new NotebookSession(settings.pool, settings.identifier, (changed) => this.update(changed), (message) => this.say(message));
+    this.session = new NotebookSession(settings.pool, settings.identifier, (changed) => this.results.update(changed), (message) => this.say(message));
     this.session.attach(loaded.session);
     if (document.visibilityState === "visible") void this.session.open();
     effect(() => {
-      document.title = `${this.busy.value ? "● " : ""}${this.title.value} · Thermae`;
+      document.title = `${this.endSigns.sign.value || (this.busy.value ? "● " : "")}${this.title.value} · Thermae`;
     });
   }
 
-  // --- What cells show --------------------------------------------------------------------------------------
+  // --- Cells, as most of the page asks for them -----------------------------------------------------------------
 
-  private readSaved(loaded: Loaded): void {
-    const executions = new Map(loaded.executions.map((each) => [each.cell, each]));
-    for (const cell of loaded.document.cells) {
-      const known = executions.get(cell.id);
-      if (cell.cell_type !== "code" || (!known && !cell.outputs?.length)) continue;
-      const execution = newExecution(known?.id ?? `stored-${cell.id}`, cell.id);
-      execution.state = known?.state ?? "ok";
-      execution.count = known?.execution_count ?? cell.execution_count ?? null;
-      execution.queuedAt = known?.queued_at ?? 0;
-      execution.startedAt = known?.started_at ?? null;
-      execution.finishedAt = known?.finished_at ?? null;
-      execution.cut = known?.cut ?? false;
-      execution.saved = true;
-      // A run that was not over when the page was loaded is told whole by the log, if its session still lives.
-      const alive = known?.session === loaded.session?.id && !["gone", "stopping"].includes(loaded.session?.state ?? "gone");
-      if (!isFinal(execution) && !alive) execution.state = "lost";
-      execution.outputs = outputsFromNotebook(cell.outputs ?? []);
-      this.saved.set(execution.id, execution);
-      this.shownOf(cell.id).value = { execution };
-    }
+  get active(): Signal<string> {
+    return this.selection.active;
   }
 
-  shownOf(cell: string): Signal<Shown> {
-    let shown = this.shown.get(cell);
-    if (!shown) this.shown.set(cell, (shown = signal({ execution: undefined })));
-    return shown;
+  get mode(): Signal<Mode> {
+    return this.selection.mode;
   }
 
-  /** Executions changed: draw those that are their cell's last. */
-  private update(changed: Execution[]): void {
-    batch(() => {
-      for (const execution of changed) {
-        const cell = execution.cell || this.saved.get(execution.id)?.cell;
-        if (!cell) continue;
-        execution.cell = cell;
-        const shown = this.shownOf(cell);
-        const before = shown.value.execution;
-        if (before && before.id !== execution.id && askedAt(before) > askedAt(execution)) continue;
-        this.announce(execution);
-        // A copy: the log changes executions in place, and components are drawn again only for a new object.
-        shown.value = { execution: { ...preferred(this.saved.get(execution.id), execution)! } };
-        this.queue(cell, !isFinal(execution));
-      }
-    });
+  get moves(): Signal<number> {
+    return this.selection.moves;
   }
 
-  /** 1 is the next to run. Counted here, because the queue moves on without telling each that waits. */
+  get current(): Cell {
+    return this.selection.current;
+  }
+
+  /** Cells that wait or run, in the order in which they were asked for. */
+  get pending(): Signal<string[]> {
+    return this.results.pending;
+  }
+
+  get busy(): ReadonlySignal<boolean> {
+    return this.results.busy;
+  }
+
+  shownOf(cell: string): ReadonlySignal<Shown> {
+    return this.results.of(cell);
+  }
+
   placeOf(cell: string): number {
-    return Math.max(1, this.pending.value.indexOf(cell));
+    return this.results.placeOf(cell);
   }
 
-  private queue(cell: string, waiting: boolean): void {
-    const pending = this.pending.value;
-    if (pending.includes(cell) !== waiting) this.pending.value = waiting ? [...pending, cell] : pending.filter((id) => id !== cell);
+  go(index: number, mode: Mode = "command"): void {
+    this.selection.go(index, mode);
   }
 
-  /** Only what ends before our eyes is told, not what a replay brings back. */
+  touch(cell: Cell, mode: Mode): void {
+    this.selection.touch(cell, mode);
+  }
+
+  edit(cell: Cell): void {
+    if (!this.readOnly.value) this.go(this.notebook.indexOf(cell.id), "edit");
+  }
+
+  insert(index: number, type: CellType = "code"): void {
+    this.structure.insert(index, type);
+  }
+
+  /** Where the cursors of a cell's editor are; at its end if it has no editor. */
+  cursors(cell: Cell): number[] {
+    return this.editors.get(cell.id)?.cursors() ?? [cell.source.value.length];
+  }
+
+  // --- Running ----------------------------------------------------------------------------------------------------
+
+  run(cell: Cell): void {
+    this.running.run(cell);
+  }
+
+  runAnd(cell: Cell, then: "stay" | "next" | "insert"): void {
+    if (!this.selection.ids.value.has(cell.id)) this.go(this.notebook.indexOf(cell.id));
+    this.running.selectedAnd(then);
+  }
+
+  runAll(): void {
+    this.running.all();
+  }
+
+  async restart(andRun: boolean): Promise<void> {
+    if ((await this.session.restart()) && andRun) this.runAll();
+  }
+
+  interrupt(): void {
+    this.session.interrupt();
+  }
+
   private announce(now: Execution): void {
-    if (!isFinal(now) || !this.pending.value.includes(now.cell)) return;
     const name = `Cell ${this.notebook.indexOf(now.cell) + 1}`;
-    const took = now.startedAt && now.finishedAt ? ` in ${duration(now.finishedAt - now.startedAt)}` : "";
+    const seconds = now.startedAt && now.finishedAt ? now.finishedAt - now.startedAt : 0;
+    const took = seconds ? ` in ${duration(seconds)}` : "";
     const error = now.outputs.find((output) => output.kind === "error");
-    if (now.state === "ok") this.tell(`${name} finished${took}`);
-    else if (now.state === "error") this.tell(`${name} failed${took}${error?.kind === "error" ? `: ${error.name}` : ""}`);
-    else this.tell(`${name} ${now.state}${now.reason ? `: ${undoneInWords(now.reason)}` : ""}`);
+    const words =
+      now.state === "ok" ? `${name} finished${took}`
+      : now.state === "error" ? `${name} failed${took}${error?.kind === "error" ? `: ${error.name}` : ""}`
+      : `${name} ${now.state}${now.reason ? `: ${undoneInWords(now.reason)}` : ""}`;
+    this.tell(words);
+    const last = this.pending.value.every((cell) => cell === now.cell);
+    if (this.endSigns.ended(this.title.value, words, now.state === "ok", seconds, last)) this.say(words, { label: "Go to it", run: () => this.running.show(now.cell) });
   }
+
+  // --- Words ------------------------------------------------------------------------------------------------------
 
   tell(words: string): void {
     this.announced.value = [...this.announced.value.slice(-20), words];
@@ -188,150 +202,12 @@ export class Page {
     this.toasts.value = this.toasts.value.filter((toast) => toast.id !== id);
   }
 
-  // --- Running ------------------------------------------------------------------------------------------------
-
-  run(cell: Cell): void {
-    if (cell.type.value === "markdown") cell.editing.value = false;
-    if (cell.type.value !== "code" || !cell.source.value.trim()) return;
-    const running = this.shownOf(cell.id).value.execution;
-    if (running && !isFinal(running)) return;
-    void this.autosave.flush();
-    const execution = this.session.run(cell.id, cell.source.value);
-    batch(() => {
-      this.shownOf(cell.id).value = { execution };
-      this.queue(cell.id, true);
-    });
+  /** Offers to undo are over once something was undone. */
+  withdrawOffers(): void {
+    this.toasts.value = this.toasts.value.filter((toast) => toast.action?.label !== "Undo");
   }
 
-  runAll(): void {
-    for (const cell of this.notebook.cells.value) this.run(cell);
-  }
-
-  async restart(andRun: boolean): Promise<void> {
-    if ((await this.session.restart()) && andRun) this.runAll();
-  }
-
-  interrupt(): void {
-    this.session.interrupt();
-  }
-
-  clearOutput(cell: Cell): void {
-    const execution = this.shownOf(cell.id).value.execution;
-    if (!execution || !isFinal(execution)) return;
-    cell.metadata = { ...cell.metadata, thermae: { ...(cell.metadata.thermae as object), cleared: execution.id } };
-    this.shownOf(cell.id).value = { execution: undefined };
-    this.notebook.edited();
-  }
-
-  // --- Commands -----------------------------------------------------------------------------------------------
-
-  get current(): Cell {
-    return this.notebook.find(this.active.value) ?? this.notebook.cells.value[0]!;
-  }
-
-  private get index(): number {
-    return Math.max(0, this.notebook.indexOf(this.active.value));
-  }
-
-  go(index: number, mode: "command" | "edit" = "command"): void {
-    const cells = this.notebook.cells.value;
-    const cell = cells[Math.min(Math.max(0, index), cells.length - 1)]!;
-    batch(() => {
-      this.active.value = cell.id;
-      this.mode.value = mode;
-      this.moves.value++;
-      if (mode === "edit") cell.editing.value = true;
-    });
-  }
-
-  /** The focus came to a cell by itself, by Tab or a click: follow it. */
-  touch(cell: Cell, mode: "command" | "edit"): void {
-    batch(() => {
-      this.active.value = cell.id;
-      this.mode.value = mode;
-    });
-  }
-
-  edit(cell: Cell): void {
-    this.go(this.notebook.indexOf(cell.id), "edit");
-  }
-
-  insert(index: number, type: CellType = "code"): void {
-    this.notebook.insert(index, new Cell({ cell_type: type }));
-    this.go(index, "edit");
-  }
-
-  remove(cell: Cell): void {
-    const index = this.notebook.indexOf(cell.id);
-    this.notebook.remove(cell.id);
-    this.go(index);
-    this.say(cell.source.value.trim() ? "Cell deleted." : "Empty cell deleted.", { label: "Undo", run: () => this.undo() });
-  }
-
-  undo(): void {
-    const before = new Set(this.notebook.cells.value.map((cell) => cell.id));
-    this.toasts.value = this.toasts.value.filter((toast) => !toast.action);
-    if (!this.notebook.undo()) return this.say("There is no change of cells to undo.");
-    const back = this.notebook.cells.value.findIndex((cell) => !before.has(cell.id));
-    this.go(back >= 0 ? back : this.index);
-  }
-
-  /** Run a cell, then: stay, go to the next (making one at the end), or insert one below. */
-  runAnd(cell: Cell, then: "stay" | "next" | "insert"): void {
-    this.run(cell);
-    const index = this.notebook.indexOf(cell.id);
-    if (then === "insert") return this.insert(index + 1);
-    if (then === "stay") return this.go(index);
-    if (index === this.notebook.cells.value.length - 1) return this.insert(index + 1);
-    this.go(index + 1);
-  }
-
-  private change(type: CellType): void {
-    this.notebook.changeType(this.current, type);
-    if (type === "markdown") this.current.editing.value = true;
-  }
-
-  private paste(index: number): void {
-    if (!this.clipboard) return this.say("Nothing to paste: cut or copy a cell first.");
-    this.notebook.insert(index, this.clipboard.copy());
-    this.go(index);
-  }
-
-  perform(command: Command): void {
-    const cell = this.current;
-    const actions: Record<Command, () => void> = {
-      insertAbove: () => (this.notebook.insert(this.index), this.go(this.index - 1)),
-      insertBelow: () => (this.notebook.insert(this.index + 1), this.go(this.index + 1)),
-      cut: () => ((this.clipboard = cell), this.remove(cell)),
-      copy: () => ((this.clipboard = cell.copy()), this.tell("Cell copied")),
-      paste: () => this.paste(this.index + 1),
-      pasteAbove: () => this.paste(this.index),
-      delete: () => this.remove(cell),
-      undo: () => this.undo(),
-      redo: () => void (this.notebook.redo() && this.go(this.index)),
-      toMarkdown: () => this.change("markdown"),
-      toCode: () => this.change("code"),
-      toRaw: () => this.change("raw"),
-      edit: () => this.edit(cell),
-      previous: () => this.go(this.index - 1),
-      next: () => this.go(this.index + 1),
-      first: () => this.go(0),
-      last: () => this.go(Infinity),
-      moveUp: () => this.notebook.move(cell.id, -1),
-      moveDown: () => this.notebook.move(cell.id, 1),
-      run: () => this.runAnd(cell, "stay"),
-      runAndNext: () => this.runAnd(cell, "next"),
-      runAndInsert: () => this.runAnd(cell, "insert"),
-      interrupt: () => this.interrupt(),
-      restart: () => void (this.dialog.value = "restart"),
-      mergeBelow: () => this.notebook.mergeBelow(cell),
-      toggleOutput: () => this.toggleOutput(cell),
-      help: () => void (this.dialog.value = "help"),
-      save: () => void this.save(),
-      focusTerminal: () => this.openTerminal(),
-    };
-    actions[command]();
-  }
+  // --- What is open -----------------------------------------------------------------------------------------------
 
   openTerminal(): void {
     batch(() => {
@@ -340,22 +216,21 @@ export class Page {
     });
   }
 
-  togglePanel(name: PanelName): void {
-    this.panel.value = this.panel.value === name ? null : name;
-  }
-
   toggleTerminal(): void {
     if (this.terminalOpen.value) this.terminalOpen.value = false;
     else this.openTerminal();
   }
 
-  readonly folded = signal<ReadonlySet<string>>(new Set());
-
-  toggleOutput(cell: Cell): void {
-    const folded = new Set(this.folded.value);
-    if (!folded.delete(cell.id)) folded.add(cell.id);
-    this.folded.value = folded;
+  togglePanel(name: PanelName): void {
+    this.panel.value = this.panel.value === name ? null : name;
   }
+
+  toggleLineNumbers(): void {
+    this.lineNumbers.value = !this.lineNumbers.value;
+    localStorage.setItem("thermae-line-numbers", this.lineNumbers.value ? "on" : "off");
+  }
+
+  // --- The notebook as a whole ------------------------------------------------------------------------------------
 
   async save(): Promise<void> {
     await this.autosave.flush();
@@ -376,9 +251,4 @@ export class Page {
       this.say((error as ApiError).message);
     }
   }
-}
-
-/** When a run was asked for; what this tab has just asked for counts as the newest. */
-function askedAt(execution: Execution): number {
-  return execution.queuedAt ?? Infinity;
 }

@@ -17,6 +17,8 @@ export interface InputRequest {
 export interface Execution {
   readonly id: string;
   cell: string;
+  /** What ran; null until it is known. */
+  code: string | null;
   state: ExecutionStatus;
   position: number;
   count: number | null;
@@ -38,7 +40,7 @@ export interface Execution {
 
 export function newExecution(id: string, cell: string): Execution {
   return {
-    id, cell, state: "queued", position: 0, count: null, queuedAt: null, startedAt: null, finishedAt: null,
+    id, cell, code: null, state: "queued", position: 0, count: null, queuedAt: null, startedAt: null, finishedAt: null,
     reason: null, outputs: [], input: null, asked: null, cut: false, saved: false, clearOnNext: false,
   };
 }
@@ -128,6 +130,9 @@ export class ExecutionLog {
     switch (entry.header.msg_type) {
       case "stream":
         return addStream(this.touch(id), content.name === "stderr" ? "stderr" : "stdout", String(content.text ?? ""));
+      case "execute_input":
+        this.touch(id).code = String(content.code ?? "");
+        return;
       case "display_data":
       case "execute_result":
         return addOutput(this.touch(id), display(content, entry.header.msg_type === "execute_result"));

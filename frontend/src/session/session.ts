@@ -14,6 +14,7 @@ export interface Run {
   id: string;
   cell: string;
   code: string;
+  stopOnError: boolean;
   /** On its way over the line that is open now. */
   sent: boolean;
 }
@@ -118,7 +119,7 @@ export class NotebookSession {
   }
 
   private sendRun(run: Run): void {
-    run.sent = this.send({ type: "execute", id: run.id, code: run.code, cell: run.cell, stop_on_error: true });
+    run.sent = this.send({ type: "execute", id: run.id, code: run.code, cell: run.cell, stop_on_error: run.stopOnError });
   }
 
   private hear(message: unknown): void {
@@ -198,8 +199,8 @@ export class NotebookSession {
   }
 
   /** Run code; it waits its turn wherever a turn is to be had. Returns the execution as it stands. */
-  run(cell: string, code: string): Execution {
-    const run: Run = { id: uuid(), cell, code, sent: false };
+  run(cell: string, code: string, stopOnError = true): Execution {
+    const run: Run = { id: uuid(), cell, code, stopOnError, sent: false };
     this.waiting.set(run.id, run);
     const execution = { ...newExecution(run.id, cell), position: this.waiting.size };
     if (!this.live) void this.open();
