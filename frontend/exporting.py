@@ -41,7 +41,7 @@ class CannotExport(Exception):
 
 def file_name(title: str, ending: str) -> str:
     """The title as a file's name on any system."""
-    stem = UNWRITABLE.sub(" ", title).strip(" .")
+    stem = " ".join(UNWRITABLE.sub(" ", title).split()).strip(" .")
     while len(stem.encode()) > 200:  # most file systems take 255 bytes
         stem = stem[:-1]
     return f"{stem.strip(' .') or 'notebook'}.{ending}"

@@ -4,6 +4,7 @@ nbformat 1 to 4 is upgraded to 4.5. What is repaired on the way loses nothing th
 id or with one that is taken get another; keys that the format does not know move into the metadata beside them.
 """
 
+import json
 import logging
 import re
 import warnings
@@ -75,7 +76,7 @@ def _upgraded(content: Any, notes: list[str]) -> Document:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            upgraded = nbformat.convert(nbformat.from_dict(content), NBFORMAT[0])  # type: ignore[no-untyped-call]
+            upgraded = nbformat.reads(json.dumps(content), as_version=NBFORMAT[0])  # type: ignore[no-untyped-call]
         return dict(plain.hold(upgraded))
     except Exception as error:  # whatever a converter trips over in a file that only looks like its version
         raise InvalidDocument(f"It says nbformat {major}, but is not: {type(error).__name__}.") from error
@@ -99,6 +100,9 @@ def _mend(document: Document, notes: list[str]) -> None:
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
         raise InvalidDocument("`cells` must be a list of objects: the file is damaged.")
     _move_unknown(document, NOTEBOOK_KEYS)
+    kernel = document["metadata"].get("kernelspec")
+    if isinstance(kernel, dict) and isinstance(kernel.get("name"), str):
+        kernel.setdefault("display_name", kernel["name"])
     taken: set[str] = set()
     repeated = 0
     for number, cell in enumerate(cells, 1):
@@ -115,7 +119,7 @@ def _mend(document: Document, notes: list[str]) -> None:
 
 def _mend_cell(cell: dict[str, Any], number: int) -> None:
     kind = cell.get("cell_type")
-    if kind not in CELL_KEYS:
+    if not isinstance(kind, str) or kind not in CELL_KEYS:
         raise InvalidDocument(f"Cell {number} is of the unknown type {str(kind)[:40]!r}: code, markdown and raw exist.")
     _move_unknown(cell, CELL_KEYS[kind])
     cell.setdefault("source", "")
