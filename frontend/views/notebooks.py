@@ -3,6 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -33,6 +34,7 @@ def listing(request: MemberRequest) -> HttpResponse:
     ]
     deleted = request.session.pop("deleted_notebook", None)
     context = {"rows": rows, "pools": pools, "containers": container_cards(request.tenant), "deleted": deleted}
+    context["import_limit"] = settings.MAX_IMPORT_BYTES
     return render(request, "frontend/notebooks.html", context)
 
 

@@ -1,6 +1,7 @@
 import { lazy, Suspense } from "./lazy";
 import type { VNode } from "preact";
 import { useEffect } from "preact/hooks";
+import { ChoiceDialog } from "../history/SaveBanner";
 import type { Page } from "../notebook/page";
 import { Cells } from "./Cells";
 import { PageProvider } from "./context";
@@ -22,6 +23,7 @@ export function App({ page }: { page: Page }): VNode {
       </div>
       {page.terminalOpen.value && <Suspense load={TerminalDock} />}
       <Dialogs />
+      <ChoiceDialog />
       <Toasts page={page} />
       <Announcer page={page} />
     </PageProvider>

@@ -13,6 +13,7 @@ interface PanelSpec {
 
 export const PANELS = {
   files: { title: "Files", icon: "files", part: lazy(() => import("../files/FilesPanel").then((module) => module.FilesPanel)) },
+  history: { title: "History", icon: "clock", part: lazy(() => import("../history/HistoryPanel").then((module) => module.HistoryPanel)) },
 } satisfies Record<string, PanelSpec>;
 
 export type PanelName = keyof typeof PANELS;

@@ -154,6 +154,36 @@ export class Notebook {
     );
   }
 
+  /** Become another document, in one step: cells that stay keep their editors and outputs. What others did is not for us to undo. */
+  adopt(document: NotebookDocument, undoable = true): void {
+    const [before, metadata] = [this.snapshot(), this.metadata];
+    const kept = this.cells.value.map((cell) => ({ cell, metadata: cell.metadata, attachments: cell.attachments }));
+    const known = new Map(this.cells.value.map((cell) => [cell.id, cell]));
+    const adopted = document.cells.map((from) => {
+      const [fresh, cell] = [new Cell(from), known.get(from.id)];
+      return cell ? { cell, fresh } : { cell: fresh, fresh };
+    });
+    this.perform(
+      () =>
+        batch(() => {
+          for (const { cell, fresh } of adopted) {
+            [cell.type.value, cell.source.value] = [fresh.type.value, fresh.source.value];
+            [cell.metadata, cell.attachments] = [fresh.metadata, fresh.attachments];
+          }
+          this.metadata = structuredClone(document.metadata);
+          this.cells.value = adopted.length ? adopted.map(({ cell }) => cell) : [new Cell({ cell_type: "code" })];
+        }),
+      () => {
+        before();
+        this.metadata = metadata;
+        for (const each of kept) [each.cell.metadata, each.cell.attachments] = [each.metadata, each.attachments];
+      },
+    );
+    if (undoable) return;
+    this.history = [];
+    this.undoable.value = 0;
+  }
+
   undo(): boolean {
     return this.step(this.history, this.future);
   }

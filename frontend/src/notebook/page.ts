@@ -5,6 +5,7 @@ import { ask, csrfHeaders, type ApiError } from "../api";
 import { isFinal, newExecution, outputsFromNotebook, preferred, type Execution } from "../outputs/execution";
 import type { ExecutionStatus } from "../protocol";
 import type { PanelName } from "../components/panels";
+import { History } from "../history/history";
 import { NotebookSession } from "../session/session";
 import { duration, undoneInWords } from "../session/words";
 import type { FocusWish } from "../terminal/TerminalView";
@@ -14,6 +15,7 @@ import type { Command } from "./keys";
 
 export interface PageSettings {
   id: string;
+  user: number;
   title: string;
   pool: string;
   language: string;
@@ -24,6 +26,11 @@ export interface Addresses {
   document: string;
   rename: string;
   download: string;
+  export: string;
+  versions: string;
+  copy: string;
+  restore: string;
+  trash: string;
   frame: string;
   list: string;
 }
@@ -64,6 +71,7 @@ export class Page {
   readonly notebook: Notebook;
   readonly session: NotebookSession;
   readonly autosave: Autosave;
+  readonly history: History;
   readonly title: Signal<string>;
   readonly active: Signal<string>;
   readonly mode = signal<"command" | "edit">("command");
@@ -95,6 +103,7 @@ export class Page {
     this.title = signal(loaded.title);
     this.active = signal(this.notebook.cells.value[0]!.id);
     this.autosave = new Autosave(addresses.document, this.notebook, loaded.version);
+    this.history = new History(this, loaded);
     this.readSaved(loaded);
     this.session = new NotebookSession(settings.pool, settings.identifier, (changed) => this.update(changed), (message) => this.say(message));
     this.session.attach(loaded.session);
@@ -106,11 +115,13 @@ export class Page {
 
   // --- What cells show --------------------------------------------------------------------------------------
 
-  private readSaved(loaded: Loaded): void {
+  /** `missingOnly`: of cells that came in later, such as from a version; what runs here is told by the session. */
+  readSaved(loaded: Loaded, missingOnly = false): void {
     const executions = new Map(loaded.executions.map((each) => [each.cell, each]));
     for (const cell of loaded.document.cells) {
       const known = executions.get(cell.id);
       if (cell.cell_type !== "code" || (!known && !cell.outputs?.length)) continue;
+      if (missingOnly && this.shownOf(cell.id).value.execution) continue;
       const execution = newExecution(known?.id ?? `stored-${cell.id}`, cell.id);
       execution.state = known?.state ?? "ok";
       execution.count = known?.execution_count ?? cell.execution_count ?? null;
