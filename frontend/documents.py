@@ -1,11 +1,14 @@
 """Notebook documents: nbformat 4.5 as JSON, checked before it is stored, joined with outputs when it is read."""
 
+import json
 import uuid
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
 import nbformat
 from nbformat.validator import NotebookValidationError, ValidationError
+
+from frontend.plain import NotPlain, hold
 
 Document = dict[str, Any]
 
@@ -15,8 +18,19 @@ NBFORMAT = (4, 5)
 NAMESPACE = "thermae"
 
 
+class Outputs(Protocol):
+    """What a cell printed: of a run, or of the file that the notebook came from."""
+
+    outputs: Any
+    execution_count: int | None
+
+
 class InvalidDocument(Exception):
     """The document is not a notebook; the message says where and what to change."""
+
+
+class CellsUnknown(InvalidDocument):
+    """Some cells were left out that are not stored: send the whole document."""
 
 
 def new_document(kernel: str, language: str) -> Document:
@@ -32,9 +46,13 @@ def new_document(kernel: str, language: str) -> Document:
     }
 
 
+def new_id() -> str:
+    return uuid.uuid4().hex[:12]
+
+
 def new_cell() -> dict[str, Any]:
     return {
-        "id": uuid.uuid4().hex[:12],
+        "id": new_id(),
         "cell_type": "code",
         "source": "",
         "metadata": {},
@@ -44,11 +62,11 @@ def new_cell() -> dict[str, Any]:
 
 
 def check(document: Any) -> Document:
-    """The document itself if it is nbformat 4.5 within our bounds. Raises InvalidDocument."""
+    """The document if it is nbformat 4.5 within our bounds, as it can be held. Raises InvalidDocument."""
     if not isinstance(document, dict):
         raise InvalidDocument("A notebook is a JSON object with nbformat, metadata and cells.")
     if (document.get("nbformat"), document.get("nbformat_minor")) != NBFORMAT:
-        raise InvalidDocument("Only nbformat 4.5 is stored: convert the notebook first, as with `jupyter nbconvert`.")
+        raise InvalidDocument("Only nbformat 4.5 is saved: import the file instead, which upgrades it.")
     cells = document.get("cells")
     if not isinstance(cells, list) or not all(_has_id(cell) for cell in cells):
         raise InvalidDocument("`cells` must be a list of objects that each have an id.")
@@ -58,12 +76,13 @@ def check(document: Any) -> Document:
     if len({cell["id"] for cell in cells}) != len(cells):
         raise InvalidDocument("Two cells have the same id: give each cell its own.")
     try:
-        nbformat.validate(document)
+        held: Document = hold(document)
+        nbformat.validate(held)
     except (NotebookValidationError, ValidationError) as error:
         raise InvalidDocument(_explain(error)) from error
-    except RecursionError as error:
-        raise InvalidDocument("The notebook is nested too deeply.") from error
-    return document
+    except NotPlain as error:
+        raise InvalidDocument(f"This notebook cannot be kept. {error}") from error
+    return held
 
 
 def _has_id(cell: Any) -> bool:
@@ -78,27 +97,74 @@ def _explain(error: Exception) -> str:
     return f"This is not a valid notebook, in {place}: {reason}"
 
 
-def keep_outputs(edited: Document, stored: Document) -> Document:
-    """The edited document with the outputs of the stored one: outputs belong to the server, not to a tab."""
-    before = {cell.get("id"): cell for cell in stored.get("cells", [])}
-    for cell in edited["cells"]:
+def patched(stored: Document, change: Mapping[str, Any]) -> Document:
+    """The stored document with what changed: `cells` new or edited, `order` of all ids, `metadata`; each may be absent.
+
+    Raises CellsUnknown, or InvalidDocument.
+    """
+    cells, order = change.get("cells", []), change.get("order")
+    if not isinstance(cells, list) or not all(_has_id(cell) for cell in cells):
+        raise InvalidDocument("`cells` must be a list of objects that each have an id.")
+    known = {cell["id"]: cell for cell in stored["cells"]}
+    if order is None:
+        order = list(known)
+    if not isinstance(order, list) or not all(isinstance(name, str) for name in order):
+        raise InvalidDocument("`order` must be a list with the id of every cell.")
+    known |= {cell["id"]: cell for cell in cells}
+    if missing := [name for name in order if name not in known]:
+        raise CellsUnknown(f"The cell {missing[0]!r} is not known here: save the whole document.")
+    metadata = change.get("metadata", stored["metadata"])
+    return {**stored, "metadata": metadata, "cells": [known[name] for name in order]}
+
+
+def size(document: Document) -> int:
+    """Bytes of the document as it is stored."""
+    return len(json.dumps(document, ensure_ascii=False).encode())
+
+
+def without_outputs(document: Document) -> Document:
+    """The document without what its cells printed: outputs belong to the server, not to a tab."""
+    for cell in document["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+    return document
+
+
+def fill_outputs(
+    document: Document, executions: Mapping[str, Any], brought: Mapping[str, Outputs] | None = None
+) -> Document:
+    """The document with each cell's latest outputs: of its last run, else what its file brought along.
+
+    `executions` maps cell ids to Execution rows, `brought` to what an import or a copy kept.
+    """
+    for cell in document.get("cells", []):
         if cell["cell_type"] != "code":
             continue
-        old = before.get(cell["id"], {})
-        keep = old.get("cell_type") == "code" and not _cleared(cell)
-        cell["outputs"] = old.get("outputs", []) if keep else []
-        cell["execution_count"] = old.get("execution_count") if keep else None
-    return edited
-
-
-def fill_outputs(document: Document, executions: Mapping[str, Any]) -> Document:
-    """The document with each cell's latest outputs. `executions` maps cell ids to Execution rows."""
-    for cell in document.get("cells", []):
         execution = executions.get(cell.get("id"))
-        if cell["cell_type"] == "code" and execution is not None and str(execution.id) != _cleared(cell):
-            cell["outputs"] = execution.outputs or []
-            cell["execution_count"] = execution.execution_count
+        shown: Outputs | None
+        if execution is not None:
+            shown = execution if str(execution.id) != _cleared(cell) else None
+        else:
+            shown = (brought or {}).get(cell["id"])
+            shown = shown if brought_name(cell["id"]) != _cleared(cell) else None
+        if shown is not None:
+            cell["outputs"] = shown.outputs or []
+            cell["execution_count"] = shown.execution_count
     return document
+
+
+def brought_name(cell: str) -> str:
+    """What stands in `cleared` for outputs that no run of ours made; the page makes the same name."""
+    return f"stored-{cell}"
+
+
+def forget_cleared(cells: Iterable[Mapping[str, Any]]) -> None:
+    """Take our mark out: it concerns this notebook's runs, not those of a copy or a file."""
+    for cell in cells:
+        metadata = cell.get("metadata")
+        ours = metadata.get(NAMESPACE) if isinstance(metadata, dict) else None
+        if isinstance(metadata, dict) and isinstance(ours, dict) and ours.pop("cleared", None) is not None and not ours:
+            del metadata[NAMESPACE]
 
 
 def _cleared(cell: Mapping[str, Any]) -> str:

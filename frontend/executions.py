@@ -23,7 +23,8 @@ def latest_executions(notebook: Notebook, user_id: int) -> dict[str, Execution]:
 def filled_document(notebook: Notebook, user_id: int) -> tuple[Document, list[dict[str, Any]]]:
     """The document with outputs, and what else is known of the execution behind each cell's outputs."""
     executions = latest_executions(notebook, user_id)
-    document = fill_outputs(notebook.document, executions)
+    brought = {each.cell: each for each in notebook.brought_outputs.all()}
+    document = fill_outputs(notebook.document, executions, brought)
     sources = {cell["id"]: _text(cell["source"]) for cell in document["cells"]}
     return document, [describe(execution, sources.get(execution.cell)) for execution in executions.values()]
 

@@ -32,4 +32,9 @@ def schedule(sender: Celery, **_: object) -> None:
             "schedule": 3600.0,
             "options": {"expires": 3600.0},
         },
+        "empty the trash of notebooks": {
+            "task": "frontend.tasks.empty_trash",
+            "schedule": 3600.0,
+            "options": {"expires": 3600.0},
+        },
     }

@@ -220,6 +220,15 @@ MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=256 * 1024 * 1024)
 MAX_SAVED_OUTPUT_BYTES = env.int("MAX_SAVED_OUTPUT_BYTES", default=4 * 1024 * 1024)
 # Bytes of a notebook without its outputs.
 MAX_NOTEBOOK_BYTES = env.int("MAX_NOTEBOOK_BYTES", default=16 * 1024 * 1024)
+# Bytes of a notebook's file that is imported, with its outputs.
+MAX_IMPORT_BYTES = env.int("MAX_IMPORT_BYTES", default=64 * 1024 * 1024, validate=validate.Range(min=1024))
+# Seconds of editing after which another version of a notebook is kept by itself.
+VERSION_INTERVAL = env.float("VERSION_INTERVAL", default=600.0, validate=validate.Range(min=0))
+# Versions kept by themselves for one notebook, and bytes that all its versions may take.
+MAX_NOTEBOOK_VERSIONS = env.int("MAX_NOTEBOOK_VERSIONS", default=100, validate=validate.Range(min=2))
+MAX_VERSION_BYTES = env.int("MAX_VERSION_BYTES", default=64 * 1024 * 1024, validate=validate.Range(min=0))
+# Days after which a deleted notebook is deleted for good.
+TRASH_DAYS = env.float("TRASH_DAYS", default=30.0, validate=validate.Range(min=0))
 # Bytes of one WebSocket frame that a browser may send us.
 MAX_FRAME_BYTES = env.int("MAX_FRAME_BYTES", default=1024 * 1024 + 64 * 1024)
 # Bytes of a request's body that is passed on to a sandbox; 0: of any size, as none of it is kept here.

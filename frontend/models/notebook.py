@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
 from tenants.models import Tenant
@@ -14,6 +14,10 @@ class NotebookQuerySet(models.QuerySet["Notebook"]):
     def of(self, tenant: Tenant, user: Any) -> "NotebookQuerySet":
         """The notebooks that this person may see: their own, in this tenant, and not deleted."""
         return self.filter(tenant=tenant, owner=user, deleted_at=None)
+
+    def in_trash_of(self, tenant: Tenant, user: Any) -> "NotebookQuerySet":
+        """What this person deleted and may bring back."""
+        return self.filter(tenant=tenant, owner=user, deleted_at__isnull=False)
 
 
 class Notebook(models.Model):
@@ -44,13 +48,23 @@ class Notebook(models.Model):
         """The name of this person's session for this notebook."""
         return f"notebook-{self.pk}-{user_id}"
 
-    def save_document(self, document: dict[str, Any], *, base: int) -> bool:
-        """Save what was edited from version `base`; False if somebody saved in between, and nothing is changed."""
-        rows = Notebook.objects.filter(pk=self.pk, version=base, deleted_at=None)
-        saved = rows.update(document=document, version=base + 1, updated_at=timezone.now()) == 1
-        if saved:
-            self.document, self.version = document, base + 1
-        return saved
+    def save_document(self, document: dict[str, Any], *, base: int, keep: str = "", by: Any = None) -> bool:
+        """Save what was edited from version `base`; False if somebody saved in between, and nothing is changed.
+
+        The one place through which every change of a document passes. What was there before is kept as a version: when
+        the last one is old enough, or always where `keep` says why.
+        """
+        if base != self.version:
+            return False
+        with transaction.atomic():
+            now = timezone.now()
+            rows = Notebook.objects.filter(pk=self.pk, version=base, deleted_at=None)
+            if rows.update(document=document, version=base + 1, updated_at=now) != 1:
+                return False
+            if keep or self.versions.due(self):
+                self.versions.keep(self, keep or "automatic", by=by)
+        self.document, self.version, self.updated_at = document, base + 1, now
+        return True
 
     def rename(self, title: str) -> None:
         self.title = title

@@ -1,21 +1,19 @@
 """The list of notebooks, and what is done to a notebook as a whole."""
 
-import json
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.text import slugify
 from django.utils.timesince import timesince
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_POST
 
 from frontend.access import MemberRequest, member_required, own_notebook
 from frontend.documents import new_document
-from frontend.executions import filled_document
 from frontend.models import Notebook
 from frontend.pools import container_cards, pool_cards
 from interpreters.models import InterpreterImage, SessionPool
@@ -36,6 +34,7 @@ def listing(request: MemberRequest) -> HttpResponse:
     ]
     deleted = request.session.pop("deleted_notebook", None)
     context = {"rows": rows, "pools": pools, "containers": container_cards(request.tenant), "deleted": deleted}
+    context["import_limit"] = settings.MAX_IMPORT_BYTES
     return render(request, "frontend/notebooks.html", context)
 
 
@@ -66,7 +65,13 @@ def create(request: MemberRequest) -> HttpResponse:
 @member_required
 @ensure_csrf_cookie
 def page(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
-    notebook = own_notebook(request, notebook_id)
+    try:
+        notebook = own_notebook(request, notebook_id)
+    except Http404:
+        trashed = Notebook.objects.in_trash_of(request.tenant, request.user).filter(pk=notebook_id).first()
+        if trashed is None:
+            raise
+        return render(request, "frontend/deleted.html", {"notebook": trashed}, status=410)
     notebook.mark_opened()
     card = next((card for card in pool_cards(request.tenant) if card.name == notebook.pool), None)
     settings = {
@@ -75,6 +80,7 @@ def page(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
         "pool": notebook.pool,
         "language": card.language if card else notebook.pool,
         "identifier": notebook.identifier(request.user.pk),
+        "user": request.user.pk,
     }
     return render(request, "frontend/notebook.html", {"notebook": notebook, "settings": settings})
 
@@ -103,18 +109,11 @@ def delete(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
 @member_required
 def restore(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
     mine = Notebook.objects.filter(tenant=request.tenant, owner=request.user)
-    get_object_or_404(mine, pk=notebook_id).restore()
-    return redirect("notebooks")
-
-
-@require_GET
-@member_required
-def download(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
-    notebook = own_notebook(request, notebook_id)
-    document, _ = filled_document(notebook, request.user.pk)
-    response = HttpResponse(json.dumps(document, indent=1, ensure_ascii=False), content_type="application/x-ipynb+json")
-    response["Content-Disposition"] = f'attachment; filename="{slugify(notebook.title) or "notebook"}.ipynb"'
-    return response
+    notebook = get_object_or_404(mine, pk=notebook_id)
+    notebook.restore()
+    if not request.accepts("text/html"):
+        return JsonResponse({"version": notebook.version})
+    return redirect("notebook", notebook.pk) if request.POST.get("then") == "open" else redirect("notebooks")
 
 
 def _opened(notebook: Notebook) -> str:

@@ -93,7 +93,7 @@ class TestTheListOfNotebooks:
         notebook = Notebook.objects.get()
         page = signed_in.post(reverse("delete_notebook", args=[notebook.pk]), follow=True).content.decode()
         assert "was deleted" in page
-        assert signed_in.get(reverse("notebook", args=[notebook.pk])).status_code == 404
+        assert signed_in.get(reverse("notebook", args=[notebook.pk])).status_code == 410
         signed_in.post(reverse("restore_notebook", args=[notebook.pk]))
         assert signed_in.get(reverse("notebook", args=[notebook.pk])).status_code == 200
 

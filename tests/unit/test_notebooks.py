@@ -1,6 +1,5 @@
 """Notebooks: whose they are, how they are saved, and what a page of theirs is told."""
 
-import copy
 import json
 import uuid
 from datetime import timedelta
@@ -11,8 +10,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from frontend.documents import InvalidDocument, check, fill_outputs, keep_outputs, new_document
-from frontend.models import Notebook
+from frontend.documents import InvalidDocument, check, fill_outputs, new_document
+from frontend.models import BroughtOutput, Notebook
 from interpreters.models import Execution, Session
 
 
@@ -129,12 +128,12 @@ class TestSaving:
 
     def test_keeps_outputs_that_the_tab_does_not_send(self, signed_in: Client, notebook: Notebook) -> None:
         old = [{"output_type": "stream", "name": "stdout", "text": "kept"}]
-        notebook.document = document_of(code_cell("a", outputs=old, execution_count=3))
-        notebook.save()
-        put(signed_in, notebook, 1, document_of(code_cell("a", "edited")))
-        notebook.refresh_from_db()
-        assert notebook.document["cells"][0]["outputs"] == old
-        assert notebook.document["cells"][0]["source"] == "edited"
+        forged = [{"output_type": "stream", "name": "stdout", "text": "forged"}]
+        BroughtOutput.objects.take(notebook, [code_cell("a", outputs=old, execution_count=3)])
+        put(signed_in, notebook, 1, document_of(code_cell("a", "edited", outputs=forged)))
+        answer = signed_in.get(reverse("notebook_document", args=[notebook.pk])).json()
+        cell = answer["document"]["cells"][0]
+        assert (cell["source"], cell["outputs"], cell["execution_count"]) == ("edited", old, 3)
 
 
 class TestReading:
@@ -182,13 +181,14 @@ class TestReading:
         )
         cleared = document_of(code_cell("a", metadata={"thermae": {"cleared": str(execution.pk)}}))
         assert fill_outputs(cleared, {"a": execution})["cells"][0]["outputs"] == []
-        assert (
-            keep_outputs(copy.deepcopy(cleared), document_of(code_cell("a", outputs=[1])))["cells"][0]["outputs"] == []
-        )
+        brought = {"a": BroughtOutput(cell="a", outputs=[{"output_type": "stream", "name": "stdout", "text": "x"}])}
+        assert fill_outputs(document_of(code_cell("a")), {}, brought)["cells"][0]["outputs"]
+        away = document_of(code_cell("a", metadata={"thermae": {"cleared": "stored-a"}}))
+        assert fill_outputs(away, {}, brought)["cells"][0]["outputs"] == []
 
     def test_downloads_as_a_notebook_file(self, signed_in: Client, notebook: Notebook) -> None:
         answer = signed_in.get(reverse("download_notebook", args=[notebook.pk]))
-        assert answer["Content-Disposition"] == 'attachment; filename="study.ipynb"'
+        assert answer["Content-Disposition"] == 'attachment; filename="Study.ipynb"'
         check(json.loads(answer.content))
 
 

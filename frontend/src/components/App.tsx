@@ -1,6 +1,7 @@
 import { lazy, Suspense } from "./lazy";
 import type { VNode } from "preact";
 import { useEffect } from "preact/hooks";
+import { ChoiceDialog } from "../history/SaveBanner";
 import { pressKey } from "../notebook/commands";
 import type { Page } from "../notebook/page";
 import { Cells } from "./Cells";
@@ -23,6 +24,7 @@ export function App({ page }: { page: Page }): VNode {
       </div>
       {page.terminalOpen.value && <Suspense load={TerminalDock} />}
       <Dialogs />
+      <ChoiceDialog />
       <Toasts page={page} />
       <Announcer page={page} />
     </PageProvider>

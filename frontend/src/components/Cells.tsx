@@ -8,9 +8,10 @@ import type { CellType } from "../notebook/document";
 import { drag } from "../notebook/drag";
 import type { Page } from "../notebook/page";
 import { FindBar } from "../search/FindBar";
-import { describe } from "../session/words";
 import { CellView } from "./CellView";
 import { usePage } from "./context";
+import { SaveBanner } from "../history/SaveBanner";
+import { describe } from "../session/words";
 import { Icon } from "./Icon";
 
 const EDITORS = ".cm-editor, .editor-still";
@@ -120,22 +121,11 @@ function InsertButtons({ index, between = false }: { index: number; between?: bo
 /** What must be known before going on: an ended session, a conflict, a kernel that does not stop. */
 function Banner(): VNode {
   const page = usePage();
-  const { session, autosave } = page;
+  const { session } = page;
   const view = session.view.value;
-  const save = autosave.state.value;
   return (
     <div class="banners" aria-live="polite">
-      {save.kind === "conflict" && (
-        <div class="notice warning row" role="alert">
-          <span class="grow">{save.message} Nothing of yours is overwritten or lost yet.</span>
-          <button class="button" onClick={() => location.reload()}>
-            Load theirs
-          </button>
-          <button class="button" onClick={() => void autosave.keepMine()}>
-            Keep mine
-          </button>
-        </div>
-      )}
+      <SaveBanner />
       {view.state === "gone" && <Ended />}
       {view.state === "refused" && (
         <div class="notice warning row">

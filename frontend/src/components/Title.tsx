@@ -2,6 +2,7 @@
 
 import type { VNode } from "preact";
 import { useRef } from "preact/hooks";
+import { ExportMenu } from "../history/ExportMenu";
 import type { Page } from "../notebook/page";
 
 export function Title({ page }: { page: Page }): VNode {
@@ -15,16 +16,17 @@ export function Title({ page }: { page: Page }): VNode {
     <div class="title">
       <input ref={field} aria-label="Name of the notebook" value={title} maxLength={200} size={Math.max(8, Math.min(40, title.length))} spellcheck={false} onKeyDown={keys} onBlur={() => void page.rename(field.current!.value)} />
       <SaveState page={page} />
+      <ExportMenu page={page} />
     </div>
   );
 }
 
-const WORDS = { saved: "Saved", edited: "Edited", saving: "Saving…", conflict: "Not saved: changed elsewhere" };
+const WORDS = { saved: "Saved", edited: "Edited", saving: "Saving…", conflict: "Not saved: changed elsewhere", deleted: "Not saved: deleted" };
 
 function SaveState({ page }: { page: Page }): VNode {
   const state = page.autosave.state.value;
   const words = state.kind === "failed" ? "Not saved. Trying again" : WORDS[state.kind];
-  const title = state.kind === "failed" || state.kind === "conflict" ? state.message : "Saved by itself as you type";
+  const title = "message" in state ? state.message : "Saved by itself as you type";
   return (
     <span class={`save-state ${state.kind}`} title={title}>
       {words}

@@ -14,6 +14,7 @@ interface PanelSpec {
 export const PANELS = {
   outline: { title: "Outline", icon: "outline", part: lazy(() => import("../outline/OutlinePanel").then((module) => module.OutlinePanel)) },
   files: { title: "Files", icon: "files", part: lazy(() => import("../files/FilesPanel").then((module) => module.FilesPanel)) },
+  history: { title: "History", icon: "clock", part: lazy(() => import("../history/HistoryPanel").then((module) => module.HistoryPanel)) },
 } satisfies Record<string, PanelSpec>;
 
 export type PanelName = keyof typeof PANELS;

@@ -1,18 +1,34 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ApiError, type ask } from "../api";
 import { Autosave } from "./autosave";
-import { Notebook } from "./document";
+import { Notebook, type NotebookCell, type NotebookDocument } from "./document";
 
-function page(answer: (body: { version: number }) => { version: number }) {
-  const notebook = new Notebook({ nbformat: 4, nbformat_minor: 5, metadata: {}, cells: [] });
-  const sent: number[] = [];
-  const request = (async (_method: string, _url: string, body: { version: number }) => {
-    sent.push(body.version);
-    return { status: 200, body: answer(body) };
+interface Sent {
+  method: string;
+  version: number;
+  cells?: NotebookCell[];
+  order?: string[];
+  metadata?: unknown;
+  document?: unknown;
+  replaces?: boolean;
+}
+
+function document(...sources: string[]): NotebookDocument {
+  const cells = sources.map((source, index) => ({ id: `c${index}`, cell_type: "code" as const, source, metadata: {} }));
+  return { nbformat: 4, nbformat_minor: 5, metadata: { title: "t" }, cells };
+}
+
+function page(answer: (body: Sent) => { version: number } = ({ version }) => ({ version: version + 1 }), loaded = document("one", "two", "three")) {
+  const notebook = new Notebook(loaded);
+  const sent: Sent[] = [];
+  const request = (async (method: string, _url: string, body: object) => {
+    const said = { method, ...JSON.parse(JSON.stringify(body)) } as Sent;
+    sent.push(said);
+    return { status: 200, body: answer(said) };
   }) as unknown as typeof ask;
   const autosave = new Autosave("/document", notebook, 7, request);
   const type = (text: string) => notebook.setSource(notebook.cells.value[0]!, text);
-  return { autosave, sent, type };
+  return { autosave, notebook, sent, type };
 }
 
 describe("autosave", () => {
@@ -20,7 +36,7 @@ describe("autosave", () => {
   afterEach(() => void vi.useRealTimers());
 
   it("saves once after a burst of edits, with the version it is based on, then the next", async () => {
-    const { autosave, sent, type } = page(({ version }) => ({ version: version + 1 }));
+    const { autosave, sent, type } = page();
     type("a");
     type("ab");
     expect(autosave.state.value.kind).toBe("edited");
@@ -28,10 +44,49 @@ describe("autosave", () => {
     expect(autosave.state.value.kind).toBe("saved");
     type("abc");
     await vi.advanceTimersByTimeAsync(1000);
-    expect(sent).toEqual([7, 8]);
+    expect(sent.map((each) => each.version)).toEqual([7, 8]);
   });
 
-  it("never overwrites silently: it stops at a conflict until the user has chosen", async () => {
+  it("sends the cells that were changed and nothing else", async () => {
+    const { notebook, sent, type } = page();
+    type("a");
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(sent[0]).toMatchObject({ method: "PATCH", cells: [{ id: "c0", source: "a" }] });
+    expect(sent[0]!.order ?? sent[0]!.metadata).toBeUndefined();
+    notebook.moveTo(["c2"], 0);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(sent[1]).toMatchObject({ method: "PATCH", cells: [], order: ["c2", "c0", "c1"] });
+    notebook.undo();
+    notebook.redo();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(sent).toHaveLength(2);
+  });
+
+  it("sends the whole where most was changed, or where the server does not know the rest", async () => {
+    const { notebook, sent } = page(undefined, document(..."abcdefgh"));
+    for (const cell of notebook.cells.value) notebook.setSource(cell, "new");
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(sent[0]!.method).toBe("PUT");
+    const lost = page(({ method, version }) => {
+      if (method === "PATCH") throw new ApiError(400, "unknown_cells", "send all");
+      return { version: version + 1 };
+    });
+    lost.type("a");
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(lost.sent.map((each) => each.method)).toEqual(["PATCH", "PUT"]);
+    expect(lost.autosave.state.value.kind).toBe("saved");
+  });
+
+  it("saves also while somebody types without a pause", async () => {
+    const { sent, type } = page();
+    for (let letter = 0; letter < 60; letter++) {
+      type("x".repeat(letter + 1));
+      await vi.advanceTimersByTimeAsync(100);
+    }
+    expect(sent.length).toBeGreaterThanOrEqual(1);
+  });
+
+  it("never overwrites silently: it stops at a conflict until that is settled", async () => {
     let theirs: number | null = 12;
     const { autosave, sent, type } = page(({ version }) => {
       if (theirs) throw new ApiError(409, "conflict", "changed elsewhere", { version: theirs });
@@ -42,14 +97,45 @@ describe("autosave", () => {
     type("ab");
     await vi.advanceTimersByTimeAsync(60_000);
     expect(autosave.state.value).toEqual({ kind: "conflict", message: "changed elsewhere", theirs: 12 });
-    expect(sent).toEqual([7]);
+    expect(sent).toHaveLength(1);
+    expect(autosave.baseDocument().cells.map((cell) => cell.source)).toEqual(["one", "two", "three"]);
     theirs = null;
-    await autosave.keepMine();
-    expect(sent).toEqual([7, 12]);
+    autosave.rebase(12, document("one", "theirs", "three"), true);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(sent[1]).toMatchObject({ method: "PATCH", version: 12, replaces: true });
+    expect(sent[1]!.cells!.map((cell) => cell.source)).toEqual(["ab", "two"]);
+    expect(autosave.state.value.kind).toBe("saved");
+    type("abc");
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(sent[2]!.replaces).toBeUndefined();
+  });
+
+  it("has nothing to save once it shows what the server has", async () => {
+    const { autosave, notebook, sent } = page();
+    const theirs = document("theirs");
+    notebook.adopt(theirs);
+    autosave.rebase(9, theirs);
+    await vi.advanceTimersByTimeAsync(5000);
+    expect([sent, autosave.state.value.kind, autosave.version]).toEqual([[], "saved", 9]);
+  });
+
+  it("stops at a notebook that is in the trash, and goes on when it is back", async () => {
+    let gone = true;
+    const { autosave, sent, type } = page(({ version }) => {
+      if (gone) throw new ApiError(410, "deleted", "in the trash");
+      return { version: version + 1 };
+    });
+    type("a");
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(autosave.state.value).toEqual({ kind: "deleted", message: "in the trash" });
+    expect(sent).toHaveLength(1);
+    gone = false;
+    autosave.resume();
+    await vi.advanceTimersByTimeAsync(1000);
     expect(autosave.state.value.kind).toBe("saved");
   });
 
-  it("tries again while the server is away", async () => {
+  it("tries again while the server is away, less and less often", async () => {
     let away = true;
     const { autosave, sent, type } = page(({ version }) => {
       if (away) throw new ApiError(0, "unreachable", "away");
@@ -57,10 +143,11 @@ describe("autosave", () => {
     });
     type("a");
     await vi.advanceTimersByTimeAsync(1000);
-    expect(autosave.state.value).toEqual({ kind: "failed", message: "away" });
+    expect(autosave.state.value).toEqual({ kind: "failed", message: "away", code: "unreachable" });
+    await vi.advanceTimersByTimeAsync(120_000);
+    expect(sent.length).toBeLessThan(9);
     away = false;
-    await vi.advanceTimersByTimeAsync(5000);
+    await vi.advanceTimersByTimeAsync(31_000);
     expect(autosave.state.value.kind).toBe("saved");
-    expect(sent).toHaveLength(2);
   });
 });

@@ -1,45 +1,80 @@
 // Saves the document a moment after the last edit, one request at a time, always saying which version it was based on.
+//
+// What is sent are the cells that were changed; the whole document only where most of it was, or the server asks for it.
 
 import { effect, signal } from "@preact/signals";
-import { ApiError, ask } from "../api";
-import type { Notebook } from "./document";
+import { type ApiError, ask } from "../api";
+import { canonical } from "../history/compare";
+import type { Notebook, NotebookCell, NotebookDocument } from "./document";
 
 export type SaveState =
   | { kind: "saved" | "edited" | "saving" }
-  | { kind: "failed"; message: string }
-  /** Somebody saved in between; nothing more is saved until the user has chosen. */
-  | { kind: "conflict"; message: string; theirs: number };
+  | { kind: "failed"; message: string; code: string }
+  /** Somebody saved in between; nothing more is saved until that is settled. */
+  | { kind: "conflict"; message: string; theirs: number }
+  /** It is in the trash; nothing more is saved until it is back. */
+  | { kind: "deleted"; message: string };
 
 const QUIET = 500;
+// Who types without a pause is saved all the same.
+const LONGEST_WAIT = 5000;
 // What a browser still sends for a page that is being left.
 const LAST_WORDS = 60_000;
-const RETRY = 4000;
+const RETRIES = [4000, 8000, 15_000, 30_000];
+
+/** A document as it was saved, in pieces that are cheap to compare. */
+interface Snapshot {
+  cells: Map<string, string>;
+  metadata: string;
+}
 
 export class Autosave {
   readonly state = signal<SaveState>({ kind: "saved" });
   private saved: number;
+  private base: Snapshot;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private waitingSince = 0;
   private running = false;
+  private failures = 0;
+  private whole = false;
+  private replaces = false;
 
   constructor(
     private readonly url: string,
     private readonly notebook: Notebook,
-    private version: number,
+    private number: number,
     private readonly request: typeof ask = ask,
   ) {
     this.saved = notebook.edits.value;
+    this.base = snapshot(notebook.toJSON());
     effect(() => {
-      if (notebook.edits.value !== this.saved && this.state.peek().kind !== "conflict") this.schedule(QUIET);
+      if (notebook.edits.value !== this.saved && !this.halted) this.schedule(QUIET);
     });
+  }
+
+  /** The version of the server's document that this page's edits are based on. */
+  get version(): number {
+    return this.number;
   }
 
   get dirty(): boolean {
     return this.notebook.edits.peek() !== this.saved;
   }
 
+  /** Nothing is saved before the user, or a merge, has settled something. */
+  private get halted(): boolean {
+    return ["conflict", "deleted"].includes(this.state.peek().kind);
+  }
+
   /** Whether leaving the page now would lose something that `leave` cannot save. */
   get atRisk(): boolean {
-    return this.dirty && (this.state.peek().kind !== "edited" || JSON.stringify(this.notebook).length > LAST_WORDS);
+    return this.dirty && (this.state.peek().kind !== "edited" || JSON.stringify(this.change(snapshot(this.notebook.toJSON())).body).length > LAST_WORDS);
+  }
+
+  /** The document as it was last saved. */
+  baseDocument(): NotebookDocument {
+    const cells = [...this.base.cells.values()].map((cell) => JSON.parse(cell) as NotebookCell);
+    return { nbformat: 4, nbformat_minor: 5, metadata: JSON.parse(this.base.metadata) as Record<string, unknown>, cells };
   }
 
   /** The page is left: what is small enough is saved by the browser after it is gone. */
@@ -50,42 +85,87 @@ export class Autosave {
   /** Save now, as on Ctrl+S. */
   async flush(options: RequestInit = {}): Promise<void> {
     clearTimeout(this.timer);
-    if (this.running || this.state.peek().kind === "conflict" || !this.dirty) return;
+    if (this.running || this.halted || !this.dirty) return;
+    const edits = this.notebook.edits.peek();
+    const now = snapshot(this.notebook.toJSON());
+    const { empty, method, body } = this.change(now);
+    if (empty) return this.settle(edits, now);
     this.running = true;
     this.state.value = { kind: "saving" };
-    const edits = this.notebook.edits.peek();
     try {
-      const { body } = await this.request<{ version: number }>("PUT", this.url, { version: this.version, document: this.notebook }, options);
-      this.version = body.version;
-      this.saved = edits;
-      this.state.value = { kind: this.dirty ? "edited" : "saved" };
+      const answer = await this.request<{ version: number }>(method, this.url, { version: this.number, ...body, ...(this.replaces && { replaces: true }) }, options);
+      this.number = answer.body.version;
+      this.replaces = this.whole = false;
+      this.settle(edits, now);
     } catch (error) {
       this.fail(error as ApiError);
     } finally {
       this.running = false;
-      const after = this.state.peek().kind;
-      if (after !== "conflict" && this.dirty) this.schedule(after === "failed" ? RETRY : QUIET);
+      if (!this.halted && this.dirty) this.schedule(this.failures ? RETRIES[Math.min(this.failures, RETRIES.length) - 1]! : QUIET);
     }
   }
 
-  /** Overwrite what was saved in between. */
-  async keepMine(): Promise<void> {
-    const state = this.state.peek();
-    if (state.kind !== "conflict") return;
-    this.version = state.theirs;
+  /** From now on edits are based on this document of the server's. `replaces`: what it has and the page has not was seen, and goes. */
+  rebase(version: number, document: NotebookDocument, replaces = false): void {
+    this.number = version;
+    this.base = snapshot(document);
+    this.replaces = replaces;
+    this.saved = -1;
     this.state.value = { kind: "edited" };
-    await this.flush();
+    void this.flush();
+  }
+
+  /** The notebook is back from the trash, at this version. */
+  resume(): void {
+    this.state.value = { kind: this.dirty ? "edited" : "saved" };
+    void this.flush();
+  }
+
+  /** It was found out otherwise than by a save. */
+  discover(error: ApiError): void {
+    this.fail(error);
+  }
+
+  private settle(edits: number, now: Snapshot): void {
+    this.saved = edits;
+    this.base = now;
+    this.failures = 0;
+    this.waitingSince = 0;
+    this.state.value = { kind: this.dirty ? "edited" : "saved" };
+  }
+
+  private change(now: Snapshot): { empty: boolean; method: "PUT" | "PATCH"; body: Record<string, unknown> } {
+    const changed = [...now.cells].filter(([id, cell]) => this.base.cells.get(id) !== cell);
+    const order = [...now.cells.keys()];
+    const sameOrder = order.join("\n") === [...this.base.cells.keys()].join("\n");
+    const sameMetadata = now.metadata === this.base.metadata;
+    if (this.whole || (changed.length > 5 && changed.length > order.length / 2)) return { empty: false, method: "PUT", body: { document: this.notebook } };
+    const cells = changed.map(([, cell]) => JSON.parse(cell) as NotebookCell);
+    const body = { cells, ...(!sameOrder && { order }), ...(!sameMetadata && { metadata: JSON.parse(now.metadata) as unknown }) };
+    return { empty: !changed.length && sameOrder && sameMetadata, method: "PATCH", body };
   }
 
   private fail(error: ApiError): void {
     const theirs = Number(error.body?.version);
     if (error.status === 409 && theirs) this.state.value = { kind: "conflict", message: error.message, theirs };
-    else this.state.value = { kind: "failed", message: error.message };
+    else if (error.status === 410) this.state.value = { kind: "deleted", message: error.message };
+    else {
+      this.whole = error.code === "unknown_cells" || error.status === 405;
+      this.failures = this.whole ? 0 : this.failures + 1;
+      this.state.value = { kind: "failed", message: error.message, code: error.code };
+    }
   }
 
   private schedule(delay: number): void {
     clearTimeout(this.timer);
     if (this.state.peek().kind === "saved") this.state.value = { kind: "edited" };
-    this.timer = setTimeout(() => void this.flush(), delay);
+    this.waitingSince ||= Date.now();
+    const wait = this.failures ? delay : Math.min(delay, Math.max(0, this.waitingSince + LONGEST_WAIT - Date.now()));
+    this.timer = setTimeout(() => void this.flush(), wait);
   }
+}
+
+function snapshot(document: NotebookDocument): Snapshot {
+  const own = (cell: NotebookCell) => ({ ...cell, source: Array.isArray(cell.source) ? cell.source.join("") : cell.source, ...(cell.cell_type === "code" && { outputs: [], execution_count: null }) });
+  return { cells: new Map(document.cells.map((cell) => [cell.id, canonical(own(cell))])), metadata: canonical(document.metadata) };
 }

@@ -6,6 +6,7 @@ import { CELL_COMMANDS } from "./commands/cells";
 import { RUN_COMMANDS } from "./commands/running";
 import { VIEW_COMMANDS } from "./commands/view";
 import { pressOf, type Where } from "./keys";
+import { HISTORY_COMMANDS } from "../history/commands";
 import type { Page } from "./page";
 
 export const GROUPS = ["Notebook", "Edit", "Cell", "Run", "View", "Session", "Files", "Terminal"] as const;
@@ -29,7 +30,7 @@ export interface PageCommand {
   checked?(page: Page): boolean;
 }
 
-export const COMMANDS: PageCommand[] = [...VIEW_COMMANDS, ...CELL_COMMANDS, ...RUN_COMMANDS];
+export const COMMANDS: PageCommand[] = [...VIEW_COMMANDS, ...CELL_COMMANDS, ...RUN_COMMANDS, ...HISTORY_COMMANDS];
 
 export function isAvailable(command: PageCommand, page: Page): boolean {
   return !(command.edits && page.readOnly.value) && (command.available?.(page) ?? true);

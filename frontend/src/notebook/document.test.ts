@@ -150,6 +150,23 @@ describe("a notebook", () => {
     expect(cell.copy().id).not.toBe(cell.id);
   });
 
+  it("becomes another document, keeping the cells that stay, and back", () => {
+    const made = notebook("a", "b");
+    const kept = made.find("c1")!;
+    made.adopt({ nbformat: 4, nbformat_minor: 5, metadata: { x: 1 }, cells: [{ ...kept.toJSON(), source: "B", metadata: { tags: ["t"] } }, { id: "new", cell_type: "markdown", source: "n", metadata: {} }] });
+    expect(sources(made)).toEqual(["B", "n"]);
+    expect([made.cells.value[0], made.toJSON().metadata, kept.metadata]).toEqual([kept, { x: 1 }, { tags: ["t"] }]);
+    made.undo();
+    expect([sources(made), made.toJSON().metadata, kept.metadata]).toEqual([["a", "b"], {}, {}]);
+  });
+
+  it("has nothing to undo of what others did", () => {
+    const made = notebook("a");
+    made.remove("c0");
+    made.adopt({ nbformat: 4, nbformat_minor: 5, metadata: {}, cells: [] }, false);
+    expect([sources(made), made.undo()]).toEqual([[""], false]);
+  });
+
   it("counts an edit once per change", () => {
     const made = notebook("a");
     made.setSource(made.find("c0")!, "b");

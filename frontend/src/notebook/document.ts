@@ -9,6 +9,8 @@ export { Cell, type CellType, type Metadata, type NotebookCell, type NotebookDoc
 interface Moment {
   cells: Cell[];
   contents: Map<Cell, CellContent>;
+  /** The notebook's own, of a step that changes it. */
+  metadata: Metadata | null;
 }
 
 interface Step {
@@ -150,6 +152,24 @@ export class Notebook {
     });
   }
 
+  /** Become another document, in one step: cells that stay keep their editors and outputs. What others did is not for us to undo. */
+  adopt(document: NotebookDocument, undoable = true): void {
+    const known = new Map(this.cells.value.map((cell) => [cell.id, cell]));
+    const adopted = document.cells.map((from) => {
+      const fresh = new Cell(from);
+      return { cell: known.get(from.id) ?? fresh, content: fresh.content };
+    });
+    this.change(this.cells.value, () => {
+      for (const { cell, content } of adopted) cell.content = content;
+      this.data.value = structuredClone(document.metadata);
+      this.place(adopted.length ? adopted.map(({ cell }) => cell) : [new Cell({ cell_type: "code" })]);
+    }, true);
+    if (undoable) return;
+    this.done = [];
+    this.undone = [];
+    this.count();
+  }
+
   // --- Undo -----------------------------------------------------------------------------------------------------
 
   undo(): boolean {
@@ -164,17 +184,18 @@ export class Notebook {
   private step(from: Step[], to: Step[]): boolean {
     const step = from.pop();
     if (!step) return false;
-    to.push({ touched: step.touched, back: this.moment(step.touched) });
+    to.push({ touched: step.touched, back: this.moment(step.touched, step.back.metadata !== null) });
     batch(() => {
       this.cells.value = step.back.cells;
       for (const [cell, content] of step.back.contents) cell.content = content;
+      if (step.back.metadata) this.data.value = step.back.metadata;
       this.count();
     });
     return true;
   }
 
-  private change(touched: readonly Cell[], action: () => void): void {
-    const back = this.moment(touched);
+  private change(touched: readonly Cell[], action: () => void, withMetadata = false): void {
+    const back = this.moment(touched, withMetadata);
     batch(() => {
       action();
       if (this.same(back)) return;
@@ -191,12 +212,13 @@ export class Notebook {
     this.edited();
   }
 
-  private moment(touched: readonly Cell[]): Moment {
-    return { cells: this.cells.peek(), contents: new Map(touched.map((cell) => [cell, cell.content])) };
+  private moment(touched: readonly Cell[], withMetadata: boolean): Moment {
+    const contents = new Map(touched.map((cell) => [cell, cell.content]));
+    return { cells: this.cells.peek(), contents, metadata: withMetadata ? this.data.peek() : null };
   }
 
-  private same({ cells, contents }: Moment): boolean {
-    if (this.cells.peek() !== cells) return false;
+  private same({ cells, contents, metadata }: Moment): boolean {
+    if (this.cells.peek() !== cells || (metadata && JSON.stringify(metadata) !== JSON.stringify(this.data.peek()))) return false;
     return [...contents].every(([cell, before]) => {
       const now = cell.content;
       return now.type === before.type && now.source === before.source && now.attachments === before.attachments && JSON.stringify(now.metadata) === JSON.stringify(before.metadata);

@@ -5,6 +5,7 @@ import { ask, csrfHeaders, type ApiError } from "../api";
 import type { PanelName } from "../components/panels";
 import type { CellEditor } from "../editor/setup";
 import { Find } from "../search/find";
+import { History } from "../history/history";
 import { NotebookSession } from "../session/session";
 import { duration, undoneInWords } from "../session/words";
 import type { FocusWish } from "../terminal/TerminalView";
@@ -22,6 +23,7 @@ export type { Loaded, SavedExecution, Shown } from "./results";
 
 export interface PageSettings {
   id: string;
+  user: number;
   title: string;
   pool: string;
   language: string;
@@ -32,6 +34,11 @@ export interface Addresses {
   document: string;
   rename: string;
   download: string;
+  export: string;
+  versions: string;
+  copy: string;
+  restore: string;
+  trash: string;
   frame: string;
   list: string;
 }
@@ -54,6 +61,7 @@ export class Page {
   readonly find: Find;
   readonly keys = new KeyMap();
   readonly endSigns = new EndSigns();
+  readonly history: History;
   readonly title: Signal<string>;
   /** Somebody else edits, or this is a notebook that one may only look at: whatever would change it is unavailable. */
   readonly readOnly = signal(false);
@@ -84,6 +92,7 @@ export class Page {
     this.running = new Running(this);
     this.find = new Find(this);
     this.autosave = new Autosave(addresses.document, this.notebook, loaded.version);
+    this.history = new History(this, loaded);
     this.session = new NotebookSession(settings.pool, settings.identifier, (changed) => this.results.update(changed), (message) => this.say(message));
     this.session.attach(loaded.session);
     if (document.visibilityState === "visible") void this.session.open();

@@ -54,11 +54,13 @@ export class Results {
     this.readSaved(loaded);
   }
 
-  private readSaved(loaded: Loaded): void {
+  /** `missingOnly`: of cells that came in later, such as from a version; what runs here is told by the session. */
+  readSaved(loaded: Loaded, missingOnly = false): void {
     const executions = new Map(loaded.executions.map((each) => [each.cell, each]));
     for (const cell of loaded.document.cells) {
       const known = executions.get(cell.id);
       if (cell.cell_type !== "code" || (!known && !cell.outputs?.length)) continue;
+      if (missingOnly && this.last(cell.id).value.execution) continue;
       const execution = newExecution(known?.id ?? `stored-${cell.id}`, cell.id);
       execution.state = known?.state ?? "ok";
       execution.count = known?.execution_count ?? cell.execution_count ?? null;

@@ -1,0 +1,100 @@
+"""Versions of a notebook: listed, looked at, named, restored."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_http_methods, require_POST
+
+from frontend.access import MemberRequest, member_required, own_notebook
+from frontend.models import NotebookVersion, TooMuchKept
+from frontend.models.version import forget, keep_named
+from frontend.views.document import conflict, loaded, refuse
+
+NAME_LENGTH = 100
+
+
+@require_http_methods(["GET", "POST"])
+@member_required
+def versions(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
+    """GET lists them, the newest first; POST `{"name"}` keeps the notebook as it is now."""
+    notebook = own_notebook(request, notebook_id)
+    if request.method == "GET":
+        rows = notebook.versions.select_related("by").defer("frame").order_by("-pk")
+        return _private({"version": notebook.version, "versions": [_described(row) for row in rows]})
+    if not (name := _name(request)):
+        return refuse(400, "no_name", "A version that is kept on purpose needs a name.")
+    try:
+        return _private(_described(keep_named(notebook, name, request.user)), status=201)
+    except TooMuchKept as error:
+        return refuse(409, "too_many", str(error))
+
+
+@require_http_methods(["GET", "PATCH", "DELETE"])
+@member_required
+def version(request: MemberRequest, notebook_id: UUID, version_id: int) -> HttpResponse:
+    """GET has its document; PATCH `{"name"}` names it, after which it stays; DELETE forgets it."""
+    found = _own(request, notebook_id, version_id)
+    if request.method == "GET":
+        return _private({**_described(found), "document": found.document()})
+    if request.method == "DELETE":
+        forget(found)
+        return HttpResponse(status=204)
+    if not (name := _name(request)):
+        return refuse(400, "no_name", "Give the version a name.")
+    found.name, found.why = name, NotebookVersion.Why.NAMED
+    found.save(update_fields=["name", "why"])
+    return _private(_described(found))
+
+
+@require_POST
+@member_required
+def restore(request: MemberRequest, notebook_id: UUID, version_id: int) -> HttpResponse:
+    """Make a version the present one. `{"version"}` says what the page shows: what it does not know is not replaced."""
+    found = _own(request, notebook_id, version_id)
+    notebook = found.notebook
+    base = _body(request).get("version")
+    if not isinstance(base, int) or isinstance(base, bool):
+        return refuse(400, "invalid", 'Send {"version": <the version that the page shows>}.')
+    if not notebook.save_document(found.document(), base=base, keep=NotebookVersion.Why.RESTORE, by=request.user):
+        return conflict(notebook)
+    return _private(loaded(request, notebook))
+
+
+def _own(request: MemberRequest, notebook_id: UUID, version_id: int) -> NotebookVersion:
+    notebook = own_notebook(request, notebook_id)
+    return get_object_or_404(NotebookVersion.objects.select_related("notebook", "by"), pk=version_id, notebook=notebook)
+
+
+def _described(row: NotebookVersion) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "version": row.number,
+        "why": row.why,
+        "name": row.name,
+        "by": row.by.get_username() if row.by else "",
+        "created_at": row.created_at.timestamp(),
+        "saved_at": row.saved_at.timestamp(),
+        "cells": row.cells,
+    }
+
+
+def _private(content: dict[str, Any], status: int = 200) -> JsonResponse:
+    return JsonResponse(content, status=status, headers={"Cache-Control": "no-store"})
+
+
+def _body(request: MemberRequest) -> dict[str, Any]:
+    try:
+        body = json.loads(request.read(10_000))
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _name(request: MemberRequest) -> str:
+    name = _body(request).get("name")
+    if not isinstance(name, str):
+        return ""
+    return " ".join(name.replace("\x00", "").encode(errors="replace").decode().split())[:NAME_LENGTH]
