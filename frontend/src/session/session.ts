@@ -1,6 +1,7 @@
 // The session of this notebook: opens it, follows its log, runs cells in it, and keeps all of it as signals.
 //
-// Whatever is asked while the line is down, or before a sandbox is there, waits here and is sent when it can be.
+// Whatever is asked while the line is down waits here and is sent when it can be; what is asked before a sandbox is
+// there waits at the server.
 // An execution carries its own id, so sending it again after a break does nothing twice.
 
 import { batch, signal } from "@preact/signals";
@@ -38,6 +39,8 @@ export class NotebookSession {
   private log = new ExecutionLog();
   private socket: LastingSocket | null = null;
   private waiting = new Map<string, Run>();
+  /** Execution → cell, of what waits at the server for a sandbox. */
+  private inLine = new Map<string, string>();
   private questions = new Map<string, Question>();
   private retryTimer = 0;
   private usageWanted = true;
@@ -90,6 +93,7 @@ export class NotebookSession {
   private follow(id: string, state: SessionStateMessage["state"], more: Record<string, unknown> = {}): void {
     this.socket?.close();
     this.log = new ExecutionLog();
+    this.inLine.clear();
     this.id.value = id;
     this.show({ ...EMPTY, state, line: "connecting", phase: String(more.phase ?? ""), position: Number(more.position ?? 0) });
     const scheme = location.protocol === "https:" ? "wss" : "ws";
@@ -125,7 +129,7 @@ export class NotebookSession {
     if (isLogEntry(message)) {
       if (this.log.apply(message) === "gap") return this.socket?.reconnect();
       const id = message.parent_header?.msg_id;
-      if (id) this.waiting.delete(id);
+      if (id) this.waiting.delete(id), this.inLine.delete(id);
       this.drawSoon();
       return;
     }
@@ -144,8 +148,19 @@ export class NotebookSession {
       this.expiresAt.value = typeof told.expires_at === "number" ? told.expires_at * 1000 : null;
       if (typeof told.cooldown === "number") this.cooldown.value = told.cooldown;
     });
-    if (state === "leased") this.flush();
+    if (state === "starting") this.applyWaiting(told.waiting ?? []);
+    if (state === "starting" || state === "leased") this.flush();
     if (state === "gone") this.ended(4409);
+  }
+
+  /** What waits at the server for the sandbox, whoever asked for it; what does not any more was taken out. */
+  private applyWaiting(waiting: NonNullable<SessionStateMessage["waiting"]>): void {
+    const now = new Set(waiting.map((each) => each.id));
+    const out = [...this.inLine].filter(([id]) => !now.has(id)).map(([id, cell]) => ({ ...newExecution(id, cell), state: "cancelled" as const }));
+    for (const { id } of out) this.waiting.delete(id);
+    this.inLine = new Map(waiting.map((each) => [each.id, each.cell]));
+    const queued = waiting.map((each) => ({ ...newExecution(each.id, each.cell), position: each.position, queuedAt: each.queued_at }));
+    if (out.length || queued.length) this.onChange([...out, ...queued]);
   }
 
   private ended(code: number): void {
@@ -173,8 +188,10 @@ export class NotebookSession {
   }
 
   private abandon(reason: string): void {
-    const abandoned = [...this.waiting.values()].map((run) => ({ ...newExecution(run.id, run.cell), state: "aborted" as const, reason }));
+    const cells = new Map([...this.inLine, ...[...this.waiting.values()].map((run) => [run.id, run.cell] as const)]);
+    const abandoned = [...cells].map(([id, cell]) => ({ ...newExecution(id, cell), state: "aborted" as const, reason }));
     this.waiting.clear();
+    this.inLine.clear();
     if (abandoned.length) this.onChange(abandoned);
   }
 
@@ -203,7 +220,7 @@ export class NotebookSession {
     this.waiting.set(run.id, run);
     const execution = { ...newExecution(run.id, cell), position: this.waiting.size };
     if (!this.live) void this.open();
-    else if (this.view.value.state === "leased" && this.view.value.line === "open") this.sendRun(run);
+    else if (["starting", "leased"].includes(this.view.value.state) && this.view.value.line === "open") this.sendRun(run);
     return execution;
   }
 
