@@ -67,7 +67,7 @@ def maintain_pool(pool_id: int, asked_at: float = 0.0) -> None:
         return
     except SessionPool.DoesNotExist:
         return  # deleted meanwhile, its last sandbox being gone
-    for session in pool.sessions.filter(state=State.LEASED, executions__place__isnull=False).distinct():
+    for session in pool.sessions.filter(state=State.LEASED, executions__turn__isnull=False).distinct():
         enqueue(hand_over_waiting, str(session.pk))
     for _ in range(min(Session.objects.queued().count(), settings.PARALLEL_LAUNCHES)):
         enqueue(launch_queued)

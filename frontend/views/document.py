@@ -5,30 +5,38 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, JsonResponse
 from django.views.decorators.http import require_http_methods
 
-from frontend.access import MemberRequest, member_required, own_notebook
+from frontend.access import MemberRequest, Right, member_required, notebook_for
 from frontend.documents import InvalidDocument, check, keep_outputs
 from frontend.executions import filled_document, last_session
 from frontend.models import Notebook
+
+# Which tab saves: the others that follow the notebook are told.
+TAB_HEADER = "X-Thermae-Tab"
 
 
 @require_http_methods(["GET", "PUT"])
 @member_required
 def document(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
-    notebook = own_notebook(request, notebook_id)
-    return _save(request, notebook) if request.method == "PUT" else _read(request, notebook)
+    if request.method != "PUT":
+        return _read(request, notebook_for(request, notebook_id, Right.VIEW))
+    try:
+        return _save(request, notebook_for(request, notebook_id, Right.EDIT))
+    except PermissionDenied as refusal:
+        return _refuse(403, "read_only", str(refusal))
 
 
 def _read(request: MemberRequest, notebook: Notebook) -> HttpResponse:
-    filled, executions = filled_document(notebook, request.user.pk)
+    filled, executions = filled_document(notebook)
     answer = {
         "title": notebook.title,
         "version": notebook.version,
         "document": filled,
         "executions": executions,
-        "session": last_session(notebook, request.user.pk),
+        "session": last_session(notebook),
     }
     return JsonResponse(answer, headers={"Cache-Control": "no-store"})
 
@@ -44,7 +52,8 @@ def _save(request: MemberRequest, notebook: Notebook) -> HttpResponse:
         base, edited = _parse(raw)
     except InvalidDocument as error:
         return _refuse(400, "invalid_document", str(error))
-    if not notebook.save_document(keep_outputs(edited, notebook.document), base=base):
+    by = request.headers.get(TAB_HEADER, "")[:36]
+    if not notebook.save_document(keep_outputs(edited, notebook.document), base=base, by=by):
         current = Notebook.objects.values_list("version", flat=True).get(pk=notebook.pk)
         message = "This notebook was changed in another tab or on another device since you loaded it."
         return _refuse(409, "conflict", message, version=current)

@@ -17,12 +17,12 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
 
     def waiting(self) -> Self:
         """Asked for before there was a sandbox, and not given to its agent yet, in the order in which they will run."""
-        return self.filter(place__isnull=False, status=Execution.Status.QUEUED).order_by("place")
+        return self.filter(turn__isnull=False, status=Execution.Status.QUEUED).order_by("turn")
 
     def take_out(self, status: str, reason: str = "") -> int:
         """Those that wait will not run. Returns how many did wait."""
         end = {"status": status, "reason": reason[:200], "finished_at": timezone.now()}
-        return self.waiting().order_by().update(place=None, outputs=[], **end)
+        return self.waiting().order_by().update(turn=None, outputs=[], **end)
 
 
 class Execution(models.Model):
@@ -48,7 +48,7 @@ class Execution(models.Model):
     code = models.TextField()
     stop_on_error = models.BooleanField(default=True)
     # Its turn among those that were asked for before there was a sandbox; null for what the agent has (see `waiting`).
-    place = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    turn = models.PositiveIntegerField(null=True, blank=True, editable=False)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     reason = models.CharField(max_length=200, blank=True, help_text="Why it was aborted or lost.")
     execution_count = models.PositiveIntegerField(null=True, blank=True)

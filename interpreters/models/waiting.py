@@ -1,6 +1,6 @@
 """Executions that are asked for before there is a sandbox: rows at once, so that no tab need stay open for them.
 
-A row that waits has a `place`. It loses it when the agent has it, or when it will not run any more. Rows get places only
+A row that waits has a `turn`. It loses it when the agent has it, or when it will not run any more. Rows get turns only
 while their session is starting, which its lock makes sure of: whoever finds it leased finds all that ever waited.
 """
 
@@ -33,12 +33,12 @@ def put_in_line(session: UUID, **fields: Any) -> bool:
         line = Execution.objects.filter(session=session).waiting()
         if line.count() >= MOST:
             raise LineFull
-        last = line.aggregate(last=Max("place"))["last"] or 0
-        Execution.objects.create(session_id=session, place=last + 1, **fields)
+        last = line.aggregate(last=Max("turn"))["last"] or 0
+        Execution.objects.create(session_id=session, turn=last + 1, **fields)
     return True
 
 
 def given(session: UUID, execution: UUID) -> bool:
     """The agent has it. False if it was taken out of the line meanwhile."""
     line = Execution.objects.filter(session=session, pk=execution).waiting()
-    return line.order_by().update(place=None) == 1
+    return line.order_by().update(turn=None) == 1

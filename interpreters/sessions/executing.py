@@ -160,7 +160,7 @@ async def replay(actor: Actor, execution: UUID, after: int = 0) -> AsyncGenerato
 async def cancel(actor: Actor, execution: UUID) -> Execution:
     """Take it from the queue, or interrupt it. Nothing happens to one that has ended."""
     row = await find(actor, execution)
-    if row.place is not None and await record.take_out(row.session_id, Execution.Status.CANCELLED, only=[row.pk]):
+    if row.turn is not None and await record.take_out(row.session_id, Execution.Status.CANCELLED, only=[row.pk]):
         return row
     if row.outputs is None:
         async with access.agent_of(row.session) as agent:

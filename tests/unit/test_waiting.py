@@ -71,12 +71,12 @@ async def ask(session: Session, secret: str, *codes: str) -> list[dict[str, Any]
 
 async def test_they_run_in_order_though_every_tab_is_closed(cold: Session, secret: str, agents: Any) -> None:
     await ask(cold, secret, "one", "two", "three")
-    rows = [row async for row in Execution.objects.order_by("place")]
-    assert [(row.code, row.status, row.place) for row in rows] == [("one", "queued", 1), ("two", "queued", 2), ("three", "queued", 3)]  # fmt: skip
+    rows = [row async for row in Execution.objects.order_by("turn")]
+    assert [(row.code, row.status, row.turn) for row in rows] == [("one", "queued", 1), ("two", "queued", 2), ("three", "queued", 3)]  # fmt: skip
     await starts(cold)
     # The agent is in the process of the test: a worker's own loop would take its executions with it when it ends.
     await handover.hand_over(agents[cold.pk], cold.pk)
-    assert not await Execution.objects.filter(place__isnull=False).aexists()
+    assert not await Execution.objects.filter(turn__isnull=False).aexists()
 
     async def done() -> bool:
         return ran(agents[cold.pk]) == ["one", "two", "three"]
@@ -91,7 +91,7 @@ def test_a_worker_is_asked_when_it_starts_and_by_the_tick(
     monkeypatch.setattr(
         tasks, "enqueue", lambda task, *args, **_: asked.append((task.name.rpartition(".")[2], args[:1]))
     )
-    Execution.objects.create(session=cold, tenant=acme, code="hello", place=1)
+    Execution.objects.create(session=cold, tenant=acme, code="hello", turn=1)
     async_to_sync(starts)(cold)
     wanted = ("hand_over_waiting", (str(cold.pk),))
     assert wanted in asked
@@ -104,16 +104,16 @@ def test_a_worker_is_asked_when_it_starts_and_by_the_tick(
 
 
 def test_the_task_hands_over(cold: Session, acme: Any, agents: Any) -> None:
-    Execution.objects.create(session=cold, tenant=acme, code="hello", place=1)
+    Execution.objects.create(session=cold, tenant=acme, code="hello", turn=1)
     tasks.hand_over_waiting(str(cold.pk))
-    assert Execution.objects.get().place == 1, "it is not running yet"
+    assert Execution.objects.get().turn == 1, "it is not running yet"
     async_to_sync(starts)(cold)
     agents[cold.pk].fault = AgentUnavailable("not yet")
     tasks.hand_over_waiting(str(cold.pk))
-    assert Execution.objects.get().place == 1
+    assert Execution.objects.get().turn == 1
     agents[cold.pk].fault = None
     tasks.hand_over_waiting(str(cold.pk))
-    assert Execution.objects.get().place is None
+    assert Execution.objects.get().turn is None
     assert len(agents[cold.pk].log.entries) > 0
 
 
@@ -136,7 +136,7 @@ async def test_one_is_cancelled_while_it_waits_also_by_another_tab(cold: Session
         await other.until(ended(runs[2]["id"]))
     assert ran(agents[cold.pk]) == ["one", "three"]
     row = await Execution.objects.aget(pk=runs[1]["id"])
-    assert (row.status, row.outputs, row.place) == ("cancelled", [], None)
+    assert (row.status, row.outputs, row.turn) == ("cancelled", [], None)
 
 
 @pytest.mark.parametrize("verb", ["interrupt", "restart"])
@@ -213,11 +213,11 @@ async def test_what_the_agent_does_not_take_is_told_with_its_reason(cold: Sessio
 
 
 def test_a_session_that_does_not_start_says_why_they_did_not_run(cold: Session, acme: Any) -> None:
-    row = Execution.objects.create(session=cold, tenant=acme, code="hello", place=1)
+    row = Execution.objects.create(session=cold, tenant=acme, code="hello", turn=1)
     cold.end(Reason.START_FAILED, "no")
     cold.tear_down(MemoryRuntime(), lambda _: None)
     row.refresh_from_db()
-    assert (row.status, row.reason, row.outputs, row.place) == ("aborted", Reason.START_FAILED.sentence, [], None)
+    assert (row.status, row.reason, row.outputs, row.turn) == ("aborted", Reason.START_FAILED.sentence, [], None)
 
 
 async def test_a_cancel_that_crosses_the_handing_over_still_counts(cold: Session, secret: str, agents: Any) -> None:
@@ -232,7 +232,7 @@ async def test_a_cancel_that_crosses_the_handing_over_still_counts(cold: Session
         nonlocal calls
         calls += 1
         if calls == 2:  # both are in the agent's line by now
-            await Execution.objects.filter(pk=runs[1]["id"]).aupdate(status="cancelled", place=None)
+            await Execution.objects.filter(pk=runs[1]["id"]).aupdate(status="cancelled", turn=None)
         return await execute_op(request)
 
     agent.execute = cancel_meanwhile
