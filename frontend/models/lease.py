@@ -19,6 +19,8 @@ from frontend.models.notebook import Notebook
 LIFETIME = timedelta(seconds=15)
 # What the holder has to save what it has not saved yet, once somebody wants to take over.
 GRACE = timedelta(seconds=3)
+# Who asked and did not come for it.
+FORGOTTEN = 3 * GRACE
 # A tab in which nothing was typed for so long gives way to another tab of the same person; it has saved by then.
 IDLE = timedelta(seconds=2)
 NOBODY: dict[str, Any] = {"wanted_tab": None, "wanted_user": None, "wanted_at": None}
@@ -43,6 +45,13 @@ class EditorLease(models.Model):
         rows = cls.objects.filter(notebook=notebook, tab__isnull=False, until__gt=timezone.now())
         return rows.select_related("user", "wanted_user").first()
 
+    @property
+    def wanted_name(self) -> str | None:
+        """Who is just taking over."""
+        if self.wanted_user is None or self.wanted_at is None or self.wanted_at < timezone.now() - FORGOTTEN:
+            return None
+        return self.wanted_user.get_full_name() or self.wanted_user.get_username()
+
     @classmethod
     def take(cls, notebook: UUID, tab: UUID, user: int) -> bool:
         """Take what is free, has run out, or is held by an idle tab of the same person. False: somebody holds it."""
@@ -56,8 +65,7 @@ class EditorLease(models.Model):
     def wish(cls, notebook: UUID, tab: UUID, user: int) -> bool:
         """Say that one wants to take over. False: nobody holds it, or somebody else has just asked."""
         now = timezone.now()
-        # Who asked and never came for it is forgotten after a while.
-        unasked = Q(wanted_tab=None) | Q(wanted_tab=tab) | Q(wanted_at__lt=now - 3 * GRACE)
+        unasked = Q(wanted_tab=None) | Q(wanted_tab=tab) | Q(wanted_at__lt=now - FORGOTTEN)
         rows = cls.objects.filter(unasked, notebook=notebook, until__gt=now).exclude(tab=tab).exclude(tab=None)
         return rows.update(wanted_tab=tab, wanted_user=user, wanted_at=now) == 1
 
@@ -77,11 +85,12 @@ class EditorLease(models.Model):
 
     @classmethod
     def release(cls, notebook: UUID, tab: UUID) -> bool:
-        """Let go of it; who asked for it has it now."""
+        """Let go of it, and of a wish for it. Who asked for it has it now."""
         now = timezone.now()
+        cls.objects.filter(notebook=notebook, wanted_tab=tab).update(**NOBODY)
         held = cls.objects.filter(notebook=notebook, tab=tab)
         asked = {"tab": F("wanted_tab"), "user": F("wanted_user"), "until": now + LIFETIME, "typed_at": None}
-        if held.filter(wanted_tab__isnull=False).update(**asked, **NOBODY) == 1:
+        if held.filter(wanted_tab__isnull=False, wanted_at__gt=now - FORGOTTEN).update(**asked, **NOBODY) == 1:
             return True
         return held.update(tab=None, user=None, until=None, typed_at=None) == 1
 

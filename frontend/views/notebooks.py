@@ -48,7 +48,13 @@ def listing(request: MemberRequest) -> HttpResponse:
         for row in _rows(Notebook.objects.shared_with(request.tenant, request.user).select_related("owner"), languages)
     ]
     deleted = request.session.pop("deleted_notebook", None)
-    context = {"rows": rows, "shared": shared, "pools": pools, "containers": container_cards(request.tenant), "deleted": deleted}
+    context = {
+        "rows": rows,
+        "shared": shared,
+        "pools": pools,
+        "containers": container_cards(request.tenant),
+        "deleted": deleted,
+    }
     return render(request, "frontend/notebooks.html", context)
 
 

@@ -11,7 +11,8 @@ from django.db import DatabaseError
 from interpreters import sessions
 from interpreters.client import Entry, Refusal
 from interpreters.consumers import messages
-from interpreters.consumers.socket import Receive, Scope, Send, Socket
+from interpreters.consumers.session import SessionSocket
+from interpreters.consumers.socket import Receive, Scope, Send
 from interpreters.lifecycle import State
 from interpreters.models import Execution
 from interpreters.outputs import Gathering
@@ -25,7 +26,7 @@ USAGE_EVERY = 2.0
 LONGEST_SEQ = 15
 
 
-class Channels(Socket):
+class Channels(SessionSocket):
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(scope, receive, send)
         self._after = 0
@@ -48,7 +49,7 @@ class Channels(Socket):
 
     async def changed(self, state: dict[str, Any]) -> None:
         if state["state"] == State.STARTING:
-            state = {**state, "waiting": await executing.in_line(self.id)}
+            state = {**state, "waiting": await executing.in_line(self.session.pk)}
         if state != self._told:
             self._told = state
             await self.send_message({"channel": "session", "type": "state", **state})
@@ -82,7 +83,7 @@ class Channels(Socket):
             return
         self._forget(entry.execution)
         with suppress(ValueError):
-            record.ended(self.id, UUID(entry.execution), gathering.answer(entry) if gathering else None)
+            record.ended(self.session.pk, UUID(entry.execution), gathering.answer(entry) if gathering else None)
 
     def _forget(self, execution: str) -> None:
         if self._gathering.pop(execution, None) is not None:
@@ -92,7 +93,7 @@ class Channels(Socket):
         if refusal.op == "execute":
             self._forget(refusal.id)
             with suppress(ValueError):
-                self._group.create_task(record.forget(self.id, UUID(refusal.id)))
+                self._group.create_task(record.forget(self.session.pk, UUID(refusal.id)))
         await self.tell(problems.Conflict(refusal.message, refusal.code), refusal.id or None)
 
     async def tell(self, problem: Problem, about: str | None = None) -> None:
@@ -159,7 +160,7 @@ class Channels(Socket):
         self._group.create_task(self._chore(record.written(wanted.id), about))
 
     async def _taken_out(self, execution: UUID) -> bool:
-        return self._starting and await record.take_out(self.id, Execution.Status.CANCELLED, only=[execution])
+        return self._starting and await record.take_out(self.session.pk, Execution.Status.CANCELLED, only=[execution])
 
     async def _do(self, op: dict[str, Any], about: str | None = None) -> None:
         """Hand an op to the agent, in order, behind all that was asked for before it was there."""
@@ -183,7 +184,7 @@ class Channels(Socket):
                 continue
             break
         self._settled.set()
-        for execution, reason in (await executing.not_run(self.id, self._in_line)).items():
+        for execution, reason in (await executing.not_run(self.session.pk, self._in_line)).items():
             self._forget(str(execution))
             await self.tell(problems.Conflict(reason), str(execution))
 
@@ -193,7 +194,7 @@ class Channels(Socket):
 
     async def _stop_waiting(self, reason: str) -> None:
         """Nothing runs yet: what would be interrupted is what waits."""
-        await record.take_out(self.id, Execution.Status.ABORTED, reason)
+        await record.take_out(self.session.pk, Execution.Status.ABORTED, reason)
         self.look()
 
     async def _answer(self, question: messages.Question) -> None:
@@ -204,11 +205,11 @@ class Channels(Socket):
         await self.send_message({"channel": "session", "type": "reply", "id": question.id, "content": content})
 
     async def _keep_alive(self) -> None:
-        await sessions.keep_alive(self.actor, self.id)
+        await sessions.keep_alive(self.actor, self.session.pk)
         self.look()
 
     async def _end(self) -> None:
-        await sessions.close(self.actor, self.id)
+        await sessions.close(self.actor, self.session.pk)
         self.look()
 
     def _watch_usage(self, on: bool) -> None:

@@ -72,7 +72,8 @@ async def ask(session: Session, secret: str, *codes: str) -> list[dict[str, Any]
 async def test_they_run_in_order_though_every_tab_is_closed(cold: Session, secret: str, agents: Any) -> None:
     await ask(cold, secret, "one", "two", "three")
     rows = [row async for row in Execution.objects.order_by("turn")]
-    assert [(row.code, row.status, row.turn) for row in rows] == [("one", "queued", 1), ("two", "queued", 2), ("three", "queued", 3)]  # fmt: skip
+    assert [(row.code, row.turn) for row in rows] == [("one", 1), ("two", 2), ("three", 3)]
+    assert {row.status for row in rows} == {"queued"}
     await starts(cold)
     # The agent is in the process of the test: a worker's own loop would take its executions with it when it ends.
     await handover.hand_over(agents[cold.pk], cold.pk)
@@ -261,9 +262,8 @@ def test_no_interleaving_of_deliverers_reorders_or_repeats(data: st.DataObject, 
     deliverers = [deliver() for _ in range(data.draw(st.integers(1, 4)))]
     while deliverers:
         one = data.draw(st.sampled_from(deliverers))
-        if data.draw(st.booleans()) and len(deliverers) > 1 and data.draw(st.integers(0, 9)) == 0:
-            deliverers.remove(one)
-        elif next(one, "done") == "done":
+        dies = len(deliverers) > 1 and data.draw(st.integers(0, 9)) == 0
+        if dies or next(one, "done") == "done":
             deliverers.remove(one)
     assert arrived == wanted[: len(arrived)]
     assert set(arrived) >= given_over
