@@ -23,7 +23,7 @@ def notebook_group(notebook: UUID) -> str:
 
 
 def notebook_changed(notebook_id: UUID, version: int, by: str = "") -> None:
-    """Its document, title, people or editor changed, or it was deleted. `by`: the tab that did it, if one did."""
+    """Its document, title, people or editor changed, or it was deleted. `by`: the id of who did it, if known."""
     notice = {"type": "notebook.changed", "version": version, "by": by}
     transaction.on_commit(partial(notices.send, {notebook_group(notebook_id): notice}))
 

@@ -2,7 +2,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.generic import RedirectView
 
-from frontend.views import containers, document, notebooks, pages, tenant
+from frontend.views import containers, copies, document, notebooks, pages, shared, sharing, tenant
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="notebooks"), name="home"),
@@ -19,5 +19,14 @@ urlpatterns = [
     path("notebooks/<uuid:notebook_id>/rename", notebooks.rename, name="rename_notebook"),
     path("notebooks/<uuid:notebook_id>/delete", notebooks.delete, name="delete_notebook"),
     path("notebooks/<uuid:notebook_id>/restore", notebooks.restore, name="restore_notebook"),
+    path("notebooks/<uuid:notebook_id>/copy", copies.keep_as_copy, name="copy_notebook"),
+    path("notebooks/<uuid:notebook_id>/sharing", sharing.sharing, name="notebook_sharing"),
+    path("notebooks/<uuid:notebook_id>/sharing/people", sharing.share, name="share_notebook"),
+    path("notebooks/<uuid:notebook_id>/sharing/tenant", sharing.open_to_tenant, name="open_notebook_to_tenant"),
+    path("notebooks/<uuid:notebook_id>/sharing/links", sharing.new_link, name="new_share_link"),
+    path("notebooks/<uuid:notebook_id>/sharing/links/<int:link_id>", sharing.change_link, name="change_share_link"),
+    path("shared/<str:token>/", shared.page, name="shared"),
+    path("shared/<str:token>/download", shared.download, name="download_shared"),
+    path("shared/<str:token>/copy", shared.copy, name="copy_shared"),
     path("notebooks/<uuid:notebook_id>/download", notebooks.download, name="download_notebook"),
 ]

@@ -56,7 +56,7 @@ class Notebook(models.Model):
     def save_document(self, document: dict[str, Any], *, base: int, by: str = "") -> bool:
         """Save what was edited from version `base`; False if somebody saved in between, and nothing is changed.
 
-        `by`: the tab that saves, which need not be told.
+        `by`: the id of who saves.
         """
         rows = Notebook.objects.filter(pk=self.pk, version=base, deleted_at=None)
         saved = rows.update(document=document, version=base + 1, updated_at=timezone.now()) == 1

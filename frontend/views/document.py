@@ -14,10 +14,6 @@ from frontend.documents import InvalidDocument, check, keep_outputs
 from frontend.executions import filled_document, last_session
 from frontend.models import Notebook
 
-# Which tab saves: the others that follow the notebook are told.
-TAB_HEADER = "X-Thermae-Tab"
-
-
 @require_http_methods(["GET", "PUT"])
 @member_required
 def document(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
@@ -52,7 +48,7 @@ def _save(request: MemberRequest, notebook: Notebook) -> HttpResponse:
         base, edited = _parse(raw)
     except InvalidDocument as error:
         return _refuse(400, "invalid_document", str(error))
-    by = request.headers.get(TAB_HEADER, "")[:36]
+    by = str(request.user.pk)
     if not notebook.save_document(keep_outputs(edited, notebook.document), base=base, by=by):
         current = Notebook.objects.values_list("version", flat=True).get(pk=notebook.pk)
         message = "This notebook was changed in another tab or on another device since you loaded it."
