@@ -23,6 +23,7 @@ from frontend.models import EditorLease, Notebook
 from frontend.models.lease import GRACE
 from interpreters import sessions
 from interpreters.consumers.socket import Closed, Receive, Scope, Send, Socket
+from interpreters.lifecycle import OPEN
 from interpreters.models.threads import in_thread
 from interpreters.sessions import Problem, following, problems
 from tenants.authentication import Actor
@@ -84,7 +85,8 @@ class Live(Socket[Found]):
             "version": notebook.version,
             "right": right.word,
             "editor": self._in_words(lease, actor) if lease else None,
-            "session": str(session.pk) if session else None,
+            # One that has ended is nothing to go to: whoever was there has seen its end.
+            "session": str(session.pk) if session and session.state in OPEN else None,
         }  # fmt: skip
 
     def _in_words(self, lease: EditorLease, actor: Actor) -> dict[str, Any]:

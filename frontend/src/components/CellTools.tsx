@@ -5,8 +5,9 @@ import type { Cell, CellType } from "../notebook/document";
 import { usePage } from "./context";
 import { Icon, type IconName } from "./Icon";
 
-export function CellTools({ cell, index, count }: { cell: Cell; index: number; count: number }): VNode {
+export function CellTools({ cell, index, count }: { cell: Cell; index: number; count: number }): VNode | null {
   const page = usePage();
+  if (page.readOnly.value) return null;
   const number = index + 1;
   return (
     <div class="cell-tools" role="group" aria-label={`Cell ${number}`}>

@@ -81,11 +81,11 @@ function Prompt({ cell, execution, index }: { cell: Cell; execution: Execution |
   const running = execution?.state === "running";
   return (
     <>
-      {waiting ? (
+      {waiting && !page.readOnly.value ? (
         <button class={`prompt-button ${running ? "running" : "queued"}`} onClick={() => page.session.cancel(execution)} aria-label={running ? `Stop cell ${index + 1}` : `Take cell ${index + 1} out of the queue`} title={running ? "Stop" : "Take out of the queue"}>
           <Icon name={running ? "stop" : "cross"} size={16} />
         </button>
-      ) : (
+      ) : page.readOnly.value ? null : (
         <button class="prompt-button" onClick={() => page.runAnd(cell, "stay")} aria-label={`Run cell ${index + 1}`} title="Run (Ctrl Enter)">
           <Icon name="run" size={16} />
         </button>

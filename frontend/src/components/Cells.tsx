@@ -3,6 +3,7 @@
 import { Fragment, type VNode } from "preact";
 import { useMemo, useRef } from "preact/hooks";
 import { CommandKeys, type Press } from "../notebook/keys";
+import { LiveBanner } from "../live/Presence";
 import { CellView } from "./CellView";
 import { usePage } from "./context";
 import { describe } from "../session/words";
@@ -36,11 +37,11 @@ export function Cells(): VNode {
       <Banner />
       {cells.map((cell, index) => (
         <Fragment key={cell.id}>
-          <Inserter index={index} />
+          {!page.readOnly.value && <Inserter index={index} />}
           <CellView cell={cell} index={index} count={cells.length} />
         </Fragment>
       ))}
-      <Inserter index={cells.length} last />
+      {!page.readOnly.value && <Inserter index={cells.length} last />}
       <p id="editor-help" class="vh">
         Escape leaves the editor. Tab completes or indents; after Escape it moves on.
       </p>
@@ -74,15 +75,21 @@ function Banner(): VNode {
   const save = autosave.state.value;
   return (
     <div class="banners" aria-live="polite">
+      <LiveBanner />
       {save.kind === "conflict" && (
         <div class="notice warning row" role="alert">
           <span class="grow">{save.message} Nothing of yours is overwritten or lost yet.</span>
           <button class="button" onClick={() => location.reload()}>
             Load theirs
           </button>
-          <button class="button" onClick={() => void autosave.keepMine()}>
-            Keep mine
+          <button class="button" onClick={() => void page.live.keepAsCopy()}>
+            Keep mine as a copy
           </button>
+          {!page.readOnly.value && (
+            <button class="button" onClick={() => void autosave.keepMine()}>
+              Keep mine
+            </button>
+          )}
         </div>
       )}
       {view.state === "gone" && <Ended />}
@@ -110,15 +117,18 @@ function Banner(): VNode {
 }
 
 function Ended(): VNode {
-  const { session } = usePage();
+  const page = usePage();
+  const { session } = page;
   return (
     <div class="notice row">
       <span class="grow">
         <strong>The session has ended.</strong> <EndedWhy /> Variables and files of its sandbox are gone; the notebook and its outputs are here.
       </span>
-      <button class="button" onClick={() => void session.open()}>
-        New session
-      </button>
+      {page.live.mayEdit.value && (
+        <button class="button" onClick={() => void session.open()}>
+          New session
+        </button>
+      )}
     </div>
   );
 }

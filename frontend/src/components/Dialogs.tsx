@@ -2,11 +2,16 @@ import type { VNode } from "preact";
 import { SHORTCUTS } from "../notebook/keys";
 import { usePage } from "./context";
 import { Confirm, Dialog } from "./Dialog";
+import { lazy, Suspense } from "./lazy";
+
+const ShareDialog = lazy(() => import("../live/ShareDialog").then((module) => module.ShareDialog));
 
 export function Dialogs(): VNode | null {
   const page = usePage();
   const close = () => void (page.dialog.value = null);
   switch (page.dialog.value) {
+    case "share":
+      return <Suspense load={ShareDialog} />;
     case "help":
       return <Help close={close} />;
     case "restart":

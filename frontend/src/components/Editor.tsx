@@ -70,6 +70,7 @@ export function Editor({ cell, type, label, focused }: Props): VNode {
 
   useLayoutEffect(() => editor.current?.setLabel(label), [label, near]);
   useLayoutEffect(() => editor.current?.setText(source), [source, near]);
+  useLayoutEffect(() => editor.current?.setReadOnly(page.readOnly.value), [page.readOnly.value, near, type]);
   useLayoutEffect(() => {
     if (focused) editor.current?.focus();
   }, [focused, near, page.moves.value]);

@@ -34,9 +34,10 @@ export class CellEditor {
   readonly view: EditorView;
   private language = new Compartment();
   private naming = new Compartment();
+  private locking = new Compartment();
 
   constructor(parent: HTMLElement, options: EditorOptions) {
-    const state = EditorState.create({ doc: options.text, extensions: [this.extensions(options), this.language.of([]), this.naming.of(named(options.label))] });
+    const state = EditorState.create({ doc: options.text, extensions: [this.extensions(options), this.language.of([]), this.naming.of(named(options.label)), this.locking.of([])] });
     this.view = new EditorView({ state, parent });
   }
 
@@ -46,6 +47,11 @@ export class CellEditor {
 
   setLabel(label: string): void {
     this.view.dispatch({ effects: this.naming.reconfigure(named(label)) });
+  }
+
+  /** What cannot be typed in can still be walked through and copied. */
+  setReadOnly(locked: boolean): void {
+    this.view.dispatch({ effects: this.locking.reconfigure(locked ? [EditorState.readOnly.of(true), EditorView.contentAttributes.of({ "aria-readonly": "true" })] : []) });
   }
 
   /** Text that changed elsewhere, such as by an undo. */

@@ -1,6 +1,6 @@
 // Saves the document a moment after the last edit, one request at a time, always saying which version it was based on.
 
-import { effect, signal } from "@preact/signals";
+import { effect, signal, type Signal } from "@preact/signals";
 import { ApiError, ask } from "../api";
 import type { Notebook } from "./document";
 
@@ -17,6 +17,8 @@ const RETRY = 4000;
 
 export class Autosave {
   readonly state = signal<SaveState>({ kind: "saved" });
+  /** What the page shows, with the edits that are not saved yet. */
+  readonly version: Signal<number>;
   private saved: number;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private running = false;
@@ -24,9 +26,10 @@ export class Autosave {
   constructor(
     private readonly url: string,
     private readonly notebook: Notebook,
-    private version: number,
+    version: number,
     private readonly request: typeof ask = ask,
   ) {
+    this.version = signal(version);
     this.saved = notebook.edits.value;
     effect(() => {
       if (notebook.edits.value !== this.saved && this.state.peek().kind !== "conflict") this.schedule(QUIET);
@@ -55,9 +58,9 @@ export class Autosave {
     this.state.value = { kind: "saving" };
     const edits = this.notebook.edits.peek();
     try {
-      const { body } = await this.request<{ version: number }>("PUT", this.url, { version: this.version, document: this.notebook }, options);
-      this.version = body.version;
+      const { body } = await this.request<{ version: number }>("PUT", this.url, { version: this.version.peek(), document: this.notebook }, options);
       this.saved = edits;
+      this.version.value = body.version;
       this.state.value = { kind: this.dirty ? "edited" : "saved" };
     } catch (error) {
       this.fail(error as ApiError);
@@ -72,9 +75,17 @@ export class Autosave {
   async keepMine(): Promise<void> {
     const state = this.state.peek();
     if (state.kind !== "conflict") return;
-    this.version = state.theirs;
+    this.version.value = state.theirs;
     this.state.value = { kind: "edited" };
     await this.flush();
+  }
+
+  /** The page shows this saved version now, and nothing of its own. */
+  adopt(version: number): void {
+    clearTimeout(this.timer);
+    this.saved = this.notebook.edits.peek();
+    this.version.value = version;
+    this.state.value = { kind: "saved" };
   }
 
   private fail(error: ApiError): void {

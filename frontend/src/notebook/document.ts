@@ -154,6 +154,14 @@ export class Notebook {
     );
   }
 
+  /** Cells as somebody else has them: nothing of it is an edit of ours, and there is nothing to undo. */
+  show(cells: Cell[]): void {
+    this.cells.value = cells;
+    this.history = [];
+    this.future = [];
+    this.undoable.value = 0;
+  }
+
   undo(): boolean {
     return this.step(this.history, this.future);
   }

@@ -1,12 +1,13 @@
 // The page as a whole: the document, its session, what each cell printed last, and every command that a key or a button gives.
 
-import { batch, computed, effect, signal, type Signal } from "@preact/signals";
+import { batch, computed, effect, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { ask, csrfHeaders, type ApiError } from "../api";
 import { isFinal, newExecution, outputsFromNotebook, preferred, type Execution } from "../outputs/execution";
 import type { ExecutionStatus } from "../protocol";
 import type { PanelName } from "../components/panels";
 import { NotebookSession } from "../session/session";
 import { duration, undoneInWords } from "../session/words";
+import { Live, type Right } from "../live/live";
 import type { FocusWish } from "../terminal/TerminalView";
 import { Autosave } from "./autosave";
 import { Cell, Notebook, type CellType, type NotebookDocument } from "./document";
@@ -18,6 +19,9 @@ export interface PageSettings {
   pool: string;
   language: string;
   identifier: string;
+  right: Right;
+  /** A copy that nothing runs in and nobody changes. */
+  frozen?: boolean;
 }
 
 export interface Addresses {
@@ -53,7 +57,7 @@ export interface Shown {
   execution: Execution | undefined;
 }
 
-export type Dialog = null | "help" | "restart" | "restartAndRun" | "end";
+export type Dialog = null | "share" | "help" | "restart" | "restartAndRun" | "end";
 export interface Toast {
   id: number;
   text: string;
@@ -64,6 +68,9 @@ export class Page {
   readonly notebook: Notebook;
   readonly session: NotebookSession;
   readonly autosave: Autosave;
+  readonly live: Live;
+  /** Nothing can be edited or run here now: somebody else edits, or one may only look. */
+  readonly readOnly: ReadonlySignal<boolean>;
   readonly title: Signal<string>;
   readonly active: Signal<string>;
   readonly mode = signal<"command" | "edit">("command");
@@ -96,9 +103,14 @@ export class Page {
     this.active = signal(this.notebook.cells.value[0]!.id);
     this.autosave = new Autosave(addresses.document, this.notebook, loaded.version);
     this.readSaved(loaded);
-    this.session = new NotebookSession(settings.pool, settings.identifier, (changed) => this.update(changed), (message) => this.say(message));
+    this.live = new Live(this);
+    this.readOnly = computed(() => settings.frozen || this.live.readOnly.value);
+    const lookingOn = settings.right === "view" ? `/ws/notebooks/${settings.id}/session` : null;
+    this.session = new NotebookSession(settings.pool, settings.identifier, (changed) => this.update(changed), (message) => this.say(message), lookingOn);
+    if (settings.frozen) return;
     this.session.attach(loaded.session);
-    if (document.visibilityState === "visible") void this.session.open();
+    this.live.start();
+    if (document.visibilityState === "visible" && !lookingOn) void this.session.open();
     effect(() => {
       document.title = `${this.busy.value ? "● " : ""}${this.title.value} · Thermae`;
     });
@@ -106,11 +118,12 @@ export class Page {
 
   // --- What cells show --------------------------------------------------------------------------------------
 
-  private readSaved(loaded: Loaded): void {
+  /** What the server knows of runs: of cells that show nothing newer. */
+  readSaved(loaded: Loaded): void {
     const executions = new Map(loaded.executions.map((each) => [each.cell, each]));
     for (const cell of loaded.document.cells) {
       const known = executions.get(cell.id);
-      if (cell.cell_type !== "code" || (!known && !cell.outputs?.length)) continue;
+      if (cell.cell_type !== "code" || (!known && !cell.outputs?.length) || this.shownOf(cell.id).peek().execution) continue;
       const execution = newExecution(known?.id ?? `stored-${cell.id}`, cell.id);
       execution.state = known?.state ?? "ok";
       execution.count = known?.execution_count ?? cell.execution_count ?? null;
@@ -192,7 +205,7 @@ export class Page {
 
   run(cell: Cell): void {
     if (cell.type.value === "markdown") cell.editing.value = false;
-    if (cell.type.value !== "code" || !cell.source.value.trim()) return;
+    if (cell.type.value !== "code" || !cell.source.value.trim() || !this.allowed()) return;
     const running = this.shownOf(cell.id).value.execution;
     if (running && !isFinal(running)) return;
     void this.autosave.flush();
@@ -204,10 +217,12 @@ export class Page {
   }
 
   runAll(): void {
+    if (!this.allowed()) return;
     for (const cell of this.notebook.cells.value) this.run(cell);
   }
 
   async restart(andRun: boolean): Promise<void> {
+    if (!this.allowed()) return;
     if ((await this.session.restart()) && andRun) this.runAll();
   }
 
@@ -215,7 +230,25 @@ export class Page {
     this.session.interrupt();
   }
 
+  /** Outputs that somebody else has cleared. */
+  hideCleared(): void {
+    for (const cell of this.notebook.cells.peek()) {
+      const cleared = (cell.metadata.thermae as { cleared?: string } | undefined)?.cleared;
+      const shown = this.shownOf(cell.id);
+      if (cleared && shown.peek().execution?.id === cleared) shown.value = { execution: undefined };
+    }
+  }
+
+  /** Whether something may be edited or run here; says why not. */
+  private allowed(): boolean {
+    if (!this.readOnly.peek()) return true;
+    const { right, editor } = this.live;
+    this.say(right.peek() === "view" ? "You may look at this notebook. To edit or run it, ask its owner." : `${editor.peek()?.name ?? "Somebody else"} is editing: take over first.`);
+    return false;
+  }
+
   clearOutput(cell: Cell): void {
+    if (!this.allowed()) return;
     const execution = this.shownOf(cell.id).value.execution;
     if (!execution || !isFinal(execution)) return;
     cell.metadata = { ...cell.metadata, thermae: { ...(cell.metadata.thermae as object), cleared: execution.id } };
@@ -257,11 +290,13 @@ export class Page {
   }
 
   insert(index: number, type: CellType = "code"): void {
+    if (!this.allowed()) return;
     this.notebook.insert(index, new Cell({ cell_type: type }));
     this.go(index, "edit");
   }
 
   remove(cell: Cell): void {
+    if (!this.allowed()) return;
     const index = this.notebook.indexOf(cell.id);
     this.notebook.remove(cell.id);
     this.go(index);
@@ -278,6 +313,7 @@ export class Page {
 
   /** Run a cell, then: stay, go to the next (making one at the end), or insert one below. */
   runAnd(cell: Cell, then: "stay" | "next" | "insert"): void {
+    if (!this.allowed()) return;
     this.run(cell);
     const index = this.notebook.indexOf(cell.id);
     if (then === "insert") return this.insert(index + 1);
@@ -298,6 +334,7 @@ export class Page {
   }
 
   perform(command: Command): void {
+    if (!HARMLESS.has(command) && !this.allowed()) return;
     const cell = this.current;
     const actions: Record<Command, () => void> = {
       insertAbove: () => (this.notebook.insert(this.index), this.go(this.index - 1)),
@@ -365,7 +402,7 @@ export class Page {
   async rename(title: string): Promise<void> {
     const before = this.title.value;
     const wanted = title.trim().replace(/\s+/g, " ");
-    if (!wanted || wanted === before) return;
+    if (!wanted || wanted === before || !this.live.mayEdit.peek()) return;
     this.title.value = wanted;
     try {
       const headers = { "Content-Type": "application/x-www-form-urlencoded", Accept: "application/json", ...csrfHeaders() };
@@ -377,6 +414,9 @@ export class Page {
     }
   }
 }
+
+/** Commands that change and run nothing. */
+const HARMLESS = new Set<Command>(["copy", "edit", "previous", "next", "first", "last", "toggleOutput", "help", "save", "focusTerminal"]);
 
 /** When a run was asked for; what this tab has just asked for counts as the newest. */
 function askedAt(execution: Execution): number {

@@ -51,6 +51,8 @@ export class NotebookSession {
     private readonly identifier: string,
     private readonly onChange: (changed: Execution[]) => void,
     private readonly onProblem: (message: string) => void,
+    /** Where its log is followed without running anything, for who may not. */
+    private readonly lookingOn: string | null = null,
   ) {
     addEventListener("online", () => this.socket?.hurry());
     document.addEventListener("visibilitychange", () => {
@@ -70,9 +72,14 @@ export class NotebookSession {
     else this.follow(last.id, "leased");
   }
 
+  /** The notebook has this session now, which somebody else has opened. */
+  meet(id: string): void {
+    if (id !== this.id.value && this.view.value.state !== "opening") this.follow(id, "leased");
+  }
+
   /** Have a session: the live one, a ready one, or one that is being started. */
   async open(): Promise<void> {
-    if (this.live) return;
+    if (this.live || this.lookingOn) return;
     clearTimeout(this.retryTimer);
     this.show({ ...EMPTY, state: "opening" });
     try {
@@ -98,7 +105,7 @@ export class NotebookSession {
     this.show({ ...EMPTY, state, line: "connecting", phase: String(more.phase ?? ""), position: Number(more.position ?? 0) });
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     this.socket = new LastingSocket({
-      url: () => `${scheme}://${location.host}/ws/sessions/${id}/channels?after=${this.log.seq}`,
+      url: () => `${scheme}://${location.host}${this.lookingOn ?? `/ws/sessions/${id}/channels`}?after=${this.log.seq}`,
       onOpen: () => this.opened(),
       onMessage: (message) => this.hear(message),
       onWaiting: () => this.broken(),
