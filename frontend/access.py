@@ -1,19 +1,24 @@
-"""Who may see a page: a signed-in person with a tenant."""
+"""Who may see a page, and what a person may do with a notebook."""
 
+import re
 from collections.abc import Callable
+from enum import IntEnum
 from functools import wraps
-from typing import Concatenate, ParamSpec, cast
+from typing import Any, Concatenate, ParamSpec, cast
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 
-from frontend.models import Notebook
-from tenants.models import Tenant
+from frontend.models import Collaborator, Notebook
+from tenants.authentication import Actor
+from tenants.models import Membership, Tenant
 
 P = ParamSpec("P")
+LOOKS_ON = "As viewer of this organisation you may look at notebooks, and change and run none: ask its administrator."
 
 
 class MemberRequest(HttpRequest):
@@ -21,6 +26,7 @@ class MemberRequest(HttpRequest):
 
     user: User
     tenant: Tenant
+    actor: Actor
 
 
 def member_required(
@@ -36,6 +42,70 @@ def member_required(
     return login_required(wraps(view)(checked))
 
 
+class Right(IntEnum):
+    """What a person may do with a notebook; each includes those before it."""
+
+    NOTHING = 0
+    VIEW = 1
+    EDIT = 2  # and run
+    OWN = 3  # share, delete
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+def right_to(notebook: Notebook, actor: Actor) -> Right:
+    """The one place that says so. Whoever only looks on in a tenant looks on at their own notebooks too."""
+    if notebook.tenant_id != actor.tenant.pk:
+        return Right.NOTHING
+    most = Right.VIEW if actor.role == Membership.Role.VIEWER else Right.OWN
+    if notebook.owner_id == actor.user.pk:
+        return most
+    role = notebook.collaborators.filter(user=actor.user.pk).values_list("role", flat=True).first()
+    if role == Collaborator.Role.EDITOR:
+        return min(Right.EDIT, most)
+    return Right.VIEW if role is not None or notebook.open_to_tenant else Right.NOTHING
+
+
+def find_notebook(actor: Actor, notebook_id: UUID) -> tuple[Notebook, Right] | None:
+    """A notebook that is not deleted and that this person may at least see."""
+    notebook = Notebook.objects.filter(tenant=actor.tenant, pk=notebook_id, deleted_at=None).first()
+    right = right_to(notebook, actor) if notebook else Right.NOTHING
+    return (notebook, right) if notebook and right else None
+
+
+def may_create(actor: Actor) -> bool:
+    return actor.role != Membership.Role.VIEWER
+
+
+def notebook_for(request: MemberRequest, notebook_id: UUID, needed: Right) -> Notebook:
+    """The notebook, if this person may do with it what is `needed`. What they may not even see is a 404."""
+    found = find_notebook(request.actor, notebook_id)
+    if found is None:
+        raise Http404
+    if found[1] < needed:
+        what = "change" if needed == Right.EDIT else "share or delete"
+        raise PermissionDenied(f"You may look at this notebook, but not {what} it: ask its owner, {found[0].owner}.")
+    return found[0]
+
+
 def own_notebook(request: MemberRequest, notebook_id: UUID) -> Notebook:
-    """The notebook if it is this person's, in the tenant they act for; anything else is a 404."""
-    return get_object_or_404(Notebook.objects.of(request.tenant, request.user), pk=notebook_id)
+    return notebook_for(request, notebook_id, Right.OWN)
+
+
+IDENTIFIER = re.compile(r"notebook-([0-9a-f-]{36})-(\d{1,18})")
+
+
+def may_use_session(actor: Any, identifier: str) -> bool:
+    """Whether a person may run code in the session of that name, where it is a notebook's."""
+    match = IDENTIFIER.fullmatch(identifier)
+    if match is None:
+        return True
+    try:
+        notebook = Notebook.objects.filter(tenant=actor.tenant, pk=UUID(match[1])).first()
+    except ValueError:
+        return True
+    if notebook is None:
+        return True
+    return right_to(notebook, actor) >= Right.EDIT or actor.user.pk == int(match[2]) == notebook.owner_id

@@ -6,3 +6,7 @@ class FrontendConfig(AppConfig):
 
     def ready(self) -> None:
         from frontend import checks  # noqa: F401  registers the system check
+        from frontend.access import may_use_session
+        from interpreters.sessions.guards import guard
+
+        guard("notebook-", may_use_session)

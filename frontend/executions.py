@@ -10,19 +10,19 @@ from frontend.models import Notebook
 from interpreters.models import Execution, Session
 
 
-def latest_executions(notebook: Notebook, user_id: int) -> dict[str, Execution]:
-    """Cell id → its last execution by this person, whichever session ran it."""
+def latest_executions(notebook: Notebook) -> dict[str, Execution]:
+    """Cell id → its last execution, whoever asked for it and whichever session ran it."""
     newest = Window(RowNumber(), partition_by=F("cell"), order_by=(F("queued_at").desc(), F("id").desc()))
     rows = Execution.objects.filter(
-        tenant=notebook.tenant_id, session__identifier=notebook.identifier(user_id), session__tenant=notebook.tenant_id
+        tenant=notebook.tenant_id, session__identifier=notebook.identifier, session__tenant=notebook.tenant_id
     )
     ids = [row["id"] for row in rows.exclude(cell="").annotate(place=newest).filter(place=1).values("id")]
     return {execution.cell: execution for execution in rows.filter(id__in=ids)}
 
 
-def filled_document(notebook: Notebook, user_id: int) -> tuple[Document, list[dict[str, Any]]]:
+def filled_document(notebook: Notebook) -> tuple[Document, list[dict[str, Any]]]:
     """The document with outputs, and what else is known of the execution behind each cell's outputs."""
-    executions = latest_executions(notebook, user_id)
+    executions = latest_executions(notebook)
     brought = {each.cell: each for each in notebook.brought_outputs.all()}
     document = fill_outputs(notebook.document, executions, brought)
     sources = {cell["id"]: _text(cell["source"]) for cell in document["cells"]}
@@ -52,10 +52,14 @@ def describe(execution: Execution, source: str | None) -> dict[str, Any]:
     }
 
 
-def last_session(notebook: Notebook, user_id: int) -> dict[str, Any] | None:
-    """The newest session of this person for this notebook: live, or ended and why."""
-    rows = Session.objects.filter(tenant=notebook.tenant_id, identifier=notebook.identifier(user_id))
-    session = rows.order_by("-created_at").first()
+def newest_session(notebook: Notebook) -> Session | None:
+    rows = Session.objects.filter(tenant=notebook.tenant_id, identifier=notebook.identifier)
+    return rows.select_related("pool__image").order_by("-created_at").first()
+
+
+def last_session(notebook: Notebook) -> dict[str, Any] | None:
+    """The newest session of this notebook: live, or ended and why."""
+    session = newest_session(notebook)
     if session is None:
         return None
     return {"id": str(session.pk), "state": session.state, "reason": session.reason, "detail": session.detail}

@@ -2,7 +2,18 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.generic import RedirectView
 
-from frontend.views import containers, document, files, notebooks, pages, tenant, trash, versions
+from frontend.views import (
+    containers,
+    document,
+    files,
+    notebooks,
+    pages,
+    shared,
+    sharing,
+    tenant,
+    trash,
+    versions,
+)
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="notebooks"), name="home"),
@@ -29,4 +40,12 @@ urlpatterns = [
     path("notebooks/<uuid:notebook_id>/versions", versions.versions, name="notebook_versions"),
     path("notebooks/<uuid:notebook_id>/versions/<int:version_id>", versions.version, name="notebook_version"),
     path("notebooks/<uuid:notebook_id>/versions/<int:version_id>/restore", versions.restore, name="restore_version"),
+    path("notebooks/<uuid:notebook_id>/sharing", sharing.sharing, name="notebook_sharing"),
+    path("notebooks/<uuid:notebook_id>/sharing/people", sharing.share, name="share_notebook"),
+    path("notebooks/<uuid:notebook_id>/sharing/tenant", sharing.open_to_tenant, name="open_notebook_to_tenant"),
+    path("notebooks/<uuid:notebook_id>/sharing/links", sharing.new_link, name="new_share_link"),
+    path("notebooks/<uuid:notebook_id>/sharing/links/<int:link_id>", sharing.change_link, name="change_share_link"),
+    path("shared/<str:token>/", shared.page, name="shared"),
+    path("shared/<str:token>/download", shared.download, name="download_shared"),
+    path("shared/<str:token>/copy", shared.copy, name="copy_shared"),
 ]

@@ -12,7 +12,7 @@ export default defineConfig({
     target: "es2022",
     // The page's templates write the preload tags; chunks loaded later are few.
     modulePreload: { polyfill: false },
-    rollupOptions: { input: ["src/notebook.tsx", "src/container.tsx", "src/pages.ts"] },
+    rollupOptions: { input: ["src/notebook.tsx", "src/container.tsx", "src/pages.ts", "src/shared.tsx"] },
     chunkSizeWarningLimit: 700,
   },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },

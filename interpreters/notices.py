@@ -66,16 +66,16 @@ def pool_group(pool: int) -> str:
 
 
 def session_changed(session: UUID) -> None:
-    _send({session_group(session): {"type": "session.changed", "session": str(session)}})
+    send({session_group(session): {"type": "session.changed", "session": str(session)}})
 
 
 def pool_changed(pool: int) -> None:
-    _send({pool_group(pool): {"type": "pool.changed", "pool": pool}})
+    send({pool_group(pool): {"type": "pool.changed", "pool": pool}})
 
 
 @receiver(moved)
 def tell(sender: type[Session], *, session: Session, **_: Any) -> None:
-    _send(
+    send(
         {
             session_group(session.pk): {"type": "session.changed", "session": str(session.pk)},
             pool_group(session.pool_id): {"type": "pool.changed", "pool": session.pool_id},
@@ -83,7 +83,7 @@ def tell(sender: type[Session], *, session: Session, **_: Any) -> None:
     )
 
 
-def _send(notices: Mapping[str, dict[str, Any]]) -> None:
+def send(notices: Mapping[str, dict[str, Any]]) -> None:
     if _breaker.open:
         return
     if _loop is not None and _loop.is_running():

@@ -24,6 +24,7 @@ from kombu.exceptions import OperationalError
 
 from interpreters import client
 from interpreters.client import Agent, AgentError
+from interpreters.handover import hand_over
 from interpreters.lifecycle import Health, State
 from interpreters.models import EgressDecision, InterpreterImage, Session, SessionPool, moved
 from interpreters.notices import Breaker, aside
@@ -66,6 +67,8 @@ def maintain_pool(pool_id: int, asked_at: float = 0.0) -> None:
         return
     except SessionPool.DoesNotExist:
         return  # deleted meanwhile, its last sandbox being gone
+    for session in pool.sessions.filter(state=State.LEASED, executions__turn__isnull=False).distinct():
+        enqueue(hand_over_waiting, str(session.pk))
     for _ in range(min(Session.objects.queued().count(), settings.PARALLEL_LAUNCHES)):
         enqueue(launch_queued)
 
@@ -84,6 +87,17 @@ def launch_queued() -> None:
             return
         finally:
             _slots.release()
+
+
+@shared_task
+def hand_over_waiting(session_id: str) -> None:
+    """Give a sandbox that has come up what was asked for before, whether or not anybody still looks."""
+    if not Session.objects.filter(pk=session_id, state=State.LEASED).exists():
+        return
+    try:
+        client.ask(UUID(session_id), lambda agent: hand_over(agent, UUID(session_id)))
+    except AgentError as silence:
+        logger.warning("session %s: what waits is handed over later: %s", session_id, silence)
 
 
 @shared_task
@@ -183,6 +197,8 @@ def follow_up(
     """Every change of a session asks for the work that comes next."""
     if to == State.STARTING and frm is None:
         enqueue(launch_queued)
+    elif to == State.LEASED and frm == State.STARTING:
+        enqueue(hand_over_waiting, str(session.pk))
     elif to == State.STOPPING:
         enqueue(tear_down_session, str(session.pk))
     if to == State.GONE or "tenant" in changed:

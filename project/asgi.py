@@ -16,9 +16,10 @@ django_application = get_asgi_application()
 from channels.layers import get_channel_layer  # noqa: E402
 from django.urls import get_resolver  # noqa: E402
 
+from frontend import routing as frontend_routing  # noqa: E402
 from interpreters import notices  # noqa: E402
+from interpreters import routing as interpreters_routing  # noqa: E402
 from interpreters.proxy import in_front_of, is_proxied  # noqa: E402
-from interpreters.routing import websocket_urlpatterns  # noqa: E402
 from project.token_requests import TokenRequestHandler, brings_token  # noqa: E402
 
 # Loads Redis' client and all views, which are large, before the first visitor waits for them.
@@ -35,7 +36,8 @@ async def http(scope: Any, receive: Any, send: Any) -> None:
     await handler(scope, receive, send)
 
 
-routes = in_front_of(ProtocolTypeRouter({"http": http, "websocket": URLRouter(websocket_urlpatterns)}))
+websockets = URLRouter([*frontend_routing.websocket_urlpatterns, *interpreters_routing.websocket_urlpatterns])
+routes = in_front_of(ProtocolTypeRouter({"http": http, "websocket": websockets}))
 
 
 __all__ = ["application", "is_proxied"]

@@ -132,6 +132,8 @@ STATIC_ROOT = STATE_DIR / "static"
 SERVESTATIC_IMMUTABLE_FILE_TEST = r"/frontend/dist/assets/.+-[\w-]{8,}\.\w+$"
 # Shown on the sign-in page, as “demo / secret”. Empty: nothing is.
 DEMO_LOGIN = env.str("DEMO_LOGIN", default="")
+# Whether owners may make links to copies of notebooks that open for anybody. Off: a leak is for the operator to risk.
+PUBLIC_LINKS = env.bool("PUBLIC_LINKS", default=False)
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True

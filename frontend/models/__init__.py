@@ -1,7 +1,18 @@
 """What the pages keep: notebooks, and what belongs to them."""
 
+from frontend.models.lease import EditorLease
 from frontend.models.notebook import Notebook
 from frontend.models.outputs import BroughtOutput
+from frontend.models.sharing import Collaborator, ShareLink
 from frontend.models.version import NotebookVersion, TooMuchKept, VersionPart
 
-__all__ = ["BroughtOutput", "Notebook", "NotebookVersion", "TooMuchKept", "VersionPart"]
+__all__ = [
+    "BroughtOutput",
+    "Collaborator",
+    "EditorLease",
+    "Notebook",
+    "NotebookVersion",
+    "ShareLink",
+    "TooMuchKept",
+    "VersionPart",
+]

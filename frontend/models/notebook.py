@@ -5,19 +5,26 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
+from django.db.models import Q
 from django.utils import timezone
 
+from frontend.notices import notebook_changed
 from tenants.models import Tenant
 
 
 class NotebookQuerySet(models.QuerySet["Notebook"]):
     def of(self, tenant: Tenant, user: Any) -> "NotebookQuerySet":
-        """The notebooks that this person may see: their own, in this tenant, and not deleted."""
+        """A person's own notebooks, in this tenant, and not deleted."""
         return self.filter(tenant=tenant, owner=user, deleted_at=None)
 
     def in_trash_of(self, tenant: Tenant, user: Any) -> "NotebookQuerySet":
         """What this person deleted and may bring back."""
         return self.filter(tenant=tenant, owner=user, deleted_at__isnull=False)
+
+    def shared_with(self, tenant: Tenant, user: Any) -> "NotebookQuerySet":
+        """Those of others that this person may see."""
+        theirs = self.filter(tenant=tenant, deleted_at=None).exclude(owner=user)
+        return theirs.filter(Q(open_to_tenant=True) | Q(collaborators__user=user)).distinct()
 
 
 class Notebook(models.Model):
@@ -31,6 +38,7 @@ class Notebook(models.Model):
     document = models.JSONField()
     # Counts up with every save: who saves says which version was edited, so that a stale tab overwrites nothing.
     version = models.PositiveIntegerField(default=1, editable=False)
+    open_to_tenant = models.BooleanField(default=False, help_text="Every member of the tenant may look at it.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now_add=True)
     opened_at = models.DateTimeField(null=True, blank=True)
@@ -44,15 +52,16 @@ class Notebook(models.Model):
     def __str__(self) -> str:
         return self.title
 
-    def identifier(self, user_id: int) -> str:
-        """The name of this person's session for this notebook."""
-        return f"notebook-{self.pk}-{user_id}"
+    @property
+    def identifier(self) -> str:
+        """The name of its session, which is one for all who may run it."""
+        return f"notebook-{self.pk}-{self.owner_id}"
 
     def save_document(self, document: dict[str, Any], *, base: int, keep: str = "", by: Any = None) -> bool:
         """Save what was edited from version `base`; False if somebody saved in between, and nothing is changed.
 
         The one place through which every change of a document passes. What was there before is kept as a version: when
-        the last one is old enough, or always where `keep` says why.
+        the last one is old enough, or always where `keep` says why. `by`: who saves.
         """
         if base != self.version:
             return False
@@ -63,6 +72,7 @@ class Notebook(models.Model):
                 return False
             if keep or self.versions.due(self):
                 self.versions.keep(self, keep or "automatic", by=by)
+            notebook_changed(self.pk, base + 1, str(by.pk) if by is not None else "")
         self.document, self.version, self.updated_at = document, base + 1, now
         return True
 
@@ -70,11 +80,13 @@ class Notebook(models.Model):
         self.title = title
         self.updated_at = timezone.now()
         self.save(update_fields=["title", "updated_at"])
+        notebook_changed(self.pk, self.version)
 
     def delete_softly(self) -> None:
         """Hide it. `restore` brings it back."""
         self.deleted_at = timezone.now()
         self.save(update_fields=["deleted_at"])
+        notebook_changed(self.pk, self.version)
 
     def restore(self) -> None:
         self.deleted_at = None

@@ -46,6 +46,8 @@ export interface SessionStateMessage {
   reason?: string;
   detail?: string;
   message?: string;
+  /** While it starts: what was asked for already and runs as soon as there is a sandbox. */
+  waiting?: { id: string; cell: string; position: number; queued_at: number }[];
 }
 
 export interface Usage {

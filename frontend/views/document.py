@@ -5,11 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from frontend.access import MemberRequest, member_required, own_notebook
+from frontend.access import MemberRequest, Right, member_required, notebook_for
 from frontend.documents import CellsUnknown, Document, InvalidDocument, check, patched, size, without_outputs
 from frontend.executions import filled_document, last_session
 from frontend.models import Notebook, NotebookVersion
@@ -19,7 +20,9 @@ from frontend.models import Notebook, NotebookVersion
 @member_required
 def document(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
     try:
-        notebook = own_notebook(request, notebook_id)
+        notebook = notebook_for(request, notebook_id, Right.VIEW if request.method == "GET" else Right.EDIT)
+    except PermissionDenied as refusal:
+        return refuse(403, "read_only", str(refusal))
     except Http404:
         if Notebook.objects.in_trash_of(request.tenant, request.user).filter(pk=notebook_id).exists():
             return in_trash(notebook_id)
@@ -42,13 +45,13 @@ def _read(request: MemberRequest, notebook: Notebook) -> HttpResponse:
 
 def loaded(request: MemberRequest, notebook: Notebook) -> dict[str, Any]:
     """All that a page needs to show the notebook."""
-    filled, executions = filled_document(notebook, request.user.pk)
+    filled, executions = filled_document(notebook)
     return {
         "title": notebook.title,
         "version": notebook.version,
         "document": filled,
         "executions": executions,
-        "session": last_session(notebook, request.user.pk),
+        "session": last_session(notebook),
     }
 
 

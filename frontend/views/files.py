@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.db import transaction
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -15,15 +15,15 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_POST
 
 from frontend import exporting
-from frontend.access import MemberRequest, member_required, own_notebook
-from frontend.documents import Document, InvalidDocument, check, fill_outputs, forget_cleared, size, without_outputs
+from frontend.access import LOOKS_ON, MemberRequest, Right, may_create, member_required, notebook_for
+from frontend.copies import TITLE_LENGTH, make_notebook
+from frontend.documents import Document, InvalidDocument, check, fill_outputs, forget_cleared, without_outputs
 from frontend.executions import filled_document
 from frontend.importing import Imported, read_notebook
 from frontend.kernels import pool_for
 from frontend.models import BroughtOutput, Notebook
 from frontend.pools import PoolCard, pool_cards
 from frontend.views.document import refuse
-from frontend.views.notebooks import TITLE_LENGTH
 
 MOST_FILES = 20
 
@@ -52,6 +52,8 @@ def bring(request: HttpRequest) -> HttpResponse:
 @csrf_protect
 @member_required
 def _bring(request: MemberRequest) -> HttpResponse:
+    if not may_create(request.actor):
+        raise PermissionDenied(LOOKS_ON)
     files = request.FILES.getlist("files")
     made, problems, choose = [], [], False
     if not 0 < len(files) <= MOST_FILES:
@@ -93,22 +95,7 @@ def _import(request: MemberRequest, imported: Imported, title: str, pools: list[
         raise ChooseLanguage(
             f"No language here is {said[:60]!r}: choose one." if said else "It does not say its language: choose one."
         )
-    return _make(request, imported.document, title, pool.name)
-
-
-def _make(request: MemberRequest, document: Document, title: str, pool: str) -> Notebook:
-    """A new notebook of a document with its outputs. Raises InvalidDocument."""
-    outputs = [{**cell} for cell in document["cells"]]
-    stored = without_outputs({**document, "cells": [{**cell} for cell in document["cells"]]})
-    if size(stored) > settings.MAX_NOTEBOOK_BYTES:
-        limit = _mib(settings.MAX_NOTEBOOK_BYTES)
-        raise InvalidDocument(f"Without its outputs a notebook may have {limit} MiB; this one has more.")
-    with transaction.atomic():
-        notebook = Notebook.objects.create(
-            tenant=request.tenant, owner=request.user, title=title[:TITLE_LENGTH], pool=pool, document=stored
-        )
-        BroughtOutput.objects.take(notebook, outputs)
-    return notebook
+    return make_notebook(imported.document, title, tenant=request.tenant, owner=request.user, pool=pool.name)
 
 
 @require_POST
@@ -116,20 +103,23 @@ def _make(request: MemberRequest, document: Document, title: str, pool: str) -> 
 def copy(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
     """A new notebook like this one, with its outputs; of what a page shows, if it sends `{"document"?, "title"?}`."""
     try:
-        notebook = own_notebook(request, notebook_id)
+        notebook = notebook_for(request, notebook_id, Right.VIEW)
     except Http404:
         # A tab whose notebook was deleted saves what it has.
         trashed = Notebook.objects.in_trash_of(request.tenant, request.user).filter(pk=notebook_id).first()
         if trashed is None:
             raise
         notebook = trashed
+    if not may_create(request.actor):
+        return refuse(403, "read_only", LOOKS_ON)
     try:
         edited, title = _sent(request)
-        document, _ = filled_document(notebook, request.user.pk)
+        document, _ = filled_document(notebook)
         if edited is not None:
             document = fill_outputs(without_outputs(edited), {}, _shown(document))
         forget_cleared(document["cells"])
-        made = _make(request, document, title or f"Copy of {notebook.title}", notebook.pool)
+        named = title or f"Copy of {notebook.title}"
+        made = make_notebook(document, named, tenant=request.tenant, owner=request.user, pool=notebook.pool)
     except InvalidDocument as error:
         return refuse(400, "invalid_document", str(error))
     if _wants_json(request):
@@ -167,8 +157,8 @@ def _shown(document: Document) -> dict[str, BroughtOutput]:
 @member_required
 def export(request: MemberRequest, notebook_id: UUID, form: str) -> HttpResponse:
     """The notebook as a file. Always a download: whatever its outputs hold never runs on our origin."""
-    notebook = own_notebook(request, notebook_id)
-    document, _ = filled_document(notebook, request.user.pk)
+    notebook = notebook_for(request, notebook_id, Right.VIEW)
+    document, _ = filled_document(notebook)
     try:
         if form == "ipynb":
             return _file(exporting.as_ipynb(document), "application/x-ipynb+json", notebook.title, "ipynb")

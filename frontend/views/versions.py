@@ -8,7 +8,7 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_http_methods, require_POST
 
-from frontend.access import MemberRequest, member_required, own_notebook
+from frontend.access import MemberRequest, Right, member_required, notebook_for
 from frontend.models import NotebookVersion, TooMuchKept
 from frontend.models.version import forget, keep_named
 from frontend.views.document import conflict, loaded, refuse
@@ -20,7 +20,7 @@ NAME_LENGTH = 100
 @member_required
 def versions(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
     """GET lists them, the newest first; POST `{"name"}` keeps the notebook as it is now."""
-    notebook = own_notebook(request, notebook_id)
+    notebook = notebook_for(request, notebook_id, Right.VIEW if request.method == "GET" else Right.EDIT)
     if request.method == "GET":
         rows = notebook.versions.select_related("by").defer("frame").order_by("-pk")
         return _private({"version": notebook.version, "versions": [_described(row) for row in rows]})
@@ -64,7 +64,7 @@ def restore(request: MemberRequest, notebook_id: UUID, version_id: int) -> HttpR
 
 
 def _own(request: MemberRequest, notebook_id: UUID, version_id: int) -> NotebookVersion:
-    notebook = own_notebook(request, notebook_id)
+    notebook = notebook_for(request, notebook_id, Right.VIEW if request.method == "GET" else Right.EDIT)
     return get_object_or_404(NotebookVersion.objects.select_related("notebook", "by"), pk=version_id, notebook=notebook)
 
 

@@ -1,36 +1,41 @@
 """`/ws/sessions/<id>/channels`: the log of a session out, a notebook's verbs in."""
 
 import asyncio
-from collections import deque
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
+from django.db import DatabaseError
+
 from interpreters import sessions
 from interpreters.client import Entry, Refusal
 from interpreters.consumers import messages
-from interpreters.consumers.socket import Receive, Scope, Send, Socket
+from interpreters.consumers.session import SessionSocket
+from interpreters.consumers.socket import Receive, Scope, Send
 from interpreters.lifecycle import State
+from interpreters.models import Execution
 from interpreters.outputs import Gathering
 from interpreters.sessions import Follower, Problem, access, executing, problems, record
 
-# Ops that wait while the session is being started.
-MOST_WAITING = 1000
+# Seconds until what waits is offered again to an agent that did not answer.
+OFFER_AGAIN = 0.5
 # Seconds between two looks at what a session uses.
 USAGE_EVERY = 2.0
 # Digits: what a browser can count.
 LONGEST_SEQ = 15
 
 
-class Channels(Socket):
+class Channels(SessionSocket):
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(scope, receive, send)
         self._after = 0
         self._told: dict[str, Any] = {}
         self._follower: Follower | None = None
         self._started = asyncio.Event()
-        self._waiting: deque[tuple[dict[str, Any], str | None]] = deque()
+        # The agent has all that was asked for before it was there, or there will be none.
+        self._settled = asyncio.Event()
+        self._in_line: list[UUID] = []
         self._usage: asyncio.Task[None] | None = None
         self._gathering: dict[str, Gathering] = {}
 
@@ -43,18 +48,22 @@ class Channels(Socket):
     # --- out ---
 
     async def changed(self, state: dict[str, Any]) -> None:
+        if state["state"] == State.STARTING:
+            state = {**state, "waiting": await executing.in_line(self.session.pk)}
         if state != self._told:
             self._told = state
             await self.send_message({"channel": "session", "type": "state", **state})
         if state["state"] == State.LEASED:
             self._started.set()
+        elif state["state"] != State.STARTING:
+            self._settled.set()
 
     async def speak(self) -> None:
         await self._started.wait()
         if self.session.pool.image.custom:
             return  # there is no log: what is told is the session's own state
         follower = self._follower = Follower(self.session, self._after)
-        self._group.create_task(self._flush(follower))
+        self._group.create_task(self._hand_over())
         try:
             async for message in follower:
                 if isinstance(message, Refusal):
@@ -74,7 +83,7 @@ class Channels(Socket):
             return
         self._forget(entry.execution)
         with suppress(ValueError):
-            record.ended(self.id, UUID(entry.execution), gathering.answer(entry) if gathering else None)
+            record.ended(self.session.pk, UUID(entry.execution), gathering.answer(entry) if gathering else None)
 
     def _forget(self, execution: str) -> None:
         if self._gathering.pop(execution, None) is not None:
@@ -84,7 +93,7 @@ class Channels(Socket):
         if refusal.op == "execute":
             self._forget(refusal.id)
             with suppress(ValueError):
-                self._group.create_task(record.forget(self.id, UUID(refusal.id)))
+                self._group.create_task(record.forget(self.session.pk, UUID(refusal.id)))
         await self.tell(problems.Conflict(refusal.message, refusal.code), refusal.id or None)
 
     async def tell(self, problem: Problem, about: str | None = None) -> None:
@@ -105,8 +114,14 @@ class Channels(Socket):
         match message:
             case messages.Execute() as wanted:
                 await self._execute(wanted, str(about))
+            case messages.Cancel(id=execution) if await self._taken_out(execution):
+                self.look()
             case messages.Cancel():
                 await self._do({"op": "cancel", "id": about}, about)
+            case messages.Interrupt() | messages.Restart() if self._starting:
+                await self._stop_waiting("Stopped before there was a sandbox.")
+            case messages.Input() if self._starting:
+                raise problems.Conflict("Nothing waits for input.", "no_input")
             case messages.Interrupt(context=context):
                 await self._do({"op": "interrupt", "context": executing.checked_name(context, "context")})
             case messages.Restart(context=context):
@@ -132,6 +147,10 @@ class Channels(Socket):
         self._gathering[about] = Gathering()
         record.gathers(wanted.id)
         try:
+            if self._starting and await record.put_in_line(self.actor, self.session, request):
+                self._in_line.append(wanted.id)
+                self.look()
+                return
             await self._do(executing.op(request), about)
         except Problem:
             self._forget(about)
@@ -140,26 +159,43 @@ class Channels(Socket):
         record.write_down(self.actor, self.session, request)
         self._group.create_task(self._chore(record.written(wanted.id), about))
 
+    async def _taken_out(self, execution: UUID) -> bool:
+        return self._starting and await record.take_out(self.session.pk, Execution.Status.CANCELLED, only=[execution])
+
     async def _do(self, op: dict[str, Any], about: str | None = None) -> None:
-        """Hand an op to the agent, in order, at once or when there is one."""
-        if self.session.state in (State.STOPPING, State.GONE):
-            raise problems.Ended(self.session.message or "The session has ended: open a new one.")
+        """Hand an op to the agent, in order, behind all that was asked for before it was there."""
+        self._check_not_ended()
         access.needs_kernel(self.session)
-        if self._follower is None or self._waiting:
-            if len(self._waiting) >= MOST_WAITING:
-                raise problems.Unavailable("Too much is waiting for the session to start.", "busy", retry_after=1)
-            self._waiting.append((op, about))
-            return
+        await self._settled.wait()
+        self._check_not_ended()
+        assert self._follower
         await self._follower.send(op)
 
-    async def _flush(self, follower: Follower) -> None:
-        while self._waiting:
-            op, about = self._waiting[0]
+    def _check_not_ended(self) -> None:
+        if self.session.state in (State.STOPPING, State.GONE):
+            raise problems.Ended(self.session.message or "The session has ended: open a new one.")
+
+    async def _hand_over(self) -> None:
+        while self.session.state == State.LEASED:
             try:
-                await follower.send(op)
-            except Problem as problem:
-                await self.tell(problem, about)
-            self._waiting.popleft()
+                await executing.hand_over(self.session)
+            except (Problem, DatabaseError):
+                await asyncio.sleep(OFFER_AGAIN)
+                continue
+            break
+        self._settled.set()
+        for execution, reason in (await executing.not_run(self.session.pk, self._in_line)).items():
+            self._forget(str(execution))
+            await self.tell(problems.Conflict(reason), str(execution))
+
+    @property
+    def _starting(self) -> bool:
+        return self.session.state == State.STARTING and not self.session.pool.image.custom
+
+    async def _stop_waiting(self, reason: str) -> None:
+        """Nothing runs yet: what would be interrupted is what waits."""
+        await record.take_out(self.session.pk, Execution.Status.ABORTED, reason)
+        self.look()
 
     async def _answer(self, question: messages.Question) -> None:
         verb = str(question.__struct_config__.tag)
@@ -169,11 +205,11 @@ class Channels(Socket):
         await self.send_message({"channel": "session", "type": "reply", "id": question.id, "content": content})
 
     async def _keep_alive(self) -> None:
-        await sessions.keep_alive(self.actor, self.id)
+        await sessions.keep_alive(self.actor, self.session.pk)
         self.look()
 
     async def _end(self) -> None:
-        await sessions.close(self.actor, self.id)
+        await sessions.close(self.actor, self.session.pk)
         self.look()
 
     def _watch_usage(self, on: bool) -> None:

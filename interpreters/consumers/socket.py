@@ -1,4 +1,4 @@
-"""What all our WebSockets have in common: a handshake, a guard, and an end with a code and a reason.
+"""What all WebSockets have in common: a handshake, a guard, and an end with a code and a reason.
 
 A socket is one plain ASGI application. What it reads is handled in order by `heard()`, which must not wait for output;
 what takes its time runs as a task of the socket's. Sending waits until the client has taken what was sent before: that
@@ -8,22 +8,17 @@ is the server's doing, and the whole of our backpressure.
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing
-from typing import Any
-from uuid import UUID
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from django.conf import settings
 from django.db import DatabaseError
 
-from interpreters import sessions
-from interpreters.client import forget_agent
 from interpreters.consumers.identity import check_origin, identify
-from interpreters.lifecycle import State
-from interpreters.models import Session
 from interpreters.models.threads import in_thread
-from interpreters.sessions import Problem, access, problems
+from interpreters.sessions import Problem, problems
 from tenants.authentication import Actor
 
 logger = logging.getLogger(__name__)
@@ -32,6 +27,7 @@ Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
+F = TypeVar("F")
 SUBPROTOCOL = "thermae"
 # Things that one client may have us do at the same time, and mistakes that it may make.
 MOST_CHORES, MOST_MISTAKES = 32, 20
@@ -47,16 +43,16 @@ class Closed(Exception):
         self.code, self.reason = code, reason
 
 
-class Socket(ABC):
+class Socket(ABC, Generic[F]):
+    """`F` is what a look finds: all that must still hold while the socket is open."""
+
     actor: Actor
-    session: Session
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self._receive, self._send = scope, receive, send
-        self.id: UUID = scope["url_route"]["kwargs"]["session"]
         self._chores: set[asyncio.Task[None]] = set()
         self._mistakes = 0
-        self._news = asyncio.Event()
+        self.news = asyncio.Event()
         self._group: asyncio.TaskGroup
 
     @classmethod
@@ -83,8 +79,16 @@ class Socket(ABC):
         """Say what could not be done."""
 
     @abstractmethod
-    async def changed(self, state: dict[str, Any]) -> None:
-        """The session's row was looked at."""
+    def find(self, actor: Actor) -> F:
+        """What the address names, if it may be seen. Synchronous, as it asks the database. Raises Problem."""
+
+    @abstractmethod
+    async def found(self, what: F) -> None:
+        """It was looked at: at first, and whenever it may have changed. Raises Closed to end."""
+
+    @abstractmethod
+    def looks(self) -> AsyncGenerator[None, None]:
+        """Yields whenever it is to be looked at, every few seconds at least."""
 
     # --- sending ---
 
@@ -111,8 +115,8 @@ class Socket(ABC):
             await self.tell(problem, about)
 
     def look(self) -> None:
-        """Look at the session's row soon, because we have just changed it."""
-        self._news.set()
+        """Look at it soon, because we have just changed it."""
+        self.news.set()
 
     # --- its life ---
 
@@ -121,20 +125,20 @@ class Socket(ABC):
         try:
             check_origin(self.scope)
             self.prepare()
-            self.actor, self.session, state = await in_thread(self._enter)()
+            self.actor, what = await in_thread(self._enter)()
         except Problem as problem:
             await self._accept()
             await self._close(problem.close, problem.message)
             return
         except DatabaseError:
-            logger.exception("WebSocket of session %s", self.id)
+            logger.exception("WebSocket %s", self.scope.get("path"))
             await self._accept()
             await self._close(1013, "The database does not answer: connect again.")
             return
         await self._accept()
         try:
             async with asyncio.TaskGroup() as self._group:
-                await self.changed(state)
+                await self.found(what)
                 for work in (self._guard(), self.speak(), self._listen()):
                     self._group.create_task(work)
         except* Closed as ends:
@@ -142,13 +146,12 @@ class Socket(ABC):
             if end.code:
                 await self._close(end.code, end.reason)
         except* Exception:
-            logger.exception("WebSocket of session %s", self.id)
+            logger.exception("WebSocket %s", self.scope.get("path"))
             await self._close(1011, "Something went wrong here: it was logged. Connect again.")
 
-    def _enter(self) -> tuple[Actor, Session, dict[str, Any]]:
+    def _enter(self) -> tuple[Actor, F]:
         actor = identify(self.scope)
-        session = access.find(actor, self.id)
-        return actor, session, sessions.describe(session)
+        return actor, self.find(actor)
 
     async def _accept(self) -> None:
         chosen = SUBPROTOCOL if SUBPROTOCOL in self.scope.get("subprotocols", ()) else None
@@ -179,18 +182,14 @@ class Socket(ABC):
                 await self.tell(problem)
 
     async def _guard(self) -> None:
-        """Watch the session's row and the client's permission, and end when either ends."""
-        async with aclosing(sessions.changes(self.id, news=self._news)) as looks:
+        """Watch what is followed and the client's permission, and end when either ends."""
+        async with aclosing(self.looks()) as looks:
             async for _ in looks:
                 try:
-                    self.actor, found, state = await in_thread(self._enter)()
+                    self.actor, what = await in_thread(self._enter)()
                 except Problem as problem:
                     raise Closed(problem.close, problem.message) from problem
                 except DatabaseError as error:
-                    logger.warning("session %s is followed without its row: %s", self.id, error)
+                    logger.warning("%s is followed without the database: %s", self.scope.get("path"), error)
                     continue
-                self.session.state, self.session.reason = found.state, found.reason
-                await self.changed(state)
-                if found.state == State.GONE:
-                    await forget_agent(self.id)
-                    raise Closed(4409, found.message)
+                await self.found(what)

@@ -8,7 +8,8 @@ import msgspec
 
 from interpreters.client import AgentError
 from interpreters.client.base import Terminal
-from interpreters.consumers.socket import Closed, Receive, Scope, Send, Socket
+from interpreters.consumers.session import SessionSocket
+from interpreters.consumers.socket import Closed, Receive, Scope, Send
 from interpreters.lifecycle import State
 from interpreters.sessions import Problem, executing, problems, terminals
 
@@ -24,7 +25,7 @@ class Resize(msgspec.Struct):
 _resize = msgspec.json.Decoder(Resize)
 
 
-class Shell(Socket):
+class Shell(SessionSocket):
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(scope, receive, send)
         self._name = ""

@@ -5,6 +5,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 from interpreters.models.session import Session
 from tenants.models import Tenant
@@ -13,6 +14,15 @@ from tenants.models import Tenant
 class ExecutionQuerySet(models.QuerySet["Execution"]):
     def unfinished(self) -> Self:
         return self.filter(status__in=[Execution.Status.QUEUED, Execution.Status.RUNNING])
+
+    def waiting(self) -> Self:
+        """Asked for before there was a sandbox, and not given to its agent yet, in the order in which they will run."""
+        return self.filter(turn__isnull=False, status=Execution.Status.QUEUED).order_by("turn")
+
+    def take_out(self, status: str, reason: str = "") -> int:
+        """Those that wait will not run. Returns how many did wait."""
+        end = {"status": status, "reason": reason[:200], "finished_at": timezone.now()}
+        return self.waiting().order_by().update(turn=None, outputs=[], **end)
 
 
 class Execution(models.Model):
@@ -36,6 +46,9 @@ class Execution(models.Model):
     # The caller's own name for what ran, such as a notebook's cell: outputs find their way back by it.
     cell = models.CharField(max_length=128, blank=True)
     code = models.TextField()
+    stop_on_error = models.BooleanField(default=True)
+    # Its turn among those that were asked for before there was a sandbox; null for what the agent has (see `waiting`).
+    turn = models.PositiveIntegerField(null=True, blank=True, editable=False)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     reason = models.CharField(max_length=200, blank=True, help_text="Why it was aborted or lost.")
     execution_count = models.PositiveIntegerField(null=True, blank=True)

@@ -22,6 +22,7 @@ def tear_down(session: "Session", runtime: Runtime, collect: Callable[[UUID], ob
     if not stopping.update(attempted_at=timezone.now()):
         session.refresh_from_db()
         return
+    session.executions.take_out("aborted", session.message or "The session ended before this ran.")
     _collect(session, collect)
     for handle in _handles(session, runtime):
         runtime.remove(handle)

@@ -18,7 +18,7 @@ from interpreters.sessions.executing import (
     stream,
     usage,
 )
-from interpreters.sessions.following import Follower, changes, running
+from interpreters.sessions.following import Follower, changes, looks, running
 from interpreters.sessions.managing import change_pool, create_pool, delete_pool, own_pool
 from interpreters.sessions.opening import close, describe, described, issue_token, keep_alive, list_open, open, pools
 from interpreters.sessions.problems import Problem
@@ -45,6 +45,7 @@ __all__ = [
     "keep_alive",
     "list_of",
     "list_open",
+    "looks",
     "note_use",
     "open",
     "own_pool",

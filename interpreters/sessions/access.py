@@ -8,7 +8,7 @@ from interpreters.client import Agent, AgentMisbehaved, AgentRefused, AgentUnava
 from interpreters.lifecycle import Reason, State
 from interpreters.models import Session
 from interpreters.models.threads import in_thread
-from interpreters.sessions import problems
+from interpreters.sessions import guards, problems
 from tenants.authentication import Actor, NotAllowed
 from tenants.models import Scope
 
@@ -25,7 +25,7 @@ def find(actor: Actor, session: UUID) -> Session:
     """The tenant's session, with its pool and image. Synchronous: for code that is at the database already."""
     allowed(actor, Scope.SESSIONS_USE, session)
     found = Session.objects.filter(tenant=actor.tenant, pk=session).select_related("pool__image").first()
-    if found is None:
+    if found is None or not guards.passes(actor, found.identifier):
         raise problems.NotFound("There is no such session: it may never have been, or be another tenant's.")
     return found
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,8 +10,10 @@ from uuid import UUID, uuid4
 import msgspec
 from django.conf import settings
 
+from interpreters import handover
 from interpreters.client import AgentRefused, Entry, ExecuteRequest, Refusal
 from interpreters.models import Execution, Session
+from interpreters.models.threads import in_thread
 from interpreters.outputs import Gathering
 from interpreters.sessions import access, problems, record
 from interpreters.sessions.reading import find, read
@@ -89,6 +91,31 @@ async def stream(actor: Actor, session: Session, wanted: ExecuteRequest) -> Asyn
                     yield message
 
 
+async def hand_over(session: Session) -> None:
+    """Give a session that runs what was asked for before it did. Raises Problem."""
+    async with access.agent_of(session) as agent:
+        await handover.hand_over(agent, session.pk)
+
+
+@in_thread
+def in_line(session: UUID) -> list[dict[str, Any]]:
+    """What waits for the session to start, in order, for the wire."""
+    rows = Execution.objects.filter(session=session).waiting().values("id", "cell", "queued_at")
+    return [
+        {"id": str(row["id"]), "cell": row["cell"], "position": place, "queued_at": row["queued_at"].timestamp()}
+        for place, row in enumerate(rows, start=1)
+    ]
+
+
+@in_thread
+def not_run(session: UUID, executions: Collection[UUID]) -> dict[UUID, str]:
+    """Those of `executions` that the agent would not take when they were handed over, and why."""
+    if not executions:
+        return {}
+    rows = Execution.objects.filter(pk__in=executions, session=session, status=Execution.Status.ABORTED)
+    return dict(rows.filter(started_at=None).values_list("pk", "reason"))
+
+
 def op(wanted: ExecuteRequest) -> dict[str, Any]:
     """An execution as an op of a channel."""
     return {"op": "execute", **msgspec.to_builtins(wanted)}
@@ -133,6 +160,8 @@ async def replay(actor: Actor, execution: UUID, after: int = 0) -> AsyncGenerato
 async def cancel(actor: Actor, execution: UUID) -> Execution:
     """Take it from the queue, or interrupt it. Nothing happens to one that has ended."""
     row = await find(actor, execution)
+    if row.turn is not None and await record.take_out(row.session_id, Execution.Status.CANCELLED, only=[row.pk]):
+        return row
     if row.outputs is None:
         async with access.agent_of(row.session) as agent:
             await agent.cancel(execution)

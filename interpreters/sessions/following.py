@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, suppress
 from typing import Any
 from uuid import UUID
@@ -30,7 +30,21 @@ STARTING = 60.0
 async def changes(session: UUID, every: float = EVERY, news: asyncio.Event | None = None) -> AsyncGenerator[None, None]:
     """Yields at once, then whenever the session's row may have changed. Notices, and `news`, only make it sooner."""
     news = news or asyncio.Event()
-    listening = asyncio.create_task(_listen(session_group(session), news))
+    async with aclosing(looks(session_group(session), lambda _: True, every, news)) as them:
+        async for _ in them:
+            yield
+
+
+async def looks(
+    group: str, is_news: Callable[[dict[str, Any]], bool], every: float, news: asyncio.Event
+) -> AsyncGenerator[None, None]:
+    """Yields at once, every so many seconds, and with `news`, which those messages of a group bring that are some."""
+
+    def heard(message: dict[str, Any]) -> None:
+        if is_news(message):
+            news.set()
+
+    listening = asyncio.create_task(_listen(group, heard, news))
     try:
         while True:
             news.clear()
@@ -42,7 +56,7 @@ async def changes(session: UUID, every: float = EVERY, news: asyncio.Event | Non
         listening.cancel()
 
 
-async def _listen(group: str, news: asyncio.Event) -> None:
+async def _listen(group: str, heard: Callable[[dict[str, Any]], None], news: asyncio.Event) -> None:
     layer = get_channel_layer()
     while True:
         channel = ""
@@ -51,8 +65,7 @@ async def _listen(group: str, news: asyncio.Event) -> None:
             await layer.group_add(group, channel)
             news.set()  # for what was said before we listened
             while True:
-                await layer.receive(channel)
-                news.set()
+                heard(await layer.receive(channel))
         except Exception as error:  # whatever the layer's client raises when Redis is away
             logger.info("no notices for %s: %r", group, error)
             await asyncio.sleep(LAYER_RETRY)

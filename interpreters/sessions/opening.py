@@ -11,7 +11,7 @@ from prometheus_client import Counter, Histogram
 from interpreters.lifecycle import Phase, Reason, State
 from interpreters.models import BadIdentifier, Lease, NoInstance, Session, SessionPool
 from interpreters.models.threads import in_thread
-from interpreters.sessions import access, problems
+from interpreters.sessions import access, guards, problems
 from tenants.authentication import Actor
 from tenants.models import ApiToken, Scope
 
@@ -42,6 +42,8 @@ def open(actor: Actor, pool: str, identifier: str) -> Lease:
     found = SessionPool.objects.usable_by(actor.tenant).filter(name=pool).first()
     if found is None:
         raise problems.NotFound(f"There is no pool named {pool!r:.80}: GET /pools lists those that you may use.")
+    if not guards.passes(actor, identifier):
+        raise problems.NotFound("This identifier belongs to a notebook that you may not run: ask its owner.")
     began = time.perf_counter()
     try:
         lease = found.lease(actor.tenant, actor.user, identifier)
@@ -59,7 +61,7 @@ def list_open(actor: Actor) -> list[Session]:
     """The tenant's sessions that are starting or running, newest first."""
     access.allowed(actor, Scope.SESSIONS_USE)
     rows = Session.objects.filter(tenant=actor.tenant).open().select_related("pool__image")
-    return list(rows.order_by("-created_at")[:LISTED])
+    return [row for row in rows.order_by("-created_at")[:LISTED] if guards.passes(actor, row.identifier)]
 
 
 @in_thread

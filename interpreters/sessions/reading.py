@@ -8,7 +8,7 @@ from interpreters.client import AgentError, Outputs, get_agent
 from interpreters.lifecycle import State
 from interpreters.models import Execution
 from interpreters.models.threads import in_thread
-from interpreters.sessions import access, problems, record
+from interpreters.sessions import access, guards, problems, record
 from tenants.authentication import Actor
 from tenants.models import Scope
 
@@ -23,7 +23,7 @@ def find(actor: Actor, execution: UUID) -> Execution:
     access.allowed(actor, Scope.SESSIONS_USE, actor.only_session)
     rows = Execution.objects.filter(tenant=actor.tenant, pk=execution).select_related("session__pool__image")
     row = rows.first()
-    if row is None or not actor.reaches(row.session_id):
+    if row is None or not actor.reaches(row.session_id) or not guards.passes(actor, row.session.identifier):
         raise problems.NotFound("There is no such execution: it may never have been, or be another tenant's.")
     return row
 

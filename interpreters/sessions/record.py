@@ -12,8 +12,9 @@ from django.db import DatabaseError, IntegrityError, transaction
 
 from interpreters import outputs
 from interpreters.client import AgentError, ExecuteRequest, Outputs, get_agent
-from interpreters.models import Execution, Session
+from interpreters.models import Execution, Session, waiting
 from interpreters.models.threads import in_thread
+from interpreters.notices import session_changed
 from interpreters.sessions import problems
 from tenants.authentication import Actor
 
@@ -123,24 +124,63 @@ def _unsaved(session: UUID, executions: list[UUID]) -> list[UUID]:
     return list(rows.values_list("pk", flat=True))
 
 
+def _fields(actor: Actor, request: ExecuteRequest) -> dict[str, Any]:
+    return {
+        "id": request.id,
+        "tenant_id": actor.tenant.pk,
+        "user_id": actor.user.pk,
+        "context": request.context,
+        "cell": request.cell,
+        "code": request.code.replace("\0", "\ufffd"),
+        "stop_on_error": request.stop_on_error,
+    }
+
+
+@in_thread
+def put_in_line(actor: Actor, session: Session, request: ExecuteRequest) -> bool:
+    """Let it wait for its session; False if that is not starting any more. Raises Problem."""
+    try:
+        put = waiting.put_in_line(session.pk, **_fields(actor, request))
+    except waiting.LineFull as full:
+        message = f"{waiting.MOST} runs wait for this session already: wait for them, or stop them."
+        raise problems.Unavailable(message, "busy", retry_after=1) from full
+    except IntegrityError:
+        put = _known(session, request)
+    except DatabaseError as error:
+        logger.exception("execution %s was not written down", request.id)
+        raise problems.Unavailable("The database does not answer: run it again in a moment.", "not_kept") from error
+    if put:
+        session_changed(session.pk)
+    return put
+
+
+def _known(session: Session, request: ExecuteRequest) -> bool:
+    """Sent again after a broken line, it is there already. Somebody else's is never touched."""
+    if not Execution.objects.filter(pk=request.id, session=session.pk).exists():
+        raise problems.Conflict("This id names another execution: take a new random one.", "id_taken")
+    return True
+
+
+@in_thread
+def take_out(session: UUID, status: str, reason: str = "", only: Iterable[UUID] | None = None) -> bool:
+    """Take what waits for a sandbox out of the line: all of it, or `only` these. False if none did wait."""
+    rows = Execution.objects.filter(session=session)
+    if only is not None:
+        rows = rows.filter(pk__in=list(only))
+    taken = rows.take_out(status, reason) > 0
+    if taken:
+        session_changed(session)
+    return taken
+
+
 def _insert(actor: Actor, session: Session, request: ExecuteRequest) -> None:
     try:
         with transaction.atomic():
-            Execution.objects.create(
-                id=request.id,
-                session_id=session.pk,
-                tenant_id=actor.tenant.pk,
-                user_id=actor.user.pk,
-                context=request.context,
-                cell=request.cell,
-                code=request.code.replace("\0", "\ufffd"),
-            )
+            Execution.objects.create(session_id=session.pk, **_fields(actor, request))
             if _worth_noting(session.pk):
                 session.touch()
     except IntegrityError:
-        # Sent again after a broken line, it is there already. Somebody else's is never touched.
-        if not Execution.objects.filter(pk=request.id, session=session.pk).exists():
-            raise problems.Conflict("This id names another execution: take a new random one.", "id_taken") from None
+        _known(session, request)
     except DatabaseError as error:
         logger.exception("execution %s was not written down", request.id)
         raise problems.Unavailable("The code runs, but its outputs will not be kept.", "not_kept") from error

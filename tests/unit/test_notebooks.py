@@ -45,14 +45,17 @@ def document_of(*cells: dict[str, Any]) -> dict[str, Any]:
     return {**new_document("python3", "Python"), "cells": list(cells)}
 
 
-def executed(notebook: Notebook, user: Any, cell: str, outputs: Any, *, minutes_ago: int = 0, **more: Any) -> Execution:
-    session = Session.objects.filter(identifier=notebook.identifier(user.pk)).first()
+def executed(
+    notebook: Notebook, user: Any, cell: str, outputs: Any, *, minutes_ago: int = 0, identifier: str = "", **more: Any
+) -> Execution:
+    identifier = identifier or notebook.identifier
+    session = Session.objects.filter(identifier=identifier).first()
     if session is None:
         from interpreters.models import SessionPool
 
         session = Session.objects.create(
             pool=SessionPool.objects.get(), tenant=notebook.tenant, user=user, state="gone", reason="cooldown",
-            identifier=notebook.identifier(user.pk),
+            identifier=identifier,
         )  # fmt: skip
     more.setdefault("tenant", notebook.tenant)
     execution = Execution.objects.create(
@@ -150,13 +153,13 @@ class TestReading:
         assert [each["id"] for each in answer["executions"]] == [str(latest.pk)]
         assert answer["session"]["reason"] == "cooldown"
 
-    def test_takes_nothing_from_another_tenant_or_person(
+    def test_takes_nothing_from_another_tenant_or_session(
         self, signed_in: Client, notebook: Notebook, alice: Any, bob: Any, other: Any
     ) -> None:
         notebook.document = document_of(code_cell("a"))
         notebook.save()
         outputs = [{"output_type": "stream", "name": "stdout", "text": "secret"}]
-        executed(notebook, bob, "a", outputs)
+        executed(notebook, bob, "a", outputs, identifier=f"notebook-{notebook.pk}-{bob.pk}")
         executed(notebook, alice, "a", outputs, tenant=other)
         answer = signed_in.get(reverse("notebook_document", args=[notebook.pk]))
         assert "secret" not in answer.content.decode()
@@ -174,6 +177,12 @@ class TestReading:
         assert {each["cell"]: each["code"] for each in answer["executions"]} == {
             "a": None, "b": "y = 1", "c": None, "deleted": None,
         }  # fmt: skip
+
+    def test_shows_what_anybody_ran_in_it(self, signed_in: Client, notebook: Notebook, bob: Any) -> None:
+        notebook.document = document_of(code_cell("a"))
+        notebook.save()
+        executed(notebook, bob, "a", [{"output_type": "stream", "name": "stdout", "text": "bob's"}])
+        assert "bob's" in signed_in.get(reverse("notebook_document", args=[notebook.pk])).content.decode()
 
     def test_leaves_cleared_outputs_out(self) -> None:
         execution = Execution(

@@ -209,7 +209,7 @@ def test_a_dead_channel_layer_breaks_no_change_and_costs_one_wait(
 def test_a_failing_listener_breaks_no_change(
     pool: Any, acme: Any, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
-    monkeypatch.setattr(notices, "_send", lambda _: 1 / 0)
+    monkeypatch.setattr(notices, "send", lambda _: 1 / 0)
     ready(pool)
     with django_capture_on_commit_callbacks(execute=True):
         assert pool.lease(acme, None, "a").session.state == "leased"

@@ -18,8 +18,8 @@ const RAW_TYPES: [string, string][] = [
 
 export function CellTools({ cell, index, count }: { cell: Cell; index: number; count: number }): VNode | null {
   const page = usePage();
-  const number = index + 1;
   if (page.readOnly.value) return null;
+  const number = index + 1;
   const type = cell.type.value;
   const rawType = String(cell.metadata.raw_mimetype ?? "");
   // A button moves the cell that it belongs to, whatever else is selected.

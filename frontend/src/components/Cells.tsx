@@ -2,6 +2,7 @@
 
 import { Fragment, type VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { LiveBanner } from "../live/Presence";
 import { fillEvent } from "../notebook/clipboard";
 import { pressKey } from "../notebook/commands";
 import type { CellType } from "../notebook/document";
@@ -48,13 +49,15 @@ export function Cells(): VNode {
       </div>
       {cells.map((cell, index) => (
         <Fragment key={cell.id}>
-          <Inserter index={index} />
+          {!page.readOnly.value && <Inserter index={index} />}
           <CellView cell={cell} index={index} count={cells.length} />
         </Fragment>
       ))}
-      <div class="inserter last">
-        <InsertButtons index={cells.length} />
-      </div>
+      {!page.readOnly.value && (
+        <div class="inserter last">
+          <InsertButtons index={cells.length} />
+        </div>
+      )}
       {drag.value && <div class="drop-line" style={{ top: `${drag.value.top}px` }} />}
       <p id="editor-help" class="vh">
         Escape leaves the editor. Tab completes or indents; after Escape it moves on.
@@ -125,6 +128,7 @@ function Banner(): VNode {
   const view = session.view.value;
   return (
     <div class="banners" aria-live="polite">
+      <LiveBanner />
       <SaveBanner />
       {view.state === "gone" && <Ended />}
       {view.state === "refused" && (
@@ -151,15 +155,18 @@ function Banner(): VNode {
 }
 
 function Ended(): VNode {
-  const { session } = usePage();
+  const page = usePage();
+  const { session } = page;
   return (
     <div class="notice row">
       <span class="grow">
         <strong>The session has ended.</strong> <EndedWhy /> Variables and files of its sandbox are gone; the notebook and its outputs are here.
       </span>
-      <button class="button" onClick={() => void session.open()}>
-        New session
-      </button>
+      {page.live.mayEdit.value && (
+        <button class="button" onClick={() => void session.open()}>
+          New session
+        </button>
+      )}
     </div>
   );
 }

@@ -3,11 +3,16 @@ import { KeyList } from "../commands/KeyList";
 import { Palette } from "../commands/Palette";
 import { usePage } from "./context";
 import { Confirm } from "./Dialog";
+import { lazy, Suspense } from "./lazy";
+
+const ShareDialog = lazy(() => import("../live/ShareDialog").then((module) => module.ShareDialog));
 
 export function Dialogs(): VNode | null {
   const page = usePage();
   const close = () => void (page.dialog.value = null);
   switch (page.dialog.value) {
+    case "share":
+      return <Suspense load={ShareDialog} />;
     case "keys":
       return <KeyList />;
     case "palette":

@@ -21,9 +21,11 @@ export function SessionBar(): VNode {
       {ending && (
         <span class="countdown">
           <span title="This session ends when it stays idle">Ends in {clock(left)}</span>
-          <button class="button small" onClick={() => session.keepAlive()}>
-            Keep running
-          </button>
+          {page.live.mayEdit.value && (
+            <button class="button small" onClick={() => session.keepAlive()}>
+              Keep running
+            </button>
+          )}
         </span>
       )}
       {usage && live && !ending && (
@@ -60,7 +62,7 @@ export function SessionBar(): VNode {
               Ends in {duration(Math.round(left))} if nothing happens.
             </p>
           )}
-          {live ? (
+          {!page.live.mayEdit.value ? null : live ? (
             <>
               <MenuButton act={() => session.keepAlive()}>Keep running</MenuButton>
               <MenuButton act={() => page.interrupt()}>Interrupt</MenuButton>

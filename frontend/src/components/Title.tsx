@@ -14,7 +14,7 @@ export function Title({ page }: { page: Page }): VNode {
   };
   return (
     <div class="title">
-      <input ref={field} aria-label="Name of the notebook" value={title} maxLength={200} size={Math.max(8, Math.min(40, title.length))} spellcheck={false} onKeyDown={keys} onBlur={() => void page.rename(field.current!.value)} />
+      <input ref={field} aria-label="Name of the notebook" value={title} maxLength={200} readOnly={!page.live.mayEdit.value} size={Math.max(8, Math.min(40, title.length))} spellcheck={false} onKeyDown={keys} onBlur={() => void page.rename(field.current!.value)} />
       <SaveState page={page} />
       <ExportMenu page={page} />
     </div>

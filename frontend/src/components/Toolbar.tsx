@@ -1,5 +1,6 @@
 import type { VNode } from "preact";
 import { Menu } from "../commands/Menu";
+import { Presence } from "../live/Presence";
 import { usePage } from "./context";
 import { Icon, type IconName } from "./Icon";
 import { PANELS, type PanelName } from "./panels";
@@ -16,7 +17,7 @@ export function Toolbar(): VNode {
       <div class="tools">
         <Menu />
         <Tool icon="run" label="Run" hint="Run the selected cells and go to the next (Shift Enter)" act={() => page.running.selectedAnd("next")} disabled={looking} primary />
-        <Tool icon="stop" label="Stop" hint="Interrupt the running code (I I)" act={() => page.interrupt()} disabled={!page.busy.value} />
+        <Tool icon="stop" label="Stop" hint="Interrupt the running code (I I)" act={() => page.interrupt()} disabled={!page.busy.value || looking} />
         <Tool icon="restart" label="Restart" hint="Restart the kernel (0 0)" act={() => (page.dialog.value = "restart")} disabled={looking} spare />
         <Tool icon="runAll" label="Run all" hint="Run all cells from the first" act={() => page.running.all()} disabled={looking} />
         <span class="divider" />
@@ -24,12 +25,14 @@ export function Toolbar(): VNode {
         <Tool icon="plus" label="Text" name="Add text cell" hint="Add a Markdown cell below" act={() => page.insert(below(), "markdown")} disabled={looking} words />
       </div>
       <QueueChip />
+      <Presence />
       <SessionBar />
       <div class="tools">
-        {(Object.keys(PANELS) as PanelName[]).map((name) => (
+        {page.live.right.value === "own" && <Tool icon="share" label="Share" hint="Share this notebook" act={() => (page.dialog.value = "share")} />}
+        {page.live.mayEdit.value && (Object.keys(PANELS) as PanelName[]).map((name) => (
           <Toggle key={name} icon={PANELS[name].icon} label={PANELS[name].title} pressed={page.panel.value === name} act={() => page.togglePanel(name)} />
         ))}
-        <Toggle icon="terminal" label="Terminal" pressed={page.terminalOpen.value} act={() => page.toggleTerminal()} />
+        {page.live.mayEdit.value && <Toggle icon="terminal" label="Terminal" pressed={page.terminalOpen.value} act={() => page.toggleTerminal()} />}
         <Tool icon="search" label="Commands" hint="Find a command (Ctrl Shift P)" act={() => (page.dialog.value = "palette")} spare />
         <Tool icon="keyboard" label="Keys" hint="List of keys (?)" act={() => (page.dialog.value = "keys")} spare />
       </div>

@@ -55,6 +55,7 @@ export class History {
     private readonly drafts = new Drafts(),
   ) {
     this.owner = `${page.settings.id} ${page.settings.user}`;
+    if (page.settings.frozen) return;
     const { autosave, notebook } = page;
     effect(() => {
       if (autosave.state.value.kind === "conflict") void this.settle();
@@ -107,8 +108,8 @@ export class History {
     if (autosave.dirty || autosave.state.peek().kind !== "saved" || this.asking) return;
     this.asking = true;
     try {
-      const { status, body } = await ask<Loaded>("GET", `${this.page.addresses.document}?unless=${autosave.version}`);
-      if (status === 204 || autosave.dirty || body.version <= autosave.version) return;
+      const { status, body } = await ask<Loaded>("GET", `${this.page.addresses.document}?unless=${autosave.version.peek()}`);
+      if (status === 204 || autosave.dirty || body.version <= autosave.version.peek()) return;
       this.show(body, false);
       this.page.tell("Updated to what was changed elsewhere");
     } catch (error) {
@@ -186,7 +187,7 @@ export class History {
     const { autosave, notebook } = this.page;
     notebook.adopt(document);
     if (loaded) this.page.results.readSaved(loaded, true);
-    autosave.rebase(loaded?.version ?? autosave.version, loaded?.document ?? autosave.baseDocument(), true);
+    autosave.rebase(loaded?.version ?? autosave.version.peek(), loaded?.document ?? autosave.baseDocument(), true);
   }
 
   private close(choice: Choice): void {
@@ -252,7 +253,7 @@ export class History {
 
   async restore(version: Version): Promise<void> {
     await this.saved();
-    const { body } = await ask<Loaded>("POST", `${this.address(version)}/restore`, { version: this.page.autosave.version });
+    const { body } = await ask<Loaded>("POST", `${this.address(version)}/restore`, { version: this.page.autosave.version.peek() });
     this.show(body);
     this.changes.value++;
     this.page.say("Restored. What was there before is kept as a version.", { label: "Undo", run: () => this.page.structure.undo() });

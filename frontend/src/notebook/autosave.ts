@@ -2,7 +2,7 @@
 //
 // What is sent are the cells that were changed; the whole document only where most of it was, or the server asks for it.
 
-import { effect, signal } from "@preact/signals";
+import { effect, signal, type Signal } from "@preact/signals";
 import { type ApiError, ask } from "../api";
 import { canonical } from "../history/compare";
 import type { Notebook, NotebookCell, NotebookDocument } from "./document";
@@ -30,6 +30,8 @@ interface Snapshot {
 
 export class Autosave {
   readonly state = signal<SaveState>({ kind: "saved" });
+  /** Of the server's document: the one that this page's edits are based on. */
+  readonly version: Signal<number>;
   private saved: number;
   private base: Snapshot;
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -42,19 +44,15 @@ export class Autosave {
   constructor(
     private readonly url: string,
     private readonly notebook: Notebook,
-    private number: number,
+    version: number,
     private readonly request: typeof ask = ask,
   ) {
+    this.version = signal(version);
     this.saved = notebook.edits.value;
     this.base = snapshot(notebook.toJSON());
     effect(() => {
       if (notebook.edits.value !== this.saved && !this.halted) this.schedule(QUIET);
     });
-  }
-
-  /** The version of the server's document that this page's edits are based on. */
-  get version(): number {
-    return this.number;
   }
 
   get dirty(): boolean {
@@ -93,10 +91,10 @@ export class Autosave {
     this.running = true;
     this.state.value = { kind: "saving" };
     try {
-      const answer = await this.request<{ version: number }>(method, this.url, { version: this.number, ...body, ...(this.replaces && { replaces: true }) }, options);
-      this.number = answer.body.version;
+      const answer = await this.request<{ version: number }>(method, this.url, { version: this.version.peek(), ...body, ...(this.replaces && { replaces: true }) }, options);
       this.replaces = this.whole = false;
       this.settle(edits, now);
+      this.version.value = answer.body.version;
     } catch (error) {
       this.fail(error as ApiError);
     } finally {
@@ -107,7 +105,7 @@ export class Autosave {
 
   /** From now on edits are based on this document of the server's. `replaces`: what it has and the page has not was seen, and goes. */
   rebase(version: number, document: NotebookDocument, replaces = false): void {
-    this.number = version;
+    this.version.value = version;
     this.base = snapshot(document);
     this.replaces = replaces;
     this.saved = -1;
@@ -143,6 +141,15 @@ export class Autosave {
     const cells = changed.map(([, cell]) => JSON.parse(cell) as NotebookCell);
     const body = { cells, ...(!sameOrder && { order }), ...(!sameMetadata && { metadata: JSON.parse(now.metadata) as unknown }) };
     return { empty: !changed.length && sameOrder && sameMetadata, method: "PATCH", body };
+  }
+
+  /** The page shows this saved version now, and nothing of its own. */
+  adopt(version: number): void {
+    clearTimeout(this.timer);
+    this.saved = this.notebook.edits.peek();
+    this.base = snapshot(this.notebook.toJSON());
+    this.version.value = version;
+    this.state.value = { kind: "saved" };
   }
 
   private fail(error: ApiError): void {

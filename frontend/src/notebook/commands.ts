@@ -7,6 +7,7 @@ import { RUN_COMMANDS } from "./commands/running";
 import { VIEW_COMMANDS } from "./commands/view";
 import { pressOf, type Where } from "./keys";
 import { HISTORY_COMMANDS } from "../history/commands";
+import { LIVE_COMMANDS } from "../live/commands";
 import type { Page } from "./page";
 
 export const GROUPS = ["Notebook", "Edit", "Cell", "Run", "View", "Session", "Files", "Terminal"] as const;
@@ -30,7 +31,7 @@ export interface PageCommand {
   checked?(page: Page): boolean;
 }
 
-export const COMMANDS: PageCommand[] = [...VIEW_COMMANDS, ...CELL_COMMANDS, ...RUN_COMMANDS, ...HISTORY_COMMANDS];
+export const COMMANDS: PageCommand[] = [...VIEW_COMMANDS, ...CELL_COMMANDS, ...RUN_COMMANDS, ...HISTORY_COMMANDS, ...LIVE_COMMANDS];
 
 export function isAvailable(command: PageCommand, page: Page): boolean {
   return !(command.edits && page.readOnly.value) && (command.available?.(page) ?? true);

@@ -164,10 +164,19 @@ export class Notebook {
       this.data.value = structuredClone(document.metadata);
       this.place(adopted.length ? adopted.map(({ cell }) => cell) : [new Cell({ cell_type: "code" })]);
     }, true);
-    if (undoable) return;
+    if (!undoable) this.forgetSteps();
+  }
+
+  /** Cells as somebody else has them: nothing of it is an edit of ours, and there is nothing to undo. */
+  show(cells: Cell[]): void {
+    this.cells.value = cells;
+    this.forgetSteps();
+  }
+
+  private forgetSteps(): void {
     this.done = [];
     this.undone = [];
-    this.count();
+    this.undoable.value = this.redoable.value = 0;
   }
 
   // --- Undo -----------------------------------------------------------------------------------------------------

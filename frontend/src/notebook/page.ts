@@ -1,6 +1,6 @@
 // The page as a whole: the document, its session, and the parts that know how to select, change and run cells.
 
-import { batch, effect, signal, type ReadonlySignal, type Signal } from "@preact/signals";
+import { batch, computed, effect, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { ask, csrfHeaders, type ApiError } from "../api";
 import type { PanelName } from "../components/panels";
 import type { CellEditor } from "../editor/setup";
@@ -8,6 +8,7 @@ import { Find } from "../search/find";
 import { History } from "../history/history";
 import { NotebookSession } from "../session/session";
 import { duration, undoneInWords } from "../session/words";
+import { Live, type Right } from "../live/live";
 import type { FocusWish } from "../terminal/TerminalView";
 import type { Execution } from "../outputs/execution";
 import { Autosave } from "./autosave";
@@ -28,6 +29,9 @@ export interface PageSettings {
   pool: string;
   language: string;
   identifier: string;
+  right: Right;
+  /** A copy that nothing runs in and nobody changes. */
+  frozen?: boolean;
 }
 
 export interface Addresses {
@@ -43,7 +47,7 @@ export interface Addresses {
   list: string;
 }
 
-export type Dialog = null | "keys" | "palette" | "restart" | "restartAndRun" | "end";
+export type Dialog = null | "share" | "keys" | "palette" | "restart" | "restartAndRun" | "end";
 export interface Toast {
   id: number;
   text: string;
@@ -58,13 +62,14 @@ export class Page {
   readonly running: Running;
   readonly session: NotebookSession;
   readonly autosave: Autosave;
+  readonly live: Live;
   readonly find: Find;
   readonly keys = new KeyMap();
   readonly endSigns = new EndSigns();
   readonly history: History;
   readonly title: Signal<string>;
   /** Somebody else edits, or this is a notebook that one may only look at: whatever would change it is unavailable. */
-  readonly readOnly = signal(false);
+  readonly readOnly: ReadonlySignal<boolean>;
   readonly dialog = signal<Dialog>(null);
   /** The panel beside the cells that is open. */
   readonly panel = signal<PanelName | null>(null);
@@ -92,10 +97,15 @@ export class Page {
     this.running = new Running(this);
     this.find = new Find(this);
     this.autosave = new Autosave(addresses.document, this.notebook, loaded.version);
+    this.live = new Live(this);
+    this.readOnly = computed(() => settings.frozen || this.live.readOnly.value);
     this.history = new History(this, loaded);
-    this.session = new NotebookSession(settings.pool, settings.identifier, (changed) => this.results.update(changed), (message) => this.say(message));
+    const lookingOn = settings.right === "view" ? `/ws/notebooks/${settings.id}/session` : null;
+    this.session = new NotebookSession(settings.pool, settings.identifier, (changed) => this.results.update(changed), (message) => this.say(message), lookingOn);
+    if (settings.frozen) return;
     this.session.attach(loaded.session);
-    if (document.visibilityState === "visible") void this.session.open();
+    this.live.start();
+    if (document.visibilityState === "visible" && !lookingOn) void this.session.open();
     effect(() => {
       document.title = `${this.endSigns.sign.value || (this.busy.value ? "● " : "")}${this.title.value} · Thermae`;
     });
@@ -249,7 +259,7 @@ export class Page {
   async rename(title: string): Promise<void> {
     const before = this.title.value;
     const wanted = title.trim().replace(/\s+/g, " ");
-    if (!wanted || wanted === before) return;
+    if (!wanted || wanted === before || !this.live.mayEdit.peek()) return;
     this.title.value = wanted;
     try {
       const headers = { "Content-Type": "application/x-www-form-urlencoded", Accept: "application/json", ...csrfHeaders() };

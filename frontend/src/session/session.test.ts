@@ -61,12 +61,27 @@ describe("the session of a notebook", () => {
     expect(asked).toEqual(["POST /api/v1/sessions"]);
     expect(inWords(made.view.value).label).toBe("Waiting for a free place");
     socket().accept();
-    socket().state("starting", { phase: "creating" });
     expect(socket().executed).toEqual([]);
+    socket().state("starting", { phase: "creating" });
+    expect(socket().executed, "the server keeps it until there is one").toEqual(["1+1"]);
     socket().state("leased");
     expect(socket().executed).toEqual(["1+1"]);
     socket().state("leased", { expires_at: 5 });
     expect(socket().executed).toEqual(["1+1"]);
+  });
+
+  it("shows what waits at the server for a sandbox, and what was taken out by another tab", async () => {
+    const { made, seen } = await session({ status: 202, body: { id: "s1" } });
+    void made.open();
+    await soon();
+    socket().accept();
+    const [one, two] = [{ id: "e1", cell: "c1", position: 1, queued_at: 5 }, { id: "e2", cell: "c2", position: 2, queued_at: 6 }];
+    socket().state("starting", { waiting: [one, two] });
+    expect(seen).toEqual({ c1: ["queued"], c2: ["queued"] });
+    socket().state("starting", { waiting: [one] });
+    expect(seen.c2).toEqual(["queued", "cancelled"]);
+    socket().state("gone", { reason: "start_failed" });
+    expect(seen.c1!.at(-1)).toBe("aborted");
   });
 
   it("sends again what was not heard of before the line broke, and nothing else", async () => {

@@ -1,6 +1,7 @@
 // The session of this notebook: opens it, follows its log, runs cells in it, and keeps all of it as signals.
 //
-// Whatever is asked while the line is down, or before a sandbox is there, waits here and is sent when it can be.
+// Whatever is asked while the line is down waits here and is sent when it can be; what is asked before a sandbox is
+// there waits at the server.
 // An execution carries its own id, so sending it again after a break does nothing twice.
 
 import { batch, signal } from "@preact/signals";
@@ -39,6 +40,8 @@ export class NotebookSession {
   private log = new ExecutionLog();
   private socket: LastingSocket | null = null;
   private waiting = new Map<string, Run>();
+  /** Execution → cell, of what waits at the server for a sandbox. */
+  private inLine = new Map<string, string>();
   private questions = new Map<string, Question>();
   private retryTimer = 0;
   private usageWanted = true;
@@ -49,6 +52,8 @@ export class NotebookSession {
     private readonly identifier: string,
     private readonly onChange: (changed: Execution[]) => void,
     private readonly onProblem: (message: string) => void,
+    /** Where its log is followed without running anything, for who may not. */
+    private readonly lookingOn: string | null = null,
   ) {
     addEventListener("online", () => this.socket?.hurry());
     document.addEventListener("visibilitychange", () => {
@@ -68,9 +73,14 @@ export class NotebookSession {
     else this.follow(last.id, "leased");
   }
 
+  /** The notebook has this session now, which somebody else has opened. */
+  meet(id: string): void {
+    if (id !== this.id.value && this.view.value.state !== "opening") this.follow(id, "leased");
+  }
+
   /** Have a session: the live one, a ready one, or one that is being started. */
   async open(): Promise<void> {
-    if (this.live) return;
+    if (this.live || this.lookingOn) return;
     clearTimeout(this.retryTimer);
     this.show({ ...EMPTY, state: "opening" });
     try {
@@ -91,11 +101,12 @@ export class NotebookSession {
   private follow(id: string, state: SessionStateMessage["state"], more: Record<string, unknown> = {}): void {
     this.socket?.close();
     this.log = new ExecutionLog();
+    this.inLine.clear();
     this.id.value = id;
     this.show({ ...EMPTY, state, line: "connecting", phase: String(more.phase ?? ""), position: Number(more.position ?? 0) });
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     this.socket = new LastingSocket({
-      url: () => `${scheme}://${location.host}/ws/sessions/${id}/channels?after=${this.log.seq}`,
+      url: () => `${scheme}://${location.host}${this.lookingOn ?? `/ws/sessions/${id}/channels`}?after=${this.log.seq}`,
       onOpen: () => this.opened(),
       onMessage: (message) => this.hear(message),
       onWaiting: () => this.broken(),
@@ -126,7 +137,7 @@ export class NotebookSession {
     if (isLogEntry(message)) {
       if (this.log.apply(message) === "gap") return this.socket?.reconnect();
       const id = message.parent_header?.msg_id;
-      if (id) this.waiting.delete(id);
+      if (id) this.waiting.delete(id), this.inLine.delete(id);
       this.drawSoon();
       return;
     }
@@ -145,8 +156,19 @@ export class NotebookSession {
       this.expiresAt.value = typeof told.expires_at === "number" ? told.expires_at * 1000 : null;
       if (typeof told.cooldown === "number") this.cooldown.value = told.cooldown;
     });
-    if (state === "leased") this.flush();
+    if (state === "starting") this.applyWaiting(told.waiting ?? []);
+    if (state === "starting" || state === "leased") this.flush();
     if (state === "gone") this.ended(4409);
+  }
+
+  /** What waits at the server for the sandbox, whoever asked for it; what does not any more was taken out. */
+  private applyWaiting(waiting: NonNullable<SessionStateMessage["waiting"]>): void {
+    const now = new Set(waiting.map((each) => each.id));
+    const out = [...this.inLine].filter(([id]) => !now.has(id)).map(([id, cell]) => ({ ...newExecution(id, cell), state: "cancelled" as const }));
+    for (const { id } of out) this.waiting.delete(id);
+    this.inLine = new Map(waiting.map((each) => [each.id, each.cell]));
+    const queued = waiting.map((each) => ({ ...newExecution(each.id, each.cell), position: each.position, queuedAt: each.queued_at }));
+    if (out.length || queued.length) this.onChange([...out, ...queued]);
   }
 
   private ended(code: number): void {
@@ -174,8 +196,10 @@ export class NotebookSession {
   }
 
   private abandon(reason: string): void {
-    const abandoned = [...this.waiting.values()].map((run) => ({ ...newExecution(run.id, run.cell), state: "aborted" as const, reason }));
+    const cells = new Map([...this.inLine, ...[...this.waiting.values()].map((run) => [run.id, run.cell] as const)]);
+    const abandoned = [...cells].map(([id, cell]) => ({ ...newExecution(id, cell), state: "aborted" as const, reason }));
     this.waiting.clear();
+    this.inLine.clear();
     if (abandoned.length) this.onChange(abandoned);
   }
 
@@ -204,7 +228,7 @@ export class NotebookSession {
     this.waiting.set(run.id, run);
     const execution = { ...newExecution(run.id, cell), position: this.waiting.size };
     if (!this.live) void this.open();
-    else if (this.view.value.state === "leased" && this.view.value.line === "open") this.sendRun(run);
+    else if (["starting", "leased"].includes(this.view.value.state) && this.view.value.line === "open") this.sendRun(run);
     return execution;
   }
 

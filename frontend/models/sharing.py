@@ -1,0 +1,96 @@
+"""Who else may use a notebook, and links to frozen copies of it."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F
+from django.utils import timezone
+
+from frontend.models.notebook import Notebook
+from tenants.models import Tenant
+
+
+class Collaborator(models.Model):
+    """A member of the tenant with whom the owner shares a notebook."""
+
+    class Role(models.TextChoices):
+        VIEWER = "viewer", "may look on"
+        EDITOR = "editor", "may edit and run"
+
+    notebook = models.ForeignKey(Notebook, models.CASCADE, related_name="collaborators")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="shared_notebooks")
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.VIEWER)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["notebook", "user"], name="shared_once_with_a_person")]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role})"
+
+
+def hash_of(token: str) -> str:
+    """SHA-256: a link's token carries 256 random bits, so a fast hash is enough."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+class ShareLink(models.Model):
+    """A link to a notebook as it was when it was shared. Its token is shown once and stored hashed."""
+
+    notebook = models.ForeignKey(Notebook, models.CASCADE, related_name="links")
+    hashed = models.CharField(max_length=64, unique=True, editable=False)
+    public = models.BooleanField(default=False, help_text="Opens for anybody who has it, not for members only.")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    # What is shown: it never changes but by `update_copy`.
+    title = models.CharField(max_length=200)
+    language = models.CharField(max_length=63)
+    document = models.JSONField()
+    taken_at = models.DateTimeField(default=timezone.now)
+    views = models.PositiveIntegerField(default=0)
+    opened_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["notebook", "created_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.title} ({'public' if self.public else 'tenant'})"
+
+    @classmethod
+    def issue(cls, *, lifetime: timedelta | None, **fields: Any) -> tuple["ShareLink", str]:
+        """A link and its token, which is never readable again."""
+        token = secrets.token_urlsafe(32)
+        expires = timezone.now() + lifetime if lifetime else None
+        return cls.objects.create(hashed=hash_of(token), expires_at=expires, **fields), token
+
+    @classmethod
+    def by_token(cls, token: str) -> "ShareLink | None":
+        links = cls.objects.select_related("notebook__tenant", "notebook__owner")
+        return links.filter(hashed=hash_of(token)).first()
+
+    @property
+    def tenant(self) -> Tenant:
+        return self.notebook.tenant
+
+    @property
+    def usable(self) -> bool:
+        in_time = self.expires_at is None or self.expires_at > timezone.now()
+        return in_time and self.revoked_at is None and self.notebook.deleted_at is None
+
+    def revoke(self) -> None:
+        ShareLink.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=timezone.now())
+        self.refresh_from_db(fields=["revoked_at"])
+
+    def update_copy(self, title: str, document: dict[str, Any]) -> None:
+        """Show the notebook as it is now."""
+        self.title, self.document, self.taken_at = title, document, timezone.now()
+        self.save(update_fields=["title", "document", "taken_at"])
+
+    def count_view(self) -> None:
+        ShareLink.objects.filter(pk=self.pk).update(views=F("views") + 1, opened_at=timezone.now())
