@@ -5,7 +5,7 @@ import { useMemo, useRef } from "preact/hooks";
 import { CommandKeys, type Press } from "../notebook/keys";
 import { CellView } from "./CellView";
 import { usePage } from "./context";
-import { describe } from "../session/words";
+import { SessionBanners } from "../session/SessionBanners";
 import { Icon } from "./Icon";
 
 const OWN_KEYS = ".cm-editor, input, textarea, select, dialog, .xterm, [contenteditable=true]";
@@ -69,11 +69,10 @@ function Inserter({ index, last = false }: { index: number; last?: boolean }): V
 /** What must be known before going on: an ended session, a conflict, a kernel that does not stop. */
 function Banner(): VNode {
   const page = usePage();
-  const { session, autosave } = page;
-  const view = session.view.value;
+  const { autosave } = page;
   const save = autosave.state.value;
   return (
-    <div class="banners" aria-live="polite">
+    <div class="banners">
       {save.kind === "conflict" && (
         <div class="notice warning row" role="alert">
           <span class="grow">{save.message} Nothing of yours is overwritten or lost yet.</span>
@@ -85,69 +84,7 @@ function Banner(): VNode {
           </button>
         </div>
       )}
-      {view.state === "gone" && <Ended />}
-      {view.state === "refused" && (
-        <div class="notice warning row">
-          <span class="grow">
-            <strong>No sandbox yet.</strong> {view.message} {page.busy.value ? "Trying again…" : "You can go on writing."}
-          </span>
-          <button class="button" onClick={() => void session.open()}>
-            Try again
-          </button>
-        </div>
-      )}
-      {view.kernel?.state === "dead" && session.live && <Dead />}
-      {session.interruptIgnored.value && page.busy.value && (
-        <div class="notice warning row" role="alert">
-          <span class="grow">The code does not react to being stopped. A restart ends it; variables are lost.</span>
-          <button class="button" onClick={() => void page.restart(false)}>
-            Restart now
-          </button>
-        </div>
-      )}
-    </div>
-  );
-}
-
-function Ended(): VNode {
-  const { session } = usePage();
-  return (
-    <div class="notice row">
-      <span class="grow">
-        <strong>The session has ended.</strong> <EndedWhy /> Variables and files of its sandbox are gone; the notebook and its outputs are here.
-      </span>
-      <button class="button" onClick={() => void session.open()}>
-        New session
-      </button>
-    </div>
-  );
-}
-
-function EndedWhy(): VNode {
-  const { session } = usePage();
-  return <>{describe(session.view.value).detail}</>;
-}
-
-function Dead(): VNode {
-  const page = usePage();
-  const { detail } = describe(page.session.view.value);
-  const last = page.session.view.value.kernel?.detail;
-  return (
-    <div class="notice error" role="alert">
-      <div class="row">
-        <span class="grow">
-          <strong>The kernel died.</strong> {detail}
-        </span>
-        <button class="button" onClick={() => void page.restart(false)}>
-          Restart
-        </button>
-      </div>
-      {last && (
-        <details>
-          <summary>Its last words</summary>
-          <pre class="stream">{last}</pre>
-        </details>
-      )}
+      <SessionBanners />
     </div>
   );
 }

@@ -1,5 +1,6 @@
 import type { VNode } from "preact";
 import { SHORTCUTS } from "../notebook/keys";
+import { PortsDialog } from "../session/PortsDialog";
 import { usePage } from "./context";
 import { Confirm, Dialog } from "./Dialog";
 
@@ -9,6 +10,8 @@ export function Dialogs(): VNode | null {
   switch (page.dialog.value) {
     case "help":
       return <Help close={close} />;
+    case "ports":
+      return <PortsDialog close={close} />;
     case "restart":
       return (
         <Confirm title="Restart the kernel?" action="Restart" danger confirm={() => void page.restart(false)} close={close}>

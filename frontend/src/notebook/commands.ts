@@ -2,6 +2,8 @@
 //
 // A part of the page adds its own commands where it lives, as a list like this one, and is named at the end.
 
+import { SESSION_COMMANDS } from "../session/commands";
+import { TERMINAL_COMMANDS } from "../terminal/commands";
 import type { Page } from "./page";
 
 export interface PageCommand {
@@ -17,4 +19,4 @@ export interface PageCommand {
 
 const PAGE: PageCommand[] = [{ id: "view.files", title: "Show or hide files", group: "View", run: (page) => page.togglePanel("files") }];
 
-export const COMMANDS: PageCommand[] = [...PAGE];
+export const COMMANDS: PageCommand[] = [...PAGE, ...SESSION_COMMANDS, ...TERMINAL_COMMANDS];

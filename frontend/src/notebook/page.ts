@@ -6,6 +6,7 @@ import { isFinal, newExecution, outputsFromNotebook, preferred, type Execution }
 import type { ExecutionStatus } from "../protocol";
 import type { PanelName } from "../components/panels";
 import { NotebookSession } from "../session/session";
+import { SessionWatch } from "../session/watch";
 import { duration, undoneInWords } from "../session/words";
 import type { FocusWish } from "../terminal/TerminalView";
 import { Autosave } from "./autosave";
@@ -53,17 +54,21 @@ export interface Shown {
   execution: Execution | undefined;
 }
 
-export type Dialog = null | "help" | "restart" | "restartAndRun" | "end";
+export type Dialog = null | "help" | "ports" | "restart" | "restartAndRun" | "end";
 export interface Toast {
   id: number;
   text: string;
   action?: { label: string; run(): void };
 }
 
+// A reloaded tab shows its terminals again.
+const OPEN_TERMINAL = "terminal-open";
+
 export class Page {
   readonly notebook: Notebook;
   readonly session: NotebookSession;
   readonly autosave: Autosave;
+  readonly watch: SessionWatch;
   readonly title: Signal<string>;
   readonly active: Signal<string>;
   readonly mode = signal<"command" | "edit">("command");
@@ -72,7 +77,7 @@ export class Page {
   readonly dialog = signal<Dialog>(null);
   /** The panel beside the cells that is open. */
   readonly panel = signal<PanelName | null>(null);
-  readonly terminalOpen = signal(false);
+  readonly terminalOpen = signal(sessionStorage.getItem(OPEN_TERMINAL) === location.pathname);
   /** Counts up when the focus is wanted in the terminal. */
   readonly terminalFocus: FocusWish = { wanted: signal(0), done: 0 };
   readonly toasts = signal<Toast[]>([]);
@@ -97,10 +102,15 @@ export class Page {
     this.autosave = new Autosave(addresses.document, this.notebook, loaded.version);
     this.readSaved(loaded);
     this.session = new NotebookSession(settings.pool, settings.identifier, (changed) => this.update(changed), (message) => this.say(message));
+    this.watch = new SessionWatch(this);
     this.session.attach(loaded.session);
     if (document.visibilityState === "visible") void this.session.open();
     effect(() => {
-      document.title = `${this.busy.value ? "● " : ""}${this.title.value} · Thermae`;
+      if (this.terminalOpen.value) sessionStorage.setItem(OPEN_TERMINAL, location.pathname);
+      else sessionStorage.removeItem(OPEN_TERMINAL);
+    });
+    effect(() => {
+      document.title = `${this.watch.mark.value || (this.busy.value ? "● " : "")}${this.title.value} · Thermae`;
     });
   }
 

@@ -1,0 +1,8 @@
+// What the palette lists of terminals.
+
+import type { PageCommand } from "../notebook/commands";
+
+export const TERMINAL_COMMANDS: PageCommand[] = [
+  { id: "terminal.focus", title: "Go to the terminal", group: "Terminal", keys: ["Ctrl Shift `"], run: (page) => page.openTerminal() },
+  { id: "terminal.toggle", title: "Show or hide the terminal", group: "Terminal", run: (page) => page.toggleTerminal() },
+];
