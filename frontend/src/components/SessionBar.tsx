@@ -50,10 +50,10 @@ function useClock(): string {
   useEffect(() => void (since.current = starting ? Date.now() : 0), [starting]);
   if (line === "waiting") {
     const left = session.retryAt.value === null ? 0 : Math.ceil((session.retryAt.value - watch.now.value) / 1000);
-    return left > 0 ? `, again in ${duration(left)}` : "";
+    return left > 0 ? `, again in ${left} s` : "";
   }
   const seconds = since.current ? Math.floor((watch.now.value - since.current) / 1000) : 0;
-  return starting && seconds > 1 ? ` ${duration(seconds)}` : "";
+  return starting && seconds > 1 ? ` ${seconds < 10 ? `${seconds} s` : duration(seconds)}` : "";
 }
 
 function SessionSheet(): VNode {

@@ -37,12 +37,17 @@ export function clock(seconds: number): string {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
+/** Whole seconds, also where there are few. */
+export function left(seconds: number): string {
+  return seconds < 10 ? `${Math.round(Math.max(0, seconds))} s` : duration(Math.round(seconds));
+}
+
 /** When it ends, as a sentence. */
 export function endInWords(next: Countdown | null, busy: boolean, endsAt: number | null, now: number): string {
-  const last = endsAt === null ? "" : ` Its hard end is in ${duration(Math.round(Math.max(0, endsAt - now) / 1000))}.`;
-  if (next?.hard) return `Ends in ${duration(Math.round(next.seconds))}, whatever happens.`;
+  const last = endsAt === null ? "" : ` Its hard end is in ${left((endsAt - now) / 1000)}.`;
+  if (next?.hard) return `Ends in ${left(next.seconds)}, whatever happens.`;
   if (busy) return `A running cell counts as use: it does not end while one runs.${last}`;
-  return next ? `Ends in ${duration(Math.round(next.seconds))} if nothing happens. A running cell counts as use.` : "";
+  return next ? `Ends in ${left(next.seconds)} if nothing happens. A running cell counts as use.` : "";
 }
 
 const FULL = { memory: 0.85, disk: 0.9 };

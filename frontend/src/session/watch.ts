@@ -2,9 +2,9 @@
 
 import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import type { Page } from "../notebook/page";
-import { countdown, largest, nearlyFull, type Limit } from "./attention";
+import { countdown, largest, left, nearlyFull, type Limit } from "./attention";
 import { notify } from "./notify";
-import { describe, duration } from "./words";
+import { describe } from "./words";
 
 // A break that is over sooner is nobody's concern.
 const PATIENCE = 3000;
@@ -79,7 +79,7 @@ export class SessionWatch {
     const lastCall = computed(() => near.value && this.end.value!.seconds <= LAST_CALL);
     const say = () => {
       const { seconds, hard } = untracked(() => this.end.value!);
-      const words = `The session ends in ${duration(Math.round(seconds))}${hard ? "." : " if nothing happens."}`;
+      const words = `The session ends in ${left(seconds)}${hard ? "." : " if nothing happens."}`;
       this.page.tell(hard ? words : `${words} The button "Keep running" above the cells keeps it.`);
       notify(`${title()}: the session ends soon`, words, "session");
     };

@@ -79,7 +79,7 @@ export function describe(view: SessionView): Words {
 /** "Trying again in 4 s.", or that it is being tried. */
 export function retryInWords(retryAt: number | null, now: number): string {
   const seconds = retryAt === null ? 0 : Math.ceil((retryAt - now) / 1000);
-  return seconds > 0 ? `Trying again in ${duration(seconds)}.` : "Trying again…";
+  return seconds > 0 ? `Trying again in ${seconds} s.` : "Trying again…";
 }
 
 /** Why the server would not let this page have its session: by the code that it closed the line with. */
