@@ -115,7 +115,9 @@ def test_an_idle_session_is_kept_by_a_button_and_its_menu_tells_its_end(screen: 
         screen.run("1")
         screen.finished()
         screen.state.click()
-        expect(screen.page.locator(".session-menu .sheet")).to_contain_text("if nothing happens. A running cell counts as use.")
+        expect(screen.page.locator(".session-menu .sheet")).to_contain_text(
+            "if nothing happens. A running cell counts as use."
+        )
         screen.state.click()
         ending = screen.page.locator(".banners .notice").filter(has_text="This session ends in")
         expect(ending).to_be_visible(timeout=PATIENCE)
