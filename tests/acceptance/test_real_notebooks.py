@@ -30,8 +30,8 @@ def test_a_real_notebook_opens_runs_and_leaves_as_it_came(
     document = upgraded(file)
     cells = page.get_by_role("region", name=re.compile(r"^Cell \d+ of \d+"))
     expect(cells).to_have_count(len(document["cells"]))
-    expect(screen.state).to_have_attribute("aria-label", re.compile("Idle"), timeout=PATIENCE)
     assert plain(exported(page)) == plain(document)
+    expect(screen.state).to_have_attribute("aria-label", re.compile("Idle"), timeout=PATIENCE)
     page.get_by_role("button", name="Run all", exact=True).click()
     expect(page.get_by_role("button", name="Stop", exact=True)).to_be_disabled(timeout=2 * PATIENCE)
     for cell in real.finish:
