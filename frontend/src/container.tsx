@@ -4,8 +4,8 @@ import "./chrome";
 import { signal } from "@preact/signals";
 import { render, type VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { ask, type ApiError } from "./api";
 import { StateSign } from "./components/StateSign";
+import { openPreview } from "./session/ports";
 import { NotebookSession } from "./session/session";
 import { containerInWords, duration } from "./session/words";
 import { TerminalView, type FocusWish } from "./terminal/TerminalView";
@@ -30,18 +30,10 @@ const noQuery = { text: "", step: 0 };
 /** Its pages are on an origin of their own; the link to it is good for one use. */
 async function openApplication(): Promise<void> {
   problem.value = "";
-  // Opened at once, as only a click may, and led on when the address is there.
-  const tab = window.open("about:blank", "_blank");
-  if (!tab) return void (problem.value = "The browser kept the new tab from opening: allow pop-ups for this site.");
-  try {
-    const { body } = await ask<{ url: string }>("POST", `/api/v1/sessions/${session.id.value}/previews`, {});
-    tab.opener = null;
-    tab.location.href = body.url;
-  } catch (error) {
-    tab.close();
-    problem.value = (error as ApiError).message;
-  }
+  problem.value = await openPreview(session.id.value!, null);
 }
+
+const leaveTerminal = () => document.querySelector<HTMLElement>(".container-bar button")?.focus();
 
 function Container(): VNode {
   const view = session.view.value;
@@ -53,6 +45,11 @@ function Container(): VNode {
       <div class="container-bar">
         <p class="container-state" role="status">
           <StateSign sign={words.sign} /> <strong>{words.label}</strong> <span class="muted">{words.detail}</span>
+          {view.line === "signed out" && (
+            <a class="button small" href="/login" target="_blank" rel="noopener">
+              Sign in again
+            </a>
+          )}
         </p>
         <span class="grow muted">{leased && <Countdown />}</span>
         {leased && (
@@ -81,7 +78,7 @@ function Container(): VNode {
       )}
       <main id="main" class="container-main" tabIndex={-1}>
         {settings.shell && leased && id ? (
-          <TerminalView key={id} session={id} name="1" shown query={noQuery} focus={focus} />
+          <TerminalView key={id} session={id} name="1" label="Terminal" shown query={noQuery} focus={focus} downSince={session.downSince.value} leave={leaveTerminal} say={(words) => (problem.value = words)} />
         ) : (
           <div class="column">
             <p class="muted">{settings.shell ? "The terminal opens when the container runs." : "This container offers no terminal. Its application opens in a tab of its own, on an address that belongs to it alone."}</p>

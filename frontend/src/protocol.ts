@@ -42,6 +42,7 @@ export interface SessionStateMessage {
   phase?: string;
   position?: number;
   expires_at?: number | null;
+  ends_at?: number | null;
   cooldown?: number;
   reason?: string;
   detail?: string;

@@ -6,9 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 LONGEST_HEAD = 64 << 10
-LISTENING = "0A"  # the state of a listening socket in /proc/net/tcp
-LONGEST_TABLE = 256 << 10
-MOST_PORTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +62,3 @@ class Probe:
         if len(words) < 2 or not words[0].startswith("HTTP/") or not (words[1].isdecimal() and len(words[1]) == 3):
             return f"{self._place} was not answered in HTTP"
         return "" if 200 <= int(words[1]) < 400 else f"{self._place} was answered with status {words[1]}"
-
-
-def listening_ports() -> list[int]:
-    """The ports at which something listens in this network, for who looked at the wrong one."""
-    ports = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            with open(table) as file:
-                rows = file.read(LONGEST_TABLE).splitlines()[1:]
-        except OSError:
-            continue
-        for row in rows:
-            words = row.split()
-            if len(words) > 3 and words[3] == LISTENING:
-                ports.add(int(words[1].rpartition(":")[2], 16))
-    return sorted(ports)[:MOST_PORTS]

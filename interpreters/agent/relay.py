@@ -23,9 +23,12 @@ from .config import BadConfig
 from .egress import offer
 from .errors import not_found, unavailable
 from .http import Request, Response, answer, serve
-from .probing import Probe, listening_ports
+from .ports import listening_ports
+from .probing import Probe
 from .proxy import proxy
 
+# Ports that are told to who looked at the wrong one.
+MOST_NAMED = 5
 # Requests that are passed on at the same time. Each may hold buffers of a megabyte, and the relay has little memory.
 MOST_AT_ONCE = 64
 # The engine is asked for this; `interpreters/lifecycle` says the same.
@@ -142,7 +145,7 @@ def told(why_not: str, waited: float) -> str:
     text = f"{why_not[0].upper()}{why_not[1:]} after {waited:.0f} s"
     if not why_not.startswith("nothing listens"):
         return f"{text}: is the startup probe right?"
-    others = ", ".join(map(str, listening_ports()))
+    others = ", ".join(map(str, listening_ports()[:MOST_NAMED]))
     return f"{text}, but at {others}: is target_port right?" if others else f"{text}: is target_port right?"
 
 

@@ -8,6 +8,7 @@ from .errors import Refusal, bad_request
 from .http import Request, Response, answer
 from .log import Owner
 from .messages import Json, dump
+from .ports import server_ports
 from .proxy import proxy
 from .sandbox import Sandbox
 
@@ -48,6 +49,8 @@ class Routes:
             case ("DELETE", "terminals", name):
                 sandbox.terminals.close(name)
                 return Response(204)
+            case ("GET", "ports"):
+                return answer([{"port": port} for port in server_ports()])
             case ("GET", "usage"):
                 return answer(sandbox.meter.read())
             case ("GET", "archive"):

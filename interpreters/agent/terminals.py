@@ -4,13 +4,14 @@ import asyncio
 import fcntl
 import json
 import os
+import re
 import signal
 import struct
 import termios
 import time
 from collections.abc import Mapping
 
-from .errors import bad_request, conflict, not_found
+from .errors import Refusal, bad_request, conflict
 from .hostlink import HostLink
 from .http import Request
 from .kernelspec import NAME
@@ -23,6 +24,9 @@ CHUNK = 64 << 10
 MAX_UNSENT = 4 << 20  # bytes typed or pasted that the shell has not taken
 BUSY = 30.0  # seconds after its last output
 SHELLS = ("/bin/bash", "/bin/sh")
+# A full-screen program takes the alternate screen, and gives it back.
+SCREEN = re.compile(rb"\x1b\[\?(?:1049|1047|47)([hl])")
+TAKE_SCREEN = b"\x1b[?1049h"
 
 
 class Terminal:
@@ -35,6 +39,7 @@ class Terminal:
         self.attached = 0  # readers
         self.written = 0  # bytes ever printed
         self._ring = bytearray()
+        self._full_screen = False
         self._unsent = bytearray()
         self._link: HostLink | None = None
         self._pid, self._fd = 0, -1
@@ -79,6 +84,15 @@ class Terminal:
             data = safe(data)
         return data, min(start + CHUNK, self.written)
 
+    def replay(self) -> tuple[bytes, int]:
+        """The last of what was printed, for who has seen none of it, and the position behind it."""
+        data = bytes(self._ring[-RING:])
+        if self.written > len(data):
+            data = safe(data)
+            if self._full_screen and not SCREEN.search(data):  # what took the screen is no longer in it
+                data = TAKE_SCREEN + data[len(TAKE_SCREEN) :]
+        return data, self.written
+
     async def wait(self, after: int) -> None:
         """Until there is something behind `after`, or the shell has ended."""
         while self.written <= after and self.exit_code is None:
@@ -95,7 +109,10 @@ class Terminal:
             self._exited(-signal.SIGKILL)
 
     def _print(self, data: bytes) -> None:
+        seen = len(self._ring)
         self._ring += data
+        for taken in SCREEN.finditer(self._ring, max(0, seen - len(TAKE_SCREEN))):
+            self._full_screen = taken[1] == b"h"
         if len(self._ring) > RING + CHUNK:
             del self._ring[:-RING]
         self.written += len(data)
@@ -186,7 +203,7 @@ class Terminals:
     def close(self, name: str) -> None:
         terminal = self._open.pop(name, None)
         if terminal is None:
-            raise not_found(f"There is no terminal {name!r:.80}.")
+            raise Refusal(404, "no_such_terminal", f"There is no terminal {name!r:.80}.")
         terminal.kill()
 
     def host_lost(self) -> None:
@@ -216,8 +233,11 @@ class Terminals:
             await asyncio.gather(printer, return_exceptions=True)
 
     async def _print(self, terminal: Terminal, socket: WebSocket) -> None:
-        after = max(0, terminal.written - RING)
-        socket.send(dump({"replay": terminal.written - after}))
+        data, after = terminal.replay()
+        socket.send(dump({"replay": len(data)}))
+        for start in range(0, len(data), CHUNK):
+            socket.send(data[start : start + CHUNK], BINARY)
+            await socket.drain()
         while True:
             await terminal.wait(after)
             data, after = terminal.read(after)

@@ -62,6 +62,7 @@ class Session(Schema):
     position: int = Field(description="Its place in the queue of launches; 0 when it is in none.")
     created_at: float = Field(description="Seconds since 1970, as all times here.")
     expires_at: float | None = Field(description="When it ends if nothing more happens.")
+    ends_at: float | None = Field(description="When it ends whatever happens.")
     cooldown: int
     reason: str
     detail: str
@@ -85,6 +86,14 @@ class PreviewWish(Schema):
 class Preview(Schema):
     url: str = Field(description="Opens the page in a browser: once, and before it expires.")
     expires_at: float
+
+
+class Port(Schema):
+    port: int = Field(description="Where a server listens that a preview can open.")
+
+
+class Terminal(Schema):
+    name: str
 
 
 class Run(Schema):

@@ -18,6 +18,8 @@ MAX_ANSWER = 2 * 1024 * 1024
 MAX_LISTING = 16 * 1024 * 1024
 MAX_OUTPUTS = 64 * 1024 * 1024
 MAX_TERMINAL_FRAME = 1024 * 1024
+# Terminals and ports that are believed to be there.
+MOST_LISTED = 64
 
 T = TypeVar("T")
 Short = Annotated[str, msgspec.Meta(max_length=256)]
@@ -178,6 +180,24 @@ class _Unpacked(msgspec.Struct):
 class _Notice(msgspec.Struct):
     replay: int | None = None
     exit: int | None = None
+
+
+class _Terminal(msgspec.Struct):
+    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+
+
+class _Port(msgspec.Struct):
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)]
+
+
+def terminals(body: bytes) -> list[str]:
+    """The names of those that are open."""
+    return [terminal.name for terminal in decode(body, list[_Terminal])[:MOST_LISTED]]
+
+
+def ports(body: bytes) -> list[int]:
+    """Where something listens."""
+    return [each.port for each in decode(body, list[_Port])[:MOST_LISTED]]
 
 
 def listing(body: bytes) -> dict[str, Any]:

@@ -112,12 +112,17 @@ class Session(models.Model):
     @property
     def expires_at(self) -> datetime | None:
         """When a leased session ends if nothing more happens."""
-        if self.state != State.LEASED or not self.last_used_at or not self.leased_at:
-            return None
-        hard_end = self.leased_at + timedelta(seconds=self.pool.max_alive)
-        if self.pool.until_exit:
+        hard_end = self.hard_end
+        if hard_end is None or not self.last_used_at or self.pool.until_exit:
             return hard_end
         return min(self.last_used_at + timedelta(seconds=self.pool.cooldown), hard_end)
+
+    @property
+    def hard_end(self) -> datetime | None:
+        """When a leased session ends whatever happens."""
+        if self.state != State.LEASED or not self.leased_at:
+            return None
+        return self.leased_at + timedelta(seconds=self.pool.max_alive)
 
     @property
     def position(self) -> int:

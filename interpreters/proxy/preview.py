@@ -1,5 +1,6 @@
 """The one address of ours on an isolated origin: it takes a ticket, and gives the cookie of that origin."""
 
+import re
 from datetime import timedelta
 from urllib.parse import parse_qs
 
@@ -15,6 +16,8 @@ from interpreters.sessions import Problem, problems
 OURS = b"/.thermae/"
 ENTER = b"/.thermae/enter"
 LONGEST_TICKET = 500
+# Of printable ASCII, and no address of another host: a browser reads "//" and "/\\" as the beginning of one.
+PATH = re.compile(r"/(?![/\\])[!-~]{0,2000}")
 
 
 async def serve(address: Address, scope: Scope, receive: Receive, send: Send) -> None:
@@ -26,9 +29,16 @@ async def serve(address: Address, scope: Scope, receive: Receive, send: Send) ->
     try:
         if address.path != ENTER or scope["method"] != "GET":
             raise problems.NotFound("There is nothing at this address.")
-        await _welcome(await _cookie(address, scope), send)
+        await _welcome(await _cookie(address, scope), _page(scope), send)
     except Problem as problem:
         await http.refuse(problem, send, page=headers.wants_page(scope["headers"]))
+
+
+def _page(scope: Scope) -> str:
+    """Where the link leads: a path of this host, whatever is asked for."""
+    asked = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+    path = asked.get("to", ["/"])[0]
+    return path if PATH.fullmatch(path) else "/"
 
 
 async def _cookie(address: Address, scope: Scope) -> str:
@@ -40,9 +50,9 @@ async def _cookie(address: Address, scope: Scope) -> str:
     return await sessions.ports.enter(ticket, target.session, target.port)
 
 
-async def _welcome(cookie: str, send: Send) -> None:
+async def _welcome(cookie: str, page: str, send: Send) -> None:
     fields = [
-        (b"location", b"/"),
+        (b"location", page.encode()),
         (b"set-cookie", _set_cookie(cookie, COOKIE_LIFETIME)),
         (b"cache-control", b"no-store"),
         (b"referrer-policy", b"no-referrer"),

@@ -111,6 +111,7 @@ def describe(session: Session) -> dict[str, Any]:
         "position": position,
         "created_at": session.created_at.timestamp(),
         "expires_at": session.expires_at.timestamp() if session.expires_at else None,
+        "ends_at": session.hard_end.timestamp() if session.hard_end else None,
         "cooldown": session.pool.cooldown,
         "reason": session.reason,
         # What a sandbox said last is for who owns the pool; the holder is told the first line, which is ours.

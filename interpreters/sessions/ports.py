@@ -60,6 +60,16 @@ async def tunnel(session: Session, request: Forward, subprotocols: Sequence[str]
         yield opened
 
 
+async def listening(session: Session) -> list[int]:
+    """Where servers listen in a running session; in a custom container that is its target port. Raises Problem."""
+    if session.pool.target_port is not None:
+        if session.state != State.LEASED:
+            raise access.not_running(session)
+        return [session.pool.target_port]
+    async with access.agent_of(session) as agent:
+        return await agent.ports()
+
+
 # --- Browsers ---
 
 

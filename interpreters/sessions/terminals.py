@@ -23,13 +23,17 @@ async def terminal(session: Session, name: str, rows: int, cols: int) -> AsyncIt
         async with access.agent_of(session) as agent, agent.terminal(name, rows, cols) as opened:
             yield opened
         return
+    _check_shell(session)
+    async with _shell(session, name, rows, cols) as opened:
+        yield opened
+
+
+def _check_shell(session: Session) -> None:
     if not session.pool.offers_shell:
         message = "This pool offers no terminal: its owner can turn that on, where its image has a shell."
         raise problems.NotAllowed(message, "no_shell")
     if session.state != State.LEASED:
         raise access.not_running(session)
-    async with _shell(session, name, rows, cols) as opened:
-        yield opened
 
 
 @asynccontextmanager
@@ -54,6 +58,35 @@ async def _offered(session: Session) -> None:
                 return
             except AgentUnavailable:
                 await asyncio.sleep(EVERY)
+
+
+async def list_open(session: Session) -> list[str]:
+    """The names of the terminals that are open. Raises Problem."""
+    if not session.pool.image.custom:
+        async with access.agent_of(session) as agent:
+            return await agent.terminals()
+    _check_shell(session)
+    try:
+        async with shells_of(session.pk) as worker:
+            return await worker.terminals()
+    except (AgentUnavailable, AgentMisbehaved):  # nobody serves terminals where nobody has opened one
+        return []
+
+
+async def close(session: Session, name: str) -> None:
+    """End a terminal's shell, with what runs in it. Raises Problem."""
+    if not session.pool.image.custom:
+        async with access.agent_of(session) as agent:
+            await agent.close_terminal(name)
+        return
+    _check_shell(session)
+    try:
+        async with shells_of(session.pk) as worker:
+            await worker.close_terminal(name)
+    except AgentRefused as refusal:
+        raise problems.of_agent(refusal) from refusal
+    except (AgentUnavailable, AgentMisbehaved) as silence:
+        raise problems.NotFound(f"There is no terminal {name!r:.80}.", "no_such_terminal") from silence
 
 
 def typed(session: Session) -> None:

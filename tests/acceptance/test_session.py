@@ -31,6 +31,74 @@ def test_a_terminal_is_still_there_after_a_reload(screen: Screen) -> None:
     screen.terminal_shows("kept-still")
 
 
+def test_terminals_have_names_a_place_and_a_key_that_leaves_them_and_programs_are_redrawn(screen: Screen) -> None:
+    screen.create()
+    screen.open_terminal()
+    page = screen.page
+    dock = page.locator("#terminal")
+    dock.get_by_role("button", name="New terminal").click()
+    second = dock.get_by_role("button", name="Terminal 2", exact=True)
+    second.dblclick()
+    dock.get_by_role("textbox", name="Name of Terminal 2").fill("pager")
+    page.keyboard.press("Enter")
+    screen.type_in_terminal("seq 1 5000 | less\n")
+    screen.terminal_shows(re.compile(r"\b1\b.*\b2\b.*\b3\b", re.DOTALL))
+    page.keyboard.press("Shift+F6")
+    assert page.evaluate("document.activeElement.closest('#terminal')") is None
+    dock.get_by_label("Settings of the terminal").click()
+    dock.get_by_role("button", name="Right").click()
+    expect(dock).to_have_class(re.compile("right"))
+    assert dock.bounding_box()["x"] > 600  # type: ignore[index]
+    page.screenshot(path=shot("terminal-right"))
+    page.reload()
+    # It is there again, at its place and with its tabs, and has not taken the keyboard.
+    expect(dock).to_have_class(re.compile("right"), timeout=PATIENCE)
+    expect(dock.get_by_role("button", name="Terminal 1", exact=True)).to_be_visible(timeout=PATIENCE)
+    assert page.evaluate("document.activeElement.closest('#terminal')") is None
+    dock.get_by_role("button", name="pager", exact=True).click()
+    rows = dock.locator(".terminal-holder:not([hidden]) .xterm-rows")
+    expect(rows).to_contain_text("3", timeout=PATIENCE)
+    page.keyboard.press("q")
+    page.keyboard.type("exit 3\n")
+    expect(dock.get_by_text("The shell ended with code 3.", exact=True)).to_be_visible(timeout=PATIENCE)
+    dock.get_by_role("button", name="Open a new one").click()
+    page.keyboard.type("echo and-$((40 + 2))\n")
+    expect(rows).to_contain_text("and-42", timeout=PATIENCE)
+    dock.get_by_role("button", name="Close pager").click()
+    expect(dock.get_by_role("button", name="pager", exact=True)).to_have_count(0)
+
+
+def test_a_server_in_the_sandbox_is_found_and_opened_on_an_origin_of_its_own(screen: Screen) -> None:
+    screen.create()
+    page = screen.page
+    page.set_viewport_size({"width": 360, "height": 740})
+    screen.state.click()
+    page.get_by_role("button", name="Open port…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Nothing listens yet.", timeout=PATIENCE)
+    expect(dialog).to_contain_text("python -m http.server 8000")
+    page.screenshot(path=shot("ports-phone"))
+    page.keyboard.press("Escape")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    screen.open_terminal()
+    screen.type_in_terminal("echo served > page.html; python -m http.server 8000 &\n")
+    screen.terminal_shows("Serving HTTP")
+    screen.state.click()
+    page.get_by_role("button", name="Open port…").click()
+    with page.context.expect_page() as opened:
+        dialog.get_by_role("button", name="Open port 8000").click(timeout=PATIENCE)
+    expect(opened.value.get_by_role("link", name="page.html")).to_be_visible(timeout=PATIENCE)
+    assert re.fullmatch(r"http://[0-9a-f]{32}-8000\.preview\.localhost:\d+/", opened.value.url)
+    assert opened.value.evaluate("window.opener") is None
+    expect(dialog).to_have_count(0)
+    screen.state.click()
+    page.get_by_role("button", name="Open port…").click()
+    dialog.get_by_label("Another port").fill("http://127.0.0.1:8000/page.html")
+    with page.context.expect_page() as opened:
+        dialog.get_by_role("button", name="Open", exact=True).click()
+    expect(opened.value.get_by_text("served")).to_be_visible(timeout=PATIENCE)
+
+
 def test_after_the_cooldown_the_page_says_why_and_running_starts_a_new_session(screen: Screen, stack: Stack) -> None:
     with stack.pool("brief", cooldown=10, ready_instances=2):
         screen.create("brief")

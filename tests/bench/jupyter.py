@@ -6,10 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from tests.bench.waiting import free_port, until
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
+HOMES = ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
 TOKEN = uuid.uuid4().hex
 
 
@@ -44,8 +47,10 @@ async def jupyter_server(folder: Path) -> AsyncIterator["JupyterServer"]:
         f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}",
         "--ZMQChannelsWebsocketConnection.iopub_msg_rate_limit=0",
         "--ZMQChannelsWebsocketConnection.iopub_data_rate_limit=0",
+        # JupyterLab is there for its own row: without it the server is as small as it can be.
+        *(f"--ServerApp.jpserver_extensions={name}=False" for name in ("jupyterlab", "jupyter_lsp", "notebook_shim")),
     ]  # fmt: skip
-    home = {name: str(folder / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")}
+    home = {name: str(folder / name.lower()) for name in HOMES}
     environment = {**os.environ, **home, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
     log = (folder / "jupyter.log").open("wb")
     process = await asyncio.create_subprocess_exec(*words, env=environment, stdout=log, stderr=log)
@@ -60,6 +65,37 @@ async def jupyter_server(folder: Path) -> AsyncIterator["JupyterServer"]:
         process.terminate()
         await process.wait()
         log.close()
+
+
+@dataclass(frozen=True, slots=True)
+class JupyterLab:
+    url: str
+    address: str  # of one notebook, without what surrounded it last time
+
+
+@asynccontextmanager
+async def jupyter_lab(document: Mapping[str, Any]) -> AsyncIterator[JupyterLab]:
+    """JupyterLab with one notebook, on this machine and open to it alone."""
+    programs, port = install(), free_port()
+    with tempfile.TemporaryDirectory(prefix="thermae-bench-lab-") as folder:
+        Path(folder, "bench.ipynb").write_text(json.dumps(document))
+        words = [
+            str(programs / "jupyter-lab"), f"--port={port}", "--port-retries=0", "--no-browser", "--allow-root",
+            "--IdentityProvider.token=", "--ServerApp.password=", f"--ServerApp.root_dir={folder}",
+            "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        ]  # fmt: skip
+        home = {name: f"{folder}/.{name.lower()}" for name in HOMES}
+        environment = {**os.environ, **home, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+        nowhere = asyncio.subprocess.DEVNULL
+        process = await asyncio.create_subprocess_exec(*words, env=environment, stdout=nowhere, stderr=nowhere)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            async with aiohttp.ClientSession(url) as http:
+                await until(JupyterServer(http, process.pid).answers, "JupyterLab to answer", 60)
+            yield JupyterLab(url, "/doc/tree/bench.ipynb?reset")
+        finally:
+            process.terminate()
+            await process.wait()
 
 
 class JupyterServer:

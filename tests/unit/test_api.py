@@ -15,7 +15,7 @@ from django.db import OperationalError
 from django.test import AsyncClient
 from django.utils import timezone
 
-from interpreters.client import AgentMisbehaved
+from interpreters.client import AgentMisbehaved, wire
 from interpreters.lifecycle import Reason, State
 from interpreters.models import Execution, Session
 from tenants.models import ApiToken
@@ -442,3 +442,30 @@ async def test_the_interactive_page_takes_everything_from_us(client: Any) -> Non
     assert "//" not in page.replace("http://testserver", "")
     schema = (await AsyncClient().get("/api/v1/openapi.json")).json()
     assert "/api/v1/sessions/{session}/executions" in schema["paths"]
+
+
+# --- Beside the kernel ---
+
+
+async def test_servers_and_terminals_in_the_sandbox_are_listed(call: Caller, mine: Session, agents: Any) -> None:
+    assert await call.want("GET", f"/sessions/{mine.pk}/ports") == []
+    agents[mine.pk].servers[8501] = None
+    assert await call.want("GET", f"/sessions/{mine.pk}/ports") == [{"port": 8501}]
+    async with agents[mine.pk].terminal("work", 24, 80):
+        assert await call.want("GET", f"/sessions/{mine.pk}/terminals") == [{"name": "work"}]
+        assert (await call("DELETE", f"/sessions/{mine.pk}/terminals/work")).status_code == 204
+    assert await call.want("GET", f"/sessions/{mine.pk}/terminals") == []
+    assert (await call("DELETE", f"/sessions/{mine.pk}/terminals/work")).status_code == 404
+    assert (await call("DELETE", f"/sessions/{mine.pk}/terminals/a%20b")).status_code == 400
+
+
+async def test_what_a_sandbox_says_of_ports_and_terminals_is_checked() -> None:
+    assert wire.ports(b'[{"port": 80, "more": "x"}]') == [80]
+    assert len(wire.ports(json.dumps([{"port": 80}] * 1000).encode())) == wire.MOST_LISTED
+    for wrong in (b'[{"port": 0}]', b'[{"port": 70000}]', b'[{"port": "80"}]', b'{"port": 80}', b"[80]"):
+        with pytest.raises(AgentMisbehaved):
+            wire.ports(wrong)
+    assert wire.terminals(b'[{"name": "a.b-1", "rows": 24}]') == ["a.b-1"]
+    for wrong in (b'[{"name": "../x"}]', b'[{"name": ""}]', b'[{"rows": 24}]'):
+        with pytest.raises(AgentMisbehaved):
+            wire.terminals(wrong)

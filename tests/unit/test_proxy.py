@@ -361,6 +361,25 @@ async def test_a_preview_opens_once_and_then_by_cookie(held: Session, alice: Any
     assert dict(request.headers)[b"cookie"] == b"own=1"
 
 
+@pytest.mark.parametrize(
+    ("wanted", "led"),
+    [
+        ("/lab?token=a%2526b", "/lab?token=a%26b"),
+        ("//evil.example", "/"),
+        ("/%5C%5Cevil.example", "/"),
+        ("https://evil.example", "/"),
+        ("/a%0D%0AX: y", "/"),
+        ("/" + "a" * 3000, "/"),
+    ],
+)
+async def test_a_link_leads_to_a_page_of_that_server_alone(
+    held: Session, alice: Any, token: Any, wanted: str, led: str
+) -> None:
+    url = urlsplit((await preview(held, await sync_to_async(token)(alice))).json()["url"])
+    answer = await ask(f"{url.path}?{url.query}&to={wanted}", host=url.netloc)
+    assert (answer.status, answer.headers["location"]) == (303, led)
+
+
 async def test_behind_tls_the_cookie_belongs_to_its_host_alone(
     held: Session, alice: Any, token: Any, settings: Any
 ) -> None:

@@ -56,6 +56,9 @@ ASKS = {
     f"{SESSION}/restart": [Ask("post")],
     f"{SESSION}/tokens": [Ask("post", {"lifetime": 60})],
     f"{SESSION}/previews": [Ask("post", {"port": 8000})],
+    f"{SESSION}/ports": [Ask("get")],
+    f"{SESSION}/terminals": [Ask("get")],
+    f"{SESSION}/terminals/<str:name>": [Ask("delete")],
     f"{SESSION}/complete": [Ask("post", {"code": "x"})],
     f"{SESSION}/inspect": [Ask("post", {"code": "x"})],
     f"{SESSION}/executions": [
@@ -154,7 +157,7 @@ async def test_the_holder_is_answered(
 ) -> None:
     """So that a 404 above means what it says."""
     response = await ask_for(route, ask, theirs, await sync_to_async(token)(alice, scopes=list(Scope.values)))
-    answered = ("no_such_execution", "no_such_file", "no_input_wanted")
+    answered = ("no_such_execution", "no_such_file", "no_input_wanted", "no_such_terminal")
     assert response.status_code < 300 or response.json()["error"] in answered
 
 

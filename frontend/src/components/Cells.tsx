@@ -12,7 +12,7 @@ import { FindBar } from "../search/FindBar";
 import { CellView } from "./CellView";
 import { usePage } from "./context";
 import { SaveBanner } from "../history/SaveBanner";
-import { describe } from "../session/words";
+import { SessionBanners } from "../session/SessionBanners";
 import { Icon } from "./Icon";
 
 const EDITORS = ".cm-editor, .editor-still";
@@ -123,79 +123,11 @@ function InsertButtons({ index, between = false }: { index: number; between?: bo
 
 /** What must be known before going on: an ended session, a conflict, a kernel that does not stop. */
 function Banner(): VNode {
-  const page = usePage();
-  const { session } = page;
-  const view = session.view.value;
   return (
-    <div class="banners" aria-live="polite">
+    <div class="banners">
       <LiveBanner />
       <SaveBanner />
-      {view.state === "gone" && <Ended />}
-      {view.state === "refused" && (
-        <div class="notice warning row">
-          <span class="grow">
-            <strong>No sandbox yet.</strong> {view.message} {page.busy.value ? "Trying again…" : "You can go on writing."}
-          </span>
-          <button class="button" onClick={() => void session.open()}>
-            Try again
-          </button>
-        </div>
-      )}
-      {view.kernel?.state === "dead" && session.live && <Dead />}
-      {session.interruptIgnored.value && page.busy.value && (
-        <div class="notice warning row" role="alert">
-          <span class="grow">The code does not react to being stopped. A restart ends it; variables are lost.</span>
-          <button class="button" onClick={() => void page.restart(false)}>
-            Restart now
-          </button>
-        </div>
-      )}
-    </div>
-  );
-}
-
-function Ended(): VNode {
-  const page = usePage();
-  const { session } = page;
-  return (
-    <div class="notice row">
-      <span class="grow">
-        <strong>The session has ended.</strong> <EndedWhy /> Variables and files of its sandbox are gone; the notebook and its outputs are here.
-      </span>
-      {page.live.mayEdit.value && (
-        <button class="button" onClick={() => void session.open()}>
-          New session
-        </button>
-      )}
-    </div>
-  );
-}
-
-function EndedWhy(): VNode {
-  const { session } = usePage();
-  return <>{describe(session.view.value).detail}</>;
-}
-
-function Dead(): VNode {
-  const page = usePage();
-  const { detail } = describe(page.session.view.value);
-  const last = page.session.view.value.kernel?.detail;
-  return (
-    <div class="notice error" role="alert">
-      <div class="row">
-        <span class="grow">
-          <strong>The kernel died.</strong> {detail}
-        </span>
-        <button class="button" onClick={() => void page.restart(false)}>
-          Restart
-        </button>
-      </div>
-      {last && (
-        <details>
-          <summary>Its last words</summary>
-          <pre class="stream">{last}</pre>
-        </details>
-      )}
+      <SessionBanners />
     </div>
   );
 }

@@ -1,6 +1,7 @@
 import type { VNode } from "preact";
 import { KeyList } from "../commands/KeyList";
 import { Palette } from "../commands/Palette";
+import { PortsDialog } from "../session/PortsDialog";
 import { usePage } from "./context";
 import { Confirm } from "./Dialog";
 import { lazy, Suspense } from "./lazy";
@@ -17,6 +18,8 @@ export function Dialogs(): VNode | null {
       return <KeyList />;
     case "palette":
       return <Palette />;
+    case "ports":
+      return <PortsDialog close={close} />;
     case "restart":
       return (
         <Confirm title="Restart the kernel?" action="Restart" danger confirm={() => void page.restart(false)} close={close}>

@@ -1,83 +1,119 @@
 // Where the code runs and how it is: state, load, and when it ends.
 
 import type { VNode } from "preact";
-import { useEffect, useState } from "preact/hooks";
-import { describe, duration, size } from "../session/words";
+import { useEffect, useRef } from "preact/hooks";
+import type { Usage } from "../protocol";
+import { clock, endInWords, nearlyFull, share, usedInWords, type Limit } from "../session/attention";
+import { toggleNotifications } from "../session/commands";
+import { wanted } from "../session/notify";
+import { describe, duration, retryInWords, size } from "../session/words";
 import { StateSign } from "./StateSign";
 import { usePage } from "./context";
 
-const SOON = 120;
-
 export function SessionBar(): VNode {
   const page = usePage();
-  const { session, settings } = page;
+  const { session, settings, watch } = page;
   const words = describe(session.view.value);
-  const left = useSecondsLeft();
+  const end = watch.end.value;
   const usage = session.usage.value;
-  const live = session.live;
-  const ending = left !== null && left <= soon(session.cooldown.value) && !page.busy.value && live;
+  const label = `${words.label}${useClock()}`;
   return (
     <div class="session">
-      {ending && (
-        <span class="countdown">
-          <span title="This session ends when it stays idle">Ends in {clock(left)}</span>
-          {page.live.mayEdit.value && (
-            <button class="button small" onClick={() => session.keepAlive()}>
-              Keep running
-            </button>
-          )}
-        </span>
-      )}
-      {usage && live && !ending && (
-        <span class="meters" aria-hidden="true">
-          <Meter label="CPU" share={Math.min(1, usage.cpu)} text={`${Math.round(usage.cpu * 100)}%`} />
-          <Meter label="RAM" share={usage.memory_limit ? usage.memory / usage.memory_limit : 0} text={size(usage.memory)} />
+      {end?.near && <span class="countdown">Ends in {clock(end.seconds)}</span>}
+      {usage && session.live && !end?.near && (
+        <span class="meters">
+          <Meter label="CPU" name="CPU" share={Math.min(1, usage.cpu)} text={`${Math.round(usage.cpu * 100)}%`} words={`${usage.cpu.toFixed(2)} cores`} />
+          <LimitMeter label="RAM" name="Memory" of="memory" usage={usage} />
+          {watch.full.disk.value && <LimitMeter label="Disk" name="Disk" of="disk" usage={usage} />}
         </span>
       )}
       <details class="menu session-menu">
-        <summary class={`button chip ${words.sign}`} aria-label={`Session: ${words.label} ${settings.language}`}>
+        <summary class={`button chip ${words.sign}`} aria-label={`Session: ${words.label} ${settings.language}`} title={words.detail}>
           <StateSign sign={words.sign} />
-          <span class="chip-label">{words.label}</span>{" "}
+          <span class="chip-label">{label}</span>{" "}
           <span class="chip-language">{settings.language}</span>
         </summary>
         <div class="sheet">
-          <p>
-            <strong>{words.label}</strong> · {settings.language}
-            {words.detail && <span class="muted block">{words.detail}</span>}
-          </p>
-          {usage && live && (
-            <dl class="figures">
-              <dt>CPU</dt>
-              <dd>{usage.cpu.toFixed(2)} cores</dd>
-              <dt>Memory</dt>
-              <dd>{size(usage.memory)} of {size(usage.memory_limit)}</dd>
-              <dt>Disk</dt>
-              <dd>{size(usage.disk)} of {size(usage.disk_limit)}</dd>
-              <dt>Processes</dt>
-              <dd>{usage.pids} of {usage.pids_limit}</dd>
-            </dl>
-          )}
-          {left !== null && live && (
-            <p class="muted">
-              Ends in {duration(Math.round(left))} if nothing happens.
-            </p>
-          )}
-          {!page.live.mayEdit.value ? null : live ? (
-            <>
-              <MenuButton act={() => session.keepAlive()}>Keep running</MenuButton>
-              <MenuButton act={() => page.interrupt()}>Interrupt</MenuButton>
-              <MenuButton act={() => (page.dialog.value = "restart")}>Restart…</MenuButton>
-              <MenuButton act={() => (page.dialog.value = "restartAndRun")}>Restart and run all…</MenuButton>
-              <MenuButton act={() => (page.dialog.value = "end")} danger>End session…</MenuButton>
-            </>
-          ) : (
-            <button class="button primary wide" onClick={() => void session.open()}>
-              Start a new session
-            </button>
-          )}
+          <SessionSheet />
         </div>
       </details>
     </div>
+  );
+}
+
+/** While it starts or is cut off: for how long, or how long yet. */
+function useClock(): string {
+  const { session, watch } = usePage();
+  const { state, line } = session.view.value;
+  const starting = state === "opening" || state === "starting";
+  const since = useRef(0);
+  useEffect(() => void (since.current = starting ? Date.now() : 0), [starting]);
+  if (line === "waiting") {
+    const left = session.retryAt.value === null ? 0 : Math.ceil((session.retryAt.value - watch.now.value) / 1000);
+    return left > 0 ? `, again in ${left} s` : "";
+  }
+  const seconds = since.current ? Math.floor((watch.now.value - since.current) / 1000) : 0;
+  return starting && seconds > 1 ? ` ${seconds < 10 ? `${seconds} s` : duration(seconds)}` : "";
+}
+
+function SessionSheet(): VNode {
+  const page = usePage();
+  const { session, settings, watch } = page;
+  const view = session.view.value;
+  const words = describe(view);
+  const usage = session.usage.value;
+  const down = view.line === "waiting";
+  return (
+    <>
+      <p>
+        <strong>{words.label}</strong> · {settings.language}
+        {words.detail && <span class="muted block">{words.detail}</span>}
+        {down && <span class="muted block">{retryInWords(session.retryAt.value, watch.now.value)}</span>}
+      </p>
+      {usage && session.live && <Figures usage={usage} />}
+      {view.state === "leased" && <p class="muted">{endInWords(watch.end.value, watch.busy.value, session.endsAt.value, watch.now.value)}</p>}
+      {!page.live.mayEdit.value ? null : session.live ? (
+        <>
+          {down && <MenuButton act={() => session.tryNow()}>Try to connect now</MenuButton>}
+          <MenuButton act={() => session.keepAlive()}>Keep running</MenuButton>
+          <MenuButton act={() => page.interrupt()}>Interrupt</MenuButton>
+          <MenuButton act={() => (page.dialog.value = "restart")}>Restart…</MenuButton>
+          <MenuButton act={() => (page.dialog.value = "restartAndRun")}>Restart and run all…</MenuButton>
+          <MenuButton act={() => (page.dialog.value = "ports")}>Open port…</MenuButton>
+          <MenuButton act={() => (page.dialog.value = "end")} danger>
+            End session…
+          </MenuButton>
+        </>
+      ) : (
+        <button class="button primary wide" onClick={() => void session.open()}>
+          Start a new session
+        </button>
+      )}
+      <label class="check">
+        <input type="checkbox" checked={wanted.value} onChange={() => void toggleNotifications(page)} /> Notify me when a long run or the session ends
+      </label>
+    </>
+  );
+}
+
+function Figures({ usage }: { usage: Usage }): VNode {
+  return (
+    <dl class="figures">
+      <dt>CPU</dt>
+      <dd>{usage.cpu.toFixed(2)} cores</dd>
+      <dt>Memory</dt>
+      <dd>
+        {size(usage.memory)} of {size(usage.memory_limit)}
+      </dd>
+      <dt>Disk</dt>
+      <dd>
+        {size(usage.disk)} of {size(usage.disk_limit)}
+      </dd>
+      <dt>Processes</dt>
+      <dd>
+        {usage.pids} of {usage.pids_limit}
+      </dd>
+    </dl>
   );
 }
 
@@ -93,37 +129,34 @@ function MenuButton({ act, danger = false, children }: { act(): void; danger?: b
   );
 }
 
-function Meter({ label, share, text }: { label: string; share: number; text: string }): VNode {
+function LimitMeter({ label, name, of, usage }: { label: string; name: string; of: Limit; usage: Usage }): VNode {
+  return <Meter label={label} name={name} share={share(usage, of)} text={size(usage[of])} words={usedInWords(usage, of)} high={nearlyFull(usage, of)} />;
+}
+
+interface MeterProps {
+  label: string;
+  name: string;
+  share: number;
+  text: string;
+  words: string;
+  high?: boolean;
+}
+
+/** A figure that is drawn, and the same in words for who does not see it. */
+function Meter({ label, name, share, text, words, high = false }: MeterProps): VNode {
+  const percent = Math.round(Math.min(1, share) * 100);
   return (
-    <span class={`meter${share > 0.85 ? " high" : ""}`}>
-      <span class="meter-label">{label}</span>
-      <span class="meter-track">
-        <span class="meter-bar" style={{ width: `${Math.round(Math.min(1, share) * 100)}%` }} />
+    <span class={`meter${high ? " high" : ""}`} title={`${name}: ${words}`}>
+      <span class="meter-label" aria-hidden="true">
+        {label}
       </span>
-      <span class="meter-text">{text}</span>
+      <span class="meter-track" role="meter" aria-label={name} aria-valuemin={0} aria-valuemax={100} aria-valuenow={percent} aria-valuetext={words}>
+        <span class="meter-bar" style={{ width: `${percent}%` }} />
+      </span>
+      <span class="meter-text" aria-hidden="true">
+        {high && "⚠ "}
+        {text}
+      </span>
     </span>
   );
-}
-
-/** The countdown shows for the last two minutes; where a session is kept for less, for its second half. */
-function soon(cooldown: number | null): number {
-  return cooldown === null ? SOON : Math.min(SOON, cooldown / 2);
-}
-
-function clock(seconds: number): string {
-  const whole = Math.max(0, Math.ceil(seconds));
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
-}
-
-function useSecondsLeft(): number | null {
-  const { session } = usePage();
-  const expires = session.expiresAt.value;
-  const [now, setNow] = useState(Date.now());
-  useEffect(() => {
-    if (expires === null) return;
-    setNow(Date.now());
-    const timer = setInterval(() => setNow(Date.now()), 1000);
-    return () => clearInterval(timer);
-  }, [expires]);
-  return expires === null ? null : Math.max(0, (expires - now) / 1000);
 }

@@ -7,6 +7,7 @@ import type { CellEditor } from "../editor/setup";
 import { Find } from "../search/find";
 import { History } from "../history/history";
 import { NotebookSession } from "../session/session";
+import { SessionWatch } from "../session/watch";
 import { duration, undoneInWords } from "../session/words";
 import { Live, type Right } from "../live/live";
 import type { FocusWish } from "../terminal/TerminalView";
@@ -47,12 +48,15 @@ export interface Addresses {
   list: string;
 }
 
-export type Dialog = null | "share" | "keys" | "palette" | "restart" | "restartAndRun" | "end";
+export type Dialog = null | "share" | "keys" | "palette" | "ports" | "restart" | "restartAndRun" | "end";
 export interface Toast {
   id: number;
   text: string;
   action?: { label: string; run(): void };
 }
+
+// A reloaded tab shows its terminals again.
+const OPEN_TERMINAL = "terminal-open";
 
 export class Page {
   readonly notebook: Notebook;
@@ -67,13 +71,14 @@ export class Page {
   readonly keys = new KeyMap();
   readonly endSigns = new EndSigns();
   readonly history: History;
+  readonly watch: SessionWatch;
   readonly title: Signal<string>;
   /** Somebody else edits, or this is a notebook that one may only look at: whatever would change it is unavailable. */
   readonly readOnly: ReadonlySignal<boolean>;
   readonly dialog = signal<Dialog>(null);
   /** The panel beside the cells that is open. */
   readonly panel = signal<PanelName | null>(null);
-  readonly terminalOpen = signal(false);
+  readonly terminalOpen = signal(sessionStorage.getItem(OPEN_TERMINAL) === location.pathname);
   /** Counts up when the focus is wanted in the terminal. */
   readonly terminalFocus: FocusWish = { wanted: signal(0), done: 0 };
   readonly toasts = signal<Toast[]>([]);
@@ -102,12 +107,17 @@ export class Page {
     this.history = new History(this, loaded);
     const lookingOn = settings.right === "view" ? `/ws/notebooks/${settings.id}/session` : null;
     this.session = new NotebookSession(settings.pool, settings.identifier, (changed) => this.results.update(changed), (message) => this.say(message), lookingOn);
+    this.watch = new SessionWatch(this);
     if (settings.frozen) return;
     this.session.attach(loaded.session);
     this.live.start();
     if (document.visibilityState === "visible" && !lookingOn) void this.session.open();
     effect(() => {
-      document.title = `${this.endSigns.sign.value || (this.busy.value ? "● " : "")}${this.title.value} · Thermae`;
+      if (this.terminalOpen.value) sessionStorage.setItem(OPEN_TERMINAL, location.pathname);
+      else sessionStorage.removeItem(OPEN_TERMINAL);
+    });
+    effect(() => {
+      document.title = `${this.watch.mark.value || this.endSigns.sign.value || (this.busy.value ? "● " : "")}${this.title.value} · Thermae`;
     });
   }
 

@@ -165,6 +165,80 @@ describe("the session of a notebook", () => {
     expect(await silent).toBeNull();
   });
 
+  it("keeps what waits while one is signed out, and goes on by itself", async () => {
+    const { made, seen } = await session(LEASED, { status: 401, body: { error: "not_signed_in", message: "Sign in." } }, { status: 200, body: { id: "s1" } });
+    void made.open();
+    await soon();
+    socket().accept();
+    socket().state("leased");
+    socket().onclose!({ code: 4401 });
+    expect(inWords(made.view.value).label).toBe("Signed out");
+    made.run("c1", "x");
+    await vi.advanceTimersByTimeAsync(5100);
+    expect(FakeSocket.made).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(5100);
+    expect(FakeSocket.made).toHaveLength(2);
+    socket().accept();
+    socket().state("leased");
+    expect(socket().executed).toEqual(["x"]);
+    expect(seen.c1).toBeUndefined();
+    expect(inWords(made.view.value).label).toBe("Idle");
+  });
+
+  it("says so when the session is somebody else's, or may not be used any more", async () => {
+    const { made } = await session(LEASED);
+    void made.open();
+    await soon();
+    socket().accept();
+    socket().onclose!({ code: 4404 });
+    expect(inWords(made.view.value)).toMatchObject({ label: "Ended" });
+    expect(inWords(made.view.value).detail).toContain("somebody else");
+    const other = (await session(LEASED)).made;
+    void other.open();
+    await soon();
+    socket().accept();
+    socket().onclose!({ code: 4403 });
+    expect(inWords(other.view.value)).toMatchObject({ label: "No sandbox" });
+    expect(inWords(other.view.value).detail).toContain("role");
+  });
+
+  it("knows since when it is cut off and when it tries again, and tries at once when told to", async () => {
+    const { made } = await session(LEASED);
+    void made.open();
+    await soon();
+    socket().accept();
+    socket().state("leased");
+    const at = Date.now();
+    socket().onclose!({ code: 1006 });
+    expect(made.downSince.value).toBe(at);
+    expect(made.retryAt.value).toBeGreaterThan(at);
+    made.tryNow();
+    expect(FakeSocket.made).toHaveLength(2);
+    expect(made.downSince.value).toBe(at);
+    socket().accept();
+    expect([made.downSince.value, made.retryAt.value]).toEqual([null, null]);
+  });
+
+  it("finds out at once that the network went, and not at the next ping", async () => {
+    const { made } = await session({ status: 201, body: { id: "own" } });
+    // The sessions of other tests hear the browser's events, too.
+    const own = () => FakeSocket.made.filter((each) => each.url.includes("/own/")).at(-1)!;
+    void made.open();
+    await soon();
+    own().accept();
+    own().state("leased");
+    dispatchEvent(new Event("offline"));
+    expect(own().sent.at(-1)).toEqual({ type: "ping" });
+    await vi.advanceTimersByTimeAsync(5100);
+    expect(made.view.value.line).not.toBe("open");
+    await vi.advanceTimersByTimeAsync(1000);
+    own().accept();
+    dispatchEvent(new Event("offline"));
+    own().say({ channel: "session", type: "pong" });
+    await vi.advanceTimersByTimeAsync(6000);
+    expect(made.view.value.line).toBe("open");
+  });
+
   it("shows a refused execution at its cell and other problems to the user", async () => {
     const { made, seen, problems } = await session(LEASED);
     void made.open();

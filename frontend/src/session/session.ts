@@ -9,7 +9,7 @@ import { ApiError, ask } from "../api";
 import { ExecutionLog, isFinal, newExecution, type Execution } from "../outputs/execution";
 import { isLogEntry, uuid, type ClientMessage, type SessionMessage, type SessionStateMessage, type Usage } from "../protocol";
 import { LastingSocket } from "./socket";
-import type { SessionView } from "./words";
+import { REFUSALS, UNKNOWN, type SessionView } from "./words";
 
 export interface Run {
   id: string;
@@ -26,6 +26,7 @@ interface Question {
 }
 
 const ANSWER_WITHIN = 6000;
+const LOOK_WHETHER_SIGNED_IN = 5000;
 const EMPTY: SessionView = { state: "none", line: "none", phase: "", position: 0, reason: "", message: "", kernel: null };
 
 export class NotebookSession {
@@ -33,7 +34,12 @@ export class NotebookSession {
   readonly usage = signal<Usage | null>(null);
   /** When it ends if nothing more happens, in milliseconds since 1970. */
   readonly expiresAt = signal<number | null>(null);
+  /** When it ends whatever happens. */
+  readonly endsAt = signal<number | null>(null);
   readonly cooldown = signal<number | null>(null);
+  /** Since when the line is down, and when it is tried next. */
+  readonly downSince = signal<number | null>(null);
+  readonly retryAt = signal<number | null>(null);
   readonly interruptIgnored = signal(false);
   readonly id = signal<string | null>(null);
   /** Told in this tab of each session so far; a new sandbox begins a new log. */
@@ -55,9 +61,10 @@ export class NotebookSession {
     /** Where its log is followed without running anything, for who may not. */
     private readonly lookingOn: string | null = null,
   ) {
-    addEventListener("online", () => this.socket?.hurry());
+    // "offline" is no proof: this machine may be the server. So the line is asked.
+    for (const event of ["online", "offline", "pageshow", "focus"]) addEventListener(event, () => this.tryNow());
     document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "visible") this.socket?.hurry();
+      if (document.visibilityState === "visible") this.tryNow();
       this.watchUsage(document.visibilityState === "visible");
     });
   }
@@ -92,6 +99,7 @@ export class NotebookSession {
   }
 
   private refuse(error: ApiError): void {
+    if (error.status === 401) return this.signedOut();
     this.show({ ...EMPTY, state: "refused", message: error.message });
     const temporary = [0, 429, 502, 503, 504].includes(error.status);
     if (temporary && this.waiting.size) this.retryTimer = window.setTimeout(() => void this.open(), (error.retryAfter ?? 3) * 1000);
@@ -99,29 +107,86 @@ export class NotebookSession {
   }
 
   private follow(id: string, state: SessionStateMessage["state"], more: Record<string, unknown> = {}): void {
-    this.socket?.close();
     this.log = new ExecutionLog();
     this.inLine.clear();
     this.id.value = id;
     this.show({ ...EMPTY, state, line: "connecting", phase: String(more.phase ?? ""), position: Number(more.position ?? 0) });
+    this.connect(id);
+  }
+
+  private connect(id: string): void {
+    this.socket?.close();
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     this.socket = new LastingSocket({
       url: () => `${scheme}://${location.host}${this.lookingOn ?? `/ws/sessions/${id}/channels`}?after=${this.log.seq}`,
       onOpen: () => this.opened(),
       onMessage: (message) => this.hear(message),
-      onWaiting: () => this.broken(),
+      onWaiting: (delay) => this.broken(delay),
       onEnd: (code) => this.ended(code),
     });
   }
 
-  private broken(): void {
+  private broken(delay: number): void {
     for (const run of this.waiting.values()) run.sent = false;
-    this.change({ line: "waiting" });
+    batch(() => {
+      this.downSince.value ??= Date.now();
+      this.retryAt.value = Date.now() + delay;
+      this.change({ line: "waiting" });
+    });
+  }
+
+  /** Do not wait: the line is asked whether it holds, made anew if it is down, or the server whether one is signed in again. */
+  tryNow(): void {
+    if (this.view.value.line === "signed out") return void this.lookWhetherSignedIn();
+    if (this.view.value.line === "waiting") this.retryAt.value = null;
+    this.socket?.probe();
+  }
+
+  /** What waits is kept, and the page goes on once somebody has signed in again in this browser. */
+  private signedOut(): void {
+    this.socket?.close();
+    batch(() => {
+      this.forgetTimes();
+      this.change({ line: "signed out" });
+    });
+    this.lookAgain();
+  }
+
+  private lookAgain(): void {
+    clearTimeout(this.retryTimer);
+    this.retryTimer = window.setTimeout(() => void this.lookWhetherSignedIn(), LOOK_WHETHER_SIGNED_IN);
+  }
+
+  private async lookWhetherSignedIn(): Promise<void> {
+    clearTimeout(this.retryTimer);
+    const id = this.id.value;
+    try {
+      await ask("GET", id ? `/api/v1/sessions/${id}` : "/api/v1/sessions");
+    } catch (error) {
+      // Whoever is signed in now may be somebody else.
+      if ((error as ApiError).status === 404) return this.ended(4404);
+      return this.lookAgain();
+    }
+    if (this.view.value.line !== "signed out") return;
+    if (id && this.view.value.state !== "opening") {
+      this.change({ line: "connecting" });
+      this.connect(id);
+    } else {
+      this.show(EMPTY);
+      void this.open();
+    }
+  }
+
+  private forgetTimes(): void {
+    this.downSince.value = this.retryAt.value = null;
   }
 
   /** What waits is sent once the server has said that there is a sandbox. */
   private opened(): void {
-    this.change({ line: "open" });
+    batch(() => {
+      this.forgetTimes();
+      this.change({ line: "open" });
+    });
     if (this.usageWanted && document.visibilityState === "visible") this.socket?.send({ type: "watch_usage", on: true });
   }
 
@@ -154,6 +219,7 @@ export class NotebookSession {
     batch(() => {
       this.change({ state, phase, position, reason, message: told.message ?? "" });
       this.expiresAt.value = typeof told.expires_at === "number" ? told.expires_at * 1000 : null;
+      this.endsAt.value = typeof told.ends_at === "number" ? told.ends_at * 1000 : null;
       if (typeof told.cooldown === "number") this.cooldown.value = told.cooldown;
     });
     if (state === "starting") this.applyWaiting(told.waiting ?? []);
@@ -172,13 +238,15 @@ export class NotebookSession {
   }
 
   private ended(code: number): void {
+    if (code === 4401) return this.signedOut();
     this.socket?.close();
-    if (code === 4401) return this.onProblem("You are signed out. Sign in again in another tab, then load this page again.");
     const { reason, message } = this.view.value;
+    const refusal = REFUSALS[code];
     batch(() => {
-      this.show({ ...EMPTY, state: "gone", reason, message });
+      this.show(refusal ? { ...EMPTY, state: "refused", message: refusal } : { ...EMPTY, state: "gone", reason, message: code === 4404 ? UNKNOWN : message });
       this.usage.value = null;
-      this.expiresAt.value = null;
+      this.expiresAt.value = this.endsAt.value = null;
+      this.forgetTimes();
     });
     this.loseRunning();
     this.abandon("The session ended before this ran.");

@@ -33,6 +33,7 @@ const LONGEST_DELAY = 20_000;
 const PING_EVERY = 20_000;
 // A line that says nothing for this long, pings included, is dead even if nobody told us.
 const SILENCE = 50_000;
+const ANSWER_WITHIN = 5000;
 
 /** Full jitter: after a restart of the server not all tabs come at once. */
 export function backoff(attempt: number, random: number): number {
@@ -70,6 +71,14 @@ export class LastingSocket {
     if (this.closed || this.retry === null) return;
     this.around.clearTimer(this.retry);
     this.connect();
+  }
+
+  /** The network may be gone without a word, or the tab has slept: find out now and not at the next ping. */
+  probe(): void {
+    if (this.closed) return;
+    if (this.retry !== null) return this.hurry();
+    this.send({ type: "ping" });
+    this.listen(ANSWER_WITHIN);
   }
 
   /** Drop the line and come back, as after something was missed. */
@@ -121,9 +130,9 @@ export class LastingSocket {
     this.events.onWaiting(delay);
   }
 
-  private listen(): void {
+  private listen(within = SILENCE): void {
     this.around.clearTimer(this.silence);
-    this.silence = this.around.setTimer(() => this.reconnect(), SILENCE);
+    this.silence = this.around.setTimer(() => this.reconnect(), within);
   }
 
   private schedulePing(): void {

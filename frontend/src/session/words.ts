@@ -2,7 +2,7 @@
 
 import type { KernelStateContent, SessionStateMessage } from "../protocol";
 
-export type Line = "none" | "connecting" | "open" | "waiting";
+export type Line = "none" | "connecting" | "open" | "waiting" | "signed out";
 
 export interface SessionView {
   /** none: not asked for; opening: asked; refused: no sandbox was to be had; then the server's own states. */
@@ -58,6 +58,7 @@ export function reasonInWords(reason: string): string {
 }
 
 export function describe(view: SessionView): Words {
+  if (view.line === "signed out") return { sign: "warning", label: "Signed out", detail: "Sign in again in another tab: this page goes on by itself." };
   if (view.state === "none") return { sign: "off", label: "Not started", detail: "Run a cell to start." };
   if (view.state === "refused") return { sign: "warning", label: "No sandbox", detail: view.message };
   if (view.state === "stopping" || view.state === "gone") {
@@ -74,6 +75,19 @@ export function describe(view: SessionView): Words {
   if (view.line !== "open") return { sign: "starting", label: "Connecting", detail: "" };
   return kernelInWords(view.kernel);
 }
+
+/** "Trying again in 4 s.", or that it is being tried. */
+export function retryInWords(retryAt: number | null, now: number): string {
+  const seconds = retryAt === null ? 0 : Math.ceil((retryAt - now) / 1000);
+  return seconds > 0 ? `Trying again in ${seconds} s.` : "Trying again…";
+}
+
+/** Why the server would not let this page have its session: by the code that it closed the line with. */
+export const REFUSALS: Record<number, string> = {
+  4400: "The server did not understand this page: load it again.",
+  4403: "You may not use this session any more: ask an owner of your organisation for the role.",
+};
+export const UNKNOWN = "There is no such session for you: it may belong to somebody else who was signed in here. Run a cell to start a new one.";
 
 /** The same of a container, which has no kernel and no cells. */
 export function containerInWords(view: SessionView): Words {

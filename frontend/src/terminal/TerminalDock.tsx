@@ -1,16 +1,16 @@
-// Terminals of the session at the bottom of the page: tabs, search, and a height that is dragged or moved by arrow keys.
+// Terminals of the session below the notebook or at its right: tabs, search, settings, and a size that is dragged or moved by keys.
 
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { signal } from "@preact/signals";
 import { usePage } from "../components/context";
 import { Icon } from "../components/Icon";
+import { copyOnSelect, fontSize, height, place, resizeFont, screenReader, width } from "./settings";
+import { MOST, Tabs } from "./tabs";
 import { TerminalView } from "./TerminalView";
 
-const names = signal<string[]>(["1"]);
-const current = signal("1");
-const height = signal(Number(localStorage.getItem("terminal-height")) || 280);
-const MOST = 8;
+const tabs = new Tabs();
+// On a narrow screen there is no place at the right.
+const WIDE = matchMedia("(min-width: 901px)");
 
 export function TerminalDock(): VNode {
   const page = usePage();
@@ -18,62 +18,73 @@ export function TerminalDock(): VNode {
   const search = useRef<HTMLInputElement>(null);
   const [searching, setSearching] = useState(false);
   const [query, setQuery] = useState({ text: "", step: 0 });
+  const [wide, setWide] = useState(WIDE.matches);
+  const [listed, setListed] = useState<string | null>(null);
   const id = session.id.value;
   const leased = session.view.value.state === "leased";
+  const right = wide && place.value === "right";
+  const names = tabs.names.value;
+  const current = tabs.current.value;
 
   useEffect(() => {
     if (!session.live) void session.open();
   }, []);
   useEffect(() => {
+    if (id && leased) void tabs.follow(id).then(() => setListed(id));
+  }, [id, leased]);
+  useEffect(() => {
     const link = document.querySelector<HTMLElement>("[data-skip-terminal]");
     if (link) link.hidden = false;
-    return () => void (link && (link.hidden = true));
+    const change = () => setWide(WIDE.matches);
+    WIDE.addEventListener("change", change);
+    return () => {
+      if (link) link.hidden = true;
+      WIDE.removeEventListener("change", change);
+    };
   }, []);
 
+  const leave = () => page.go(page.notebook.indexOf(page.current.id));
+  const hide = () => {
+    page.terminalOpen.value = false;
+    leave();
+  };
   const choose = (name: string) => {
-    current.value = name;
+    tabs.current.value = name;
     page.terminalFocus.wanted.value++;
   };
   const close = (name: string) => {
-    const rest = names.value.filter((each) => each !== name);
-    if (!rest.length) {
-      names.value = ["1"];
-      current.value = "1";
-      page.terminalOpen.value = false;
-      page.go(page.notebook.indexOf(page.current.id));
-      return;
-    }
-    if (current.value === name) current.value = rest.at(-1)!;
-    names.value = rest;
+    page.tell(`${tabs.label(name)} closed`);
+    if (tabs.close(name)) page.terminalFocus.wanted.value++;
+    else hide();
   };
   const add = () => {
-    const free = Array.from({ length: MOST }, (_, index) => String(index + 1)).find((name) => !names.value.includes(name));
-    if (!free) return page.say(`A session has at most ${MOST} terminals: close one first.`);
-    names.value = [...names.value, free];
-    choose(free);
+    if (tabs.add()) page.terminalFocus.wanted.value++;
+    else page.say(`A session has at most ${MOST} terminals: close one first.`);
+  };
+  const press = (event: KeyboardEvent) => {
+    if (event.key !== "F6" || !event.shiftKey || event.ctrlKey) return;
+    event.preventDefault();
+    leave();
   };
 
   return (
-    <section id="terminal" class="dock" aria-label="Terminal" tabIndex={-1} style={{ height: `${height.value}px` }}>
-      <Divider />
+    <section id="terminal" class={`dock${right ? " right" : ""}`} aria-label="Terminal" tabIndex={-1} style={right ? { width: `${width.value}px` } : { height: `${height.value}px` }} onKeyDown={press}>
+      <Divider right={right} />
       <div class="dock-bar">
         <div class="tabs" role="group" aria-label="Terminals">
-          {names.value.map((name) => (
-            <span class={`tab${name === current.value ? " current" : ""}`} key={name}>
-              <button class="button quiet small" aria-pressed={name === current.value} onClick={() => choose(name)}>
-                Terminal {name}
-              </button>
-              <button class="button quiet icon" aria-label={`Close tab of terminal ${name}`} onClick={() => close(name)}>
-                <Icon name="close" size={12} />
-              </button>
-            </span>
+          {names.map((name) => (
+            <Tab key={name} name={name} label={tabs.label(name)} current={name === current} choose={() => choose(name)} close={() => close(name)} />
           ))}
           <button class="button quiet icon" aria-label="New terminal" title="New terminal" onClick={add}>
             <Icon name="plus" size={16} />
           </button>
         </div>
         <span class="grow muted hint">
-          <kbd>Ctrl</kbd> <kbd>Shift</kbd> <kbd>`</kbd> leaves the terminal
+          {!right && (
+            <>
+              <kbd>Shift</kbd> <kbd>F6</kbd> leaves the terminal
+            </>
+          )}
         </span>
         {searching && (
           <form
@@ -86,17 +97,23 @@ export function TerminalDock(): VNode {
             <input ref={search} type="search" aria-label="Search in the terminal" placeholder="Search" autofocus onKeyDown={(event) => event.key === "Escape" && setSearching(false)} />
           </form>
         )}
-        <button class="button quiet icon" aria-label="Search in the terminal" aria-pressed={searching} title="Search" onClick={() => setSearching(!searching)}>
+        <button class="button quiet icon" aria-label="Search in the terminal" aria-pressed={searching} title="Search (Ctrl Shift F)" onClick={() => setSearching(!searching)}>
           <Icon name="search" size={16} />
         </button>
-        <button class="button quiet icon" aria-label="Hide terminals" title="Hide; they go on running" onClick={() => (page.terminalOpen.value = false)}>
+        <Settings />
+        <button class="button quiet icon" aria-label="Hide terminals" title="Hide; they go on running" onClick={hide}>
           <Icon name="close" size={16} />
         </button>
       </div>
-      {id && leased ? (
-        names.value.map((name) => <TerminalView key={`${id}/${name}`} session={id} name={name} shown={name === current.value} query={query} focus={page.terminalFocus} />)
+      {id && leased && listed === id ? (
+        names.map((name) => (
+          <TerminalView
+            key={`${id}/${name}`} session={id} name={name} label={tabs.label(name)} shown={name === current} query={query} focus={page.terminalFocus}
+            downSince={session.downSince.value} leave={leave} find={() => setSearching(true)} say={(problem) => page.say(problem)}
+          />
+        ))
       ) : (
-        <p class="dock-empty muted" role="status">
+        <p class="dock-empty muted">
           {session.live ? "The terminal opens when the session is ready…" : "There is no session."}{" "}
           {!session.live && (
             <button class="button" onClick={() => void session.open()}>
@@ -109,23 +126,100 @@ export function TerminalDock(): VNode {
   );
 }
 
-function Divider(): VNode {
-  const set = (wanted: number) => {
-    height.value = Math.round(Math.min(Math.max(120, wanted), innerHeight * 0.8));
-    localStorage.setItem("terminal-height", String(height.value));
+interface TabProps {
+  name: string;
+  label: string;
+  current: boolean;
+  choose(): void;
+  close(): void;
+}
+
+function Tab({ name, label, current, choose, close }: TabProps): VNode {
+  const [naming, setNaming] = useState(false);
+  const done = (event: Event) => {
+    tabs.rename(name, (event.currentTarget as HTMLInputElement).value);
+    setNaming(false);
   };
+  const keys = (event: KeyboardEvent) => {
+    if (event.key === "Enter") done(event);
+    if (event.key === "Escape") setNaming(false);
+  };
+  return (
+    <span class={`tab${current ? " current" : ""}`}>
+      {naming ? (
+        <input aria-label={`Name of ${label}`} defaultValue={label} maxLength={40} ref={(input) => input?.select()} onKeyDown={keys} onBlur={done} />
+      ) : (
+        <button class="button quiet small" aria-pressed={current} title="F2 or a double click renames it" onClick={choose} onDblClick={() => setNaming(true)} onKeyDown={(event) => event.key === "F2" && setNaming(true)}>
+          {label}
+        </button>
+      )}
+      <button class="button quiet icon" aria-label={`Close ${label}`} title="Close; its shell is ended" onClick={close}>
+        <Icon name="close" size={12} />
+      </button>
+    </span>
+  );
+}
+
+function Settings(): VNode {
+  return (
+    <details class="menu">
+      <summary class="button quiet icon" aria-label="Settings of the terminal" title="Settings">
+        <Icon name="more" size={16} />
+      </summary>
+      <div class="sheet">
+        <fieldset class="segments">
+          <legend>Place</legend>
+          {(["bottom", "right"] as const).map((where) => (
+            <button key={where} aria-pressed={place.value === where} onClick={() => (place.value = where)}>
+              {where === "bottom" ? "Bottom" : "Right"}
+            </button>
+          ))}
+        </fieldset>
+        <span class="font-size" role="group" aria-label="Size of the text">
+          <span class="grow">Text {fontSize.value} px</span>
+          <button class="button small" aria-label="Smaller text" title="Ctrl -" onClick={() => resizeFont(-1)}>
+            −
+          </button>
+          <button class="button small" aria-label="Larger text" title="Ctrl +" onClick={() => resizeFont(1)}>
+            +
+          </button>
+        </span>
+        <label class="check">
+          <input type="checkbox" checked={screenReader.value} onChange={() => (screenReader.value = !screenReader.value)} /> For a screen reader
+        </label>
+        <label class="check">
+          <input type="checkbox" checked={copyOnSelect.value} onChange={() => (copyOnSelect.value = !copyOnSelect.value)} /> Copy what is selected
+        </label>
+        <p class="muted">
+          <kbd>Ctrl Shift C</kbd> copies, <kbd>Ctrl Shift V</kbd> pastes, <kbd>Shift F6</kbd> or <kbd>Ctrl Shift `</kbd> leaves the terminal.
+        </p>
+      </div>
+    </details>
+  );
+}
+
+function Divider({ right }: { right: boolean }): VNode {
+  const [size, least, most] = right ? [width, 240, innerWidth * 0.7] : [height, 120, innerHeight * 0.8];
+  const set = (wanted: number) => (size.value = Math.round(Math.min(Math.max(least, wanted), most)));
   const drag = (down: PointerEvent) => {
     const divider = down.currentTarget as HTMLElement;
-    const [startY, start] = [down.clientY, height.value];
+    const at = (event: PointerEvent) => (right ? event.clientX : event.clientY);
+    const [from, start] = [at(down), size.value];
     divider.setPointerCapture(down.pointerId);
-    divider.onpointermove = (move) => set(start + startY - move.clientY);
+    divider.onpointermove = (move) => set(start + from - at(move));
     divider.onpointerup = divider.onpointercancel = () => (divider.onpointermove = null);
   };
   const keys = (event: KeyboardEvent) => {
-    const step = { ArrowUp: 24, ArrowDown: -24 }[event.key];
+    const [more, less] = right ? ["ArrowLeft", "ArrowRight"] : ["ArrowUp", "ArrowDown"];
+    const step = event.key === more ? 24 : event.key === less ? -24 : 0;
     if (!step) return;
     event.preventDefault();
-    set(height.value + step);
+    set(size.value + step);
   };
-  return <div class="divider-row" role="separator" aria-orientation="horizontal" aria-label="Height of the terminal" aria-valuenow={height.value} aria-valuemin={120} aria-valuemax={2000} tabIndex={0} onPointerDown={drag} onKeyDown={keys} />;
+  return (
+    <div
+      class={`divider-row${right ? " upright" : ""}`} role="separator" aria-orientation={right ? "vertical" : "horizontal"} aria-label={right ? "Width of the terminal" : "Height of the terminal"}
+      aria-valuenow={size.value} aria-valuemin={least} aria-valuemax={Math.round(most)} tabIndex={0} onPointerDown={drag} onKeyDown={keys}
+    />
+  );
 }

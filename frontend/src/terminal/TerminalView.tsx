@@ -3,15 +3,21 @@
 import "@xterm/xterm/css/xterm.css";
 import { FitAddon } from "@xterm/addon-fit";
 import { SearchAddon } from "@xterm/addon-search";
+import { Unicode11Addon } from "@xterm/addon-unicode11";
 import { WebLinksAddon } from "@xterm/addon-web-links";
 import { Terminal } from "@xterm/xterm";
 import type { VNode } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Signal } from "@preact/signals";
+import { copyText } from "../components/CopyButton";
+import { openPreview, placeOf } from "../session/ports";
 import { darkNow } from "../theme";
 import { guardAnswers } from "./answers";
+import { chordOf } from "./keys";
 import { PtyLine } from "./line";
 import { colours } from "./colours";
+import { copyOnSelect, fontSize, resizeFont, screenReader } from "./settings";
+import { scrollByTouch } from "./touch";
 
 /** Counted up when somebody asks for the keyboard to go to the terminal; `done` is the last count that was obeyed. */
 export interface FocusWish {
@@ -23,25 +29,38 @@ interface Props {
   focus: FocusWish;
   session: string;
   name: string;
+  label: string;
   shown: boolean;
   query: { text: string; step: number };
+  /** Since when the page's line to the session is down; a line that was cut without a word is made anew when it is back. */
+  downSince: number | null;
+  leave(): void;
+  find?(): void;
+  say(problem: string): void;
 }
 
-export function TerminalView({ session, name, shown, query, focus: wish }: Props): VNode {
+const LINK = /https?:\/\/[^\s"'<>()]+[^\s"'<>().,;:!?]/;
+
+export function TerminalView({ session, name, label, shown, query, downSince, focus: wish, leave, find, say }: Props): VNode {
   const holder = useRef<HTMLDivElement>(null);
   const terminal = useRef<Terminal | null>(null);
   const fit = useRef<FitAddon | null>(null);
   const search = useRef<SearchAddon | null>(null);
+  const line = useRef<PtyLine | null>(null);
+  const [ended, setEnded] = useState<{ words: string; again: boolean } | null>(null);
   const dark = darkNow.value;
   const focus = wish.wanted.value;
+  const [size, reader] = [fontSize.value, screenReader.value];
 
   useEffect(() => {
     const made = new Terminal({
+      allowProposedApi: true, // which Unicode's widths is one
       fontFamily: getComputedStyle(document.body).getPropertyValue("--mono"),
-      fontSize: 13,
+      fontSize: fontSize.peek(),
       lineHeight: 1.2,
       cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches,
       minimumContrastRatio: 4.5,
+      screenReaderMode: screenReader.peek(),
       scrollback: 5000,
       theme: colours(dark),
     });
@@ -49,26 +68,45 @@ export function TerminalView({ session, name, shown, query, focus: wish }: Props
     const searcher = new SearchAddon();
     made.loadAddon(fitter);
     made.loadAddon(searcher);
-    // Only the web: no file:, no javascript:, and the sandbox learns nothing of where one came from.
-    made.loadAddon(new WebLinksAddon((_, uri) => /^https?:\/\//.test(uri) && window.open(uri, "_blank", "noopener,noreferrer"), { urlRegex: /https?:\/\/[^\s"'<>()]+[^\s"'<>().,;:!?]/ }));
+    made.loadAddon(new Unicode11Addon());
+    made.unicode.activeVersion = "11";
+    made.loadAddon(new WebLinksAddon((_, address) => follow(session, address, say), { urlRegex: LINK }));
     made.open(holder.current!);
-    made.textarea?.setAttribute("aria-label", `Terminal ${name}. Control Shift Backquote leaves it.`);
-    // This chord goes to the page, which moves the focus out: the terminal would swallow it.
-    made.attachCustomKeyEventHandler((event) => !(event.ctrlKey && event.shiftKey && event.code === "Backquote"));
+    made.textarea?.setAttribute("aria-label", `${label}. Shift F6 leaves it.`);
+    const acts = {
+      leave,
+      copy: () => made.hasSelection() && void copyText(made.getSelection()).then(() => made.focus()),
+      find: () => find?.(),
+      larger: () => resizeFont(1),
+      smaller: () => resizeFont(-1),
+      usual: () => resizeFont(0),
+    };
+    made.attachCustomKeyEventHandler((event) => {
+      const chord = chordOf(event);
+      if (!chord || (chord === "find" && !find)) return true;
+      if (chord === "paste") return false; // the browser pastes, and the terminal hears of that
+      event.preventDefault();
+      event.stopPropagation();
+      if (event.type === "keydown") acts[chord]();
+      return false;
+    });
+    made.onSelectionChange(() => copyOnSelect.peek() && made.hasSelection() && void navigator.clipboard?.writeText(made.getSelection()).catch(() => undefined));
     fitter.fit();
-    guardAnswers(made);
-    const line = new PtyLine(session, name, made);
-    made.onData((text) => line.type(text));
-    made.onBinary((text) => line.typeBinary(text));
-    made.onResize(({ rows, cols }) => line.resize(rows, cols));
+    const pty = new PtyLine(session, name, made, (words, again) => setEnded(words === null ? null : { words, again }));
+    guardAnswers(made, () => pty.repeats);
+    made.onData((text) => pty.type(text));
+    made.onBinary((text) => pty.typeBinary(text));
+    made.onResize(({ rows, cols }) => pty.resize(rows, cols));
+    scrollByTouch(holder.current!, made, (keys) => pty.type(keys));
     const watch = new ResizeObserver(() => holder.current?.offsetHeight && fitter.fit());
     watch.observe(holder.current!);
     terminal.current = made;
     fit.current = fitter;
     search.current = searcher;
+    line.current = pty;
     return () => {
       watch.disconnect();
-      line.close();
+      pty.close();
       made.dispose();
     };
   }, []);
@@ -81,11 +119,45 @@ export function TerminalView({ session, name, shown, query, focus: wish }: Props
     wish.done = focus;
   }, [shown, focus]);
   useEffect(() => {
-    if (terminal.current) terminal.current.options.theme = colours(dark);
-  }, [dark]);
+    const options = terminal.current!.options;
+    options.theme = colours(dark);
+    options.fontSize = size;
+    options.screenReaderMode = reader;
+    if (holder.current!.offsetHeight) fit.current!.fit();
+  }, [dark, size, reader]);
   useEffect(() => {
     if (shown && query.step && query.text) search.current?.findPrevious(query.text);
   }, [query]);
+  const wasDown = useRef(false);
+  useEffect(() => {
+    if (downSince === null && wasDown.current) line.current?.renew();
+    wasDown.current = downSince !== null;
+  }, [downSince]);
 
-  return <div ref={holder} class="terminal-holder" role="group" aria-label={`Terminal ${name}`} hidden={!shown} />;
+  const again = () => {
+    line.current?.again();
+    terminal.current?.focus();
+  };
+  return (
+    <>
+      <div ref={holder} class="terminal-holder" role="group" aria-label={label} hidden={!shown} />
+      {ended && (
+        <p class="terminal-end" hidden={!shown}>
+          <span class="grow">{ended.words}</span>
+          {ended.again && (
+            <button class="button small" onClick={again}>
+              Open a new one
+            </button>
+          )}
+        </p>
+      )}
+    </>
+  );
+}
+
+/** Only the web: no file:, no javascript:, and the other side learns nothing of where one came from. A server of the sandbox is opened as a preview. */
+function follow(session: string, address: string, say: (problem: string) => void): void {
+  const place = placeOf(address);
+  if (place) void openPreview(session, place).then((problem) => problem && say(problem));
+  else if (/^https?:\/\//.test(address)) window.open(address, "_blank", "noopener,noreferrer");
 }

@@ -11,6 +11,7 @@ const HARMLESS = /^(\x1b\[\?1;2c|\x1b\[>0;276;0c|\x1b\[0n|\x1b\[\??\d+;\d+R|\x1b
 
 let typed = "";
 let clock = 0;
+let repeated = false;
 let terminal: Terminal;
 
 function show(text: string): Promise<string> {
@@ -27,7 +28,8 @@ describe("what a terminal answers", () => {
     terminal.open(holder);
     terminal.onData((text) => (typed += text));
     terminal.onBinary((text) => (typed += text));
-    guardAnswers(terminal, () => clock);
+    guardAnswers(terminal, () => repeated, () => clock);
+    repeated = false;
     clock += 10_000;
   });
   afterEach(() => {
@@ -41,6 +43,11 @@ describe("what a terminal answers", () => {
     expect(await show(`${ESC}[5n`)).toBe(`${ESC}[0n`);
     expect(await show(`${ESC}[?25$p`)).toMatch(/^\x1b\[\?25;[12]\$y$/);
     expect(await show(`${ESC}]11;?${ESC}\\`)).toMatch(/^\x1b\]11;rgb:[0-9a-f/]+\x1b\\$/);
+  });
+
+  it("answers nothing that is only repeated", async () => {
+    repeated = true;
+    expect(await show(`${ESC}[c${ESC}[6n${ESC}]11;?${ESC}\\${ESC}P$qm${ESC}\\`)).toBe("");
   });
 
   const QUESTIONS: Record<string, string> = {

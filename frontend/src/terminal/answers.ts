@@ -14,9 +14,10 @@ const SETTINGS_AND_MORE = [4, 52, 104, 110, 111, 112];
 type Parsers = Pick<Terminal, "parser">;
 
 /** Keep a terminal from being used to type. Handlers that say true have swallowed what they were shown. */
-export function guardAnswers(terminal: Parsers, now: () => number = () => performance.now()): IDisposable {
+export function guardAnswers(terminal: Parsers, repeated: () => boolean = () => false, now: () => number = () => performance.now()): IDisposable {
   const budget = new Budget(now);
-  const ask = () => !budget.take();
+  // What is only repeated was answered when it was new.
+  const ask = () => repeated() || !budget.take();
   const parser = terminal.parser;
   const made = [
     // Who it is, where the cursor stands, which modes are on: programs need to know.

@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { PtyLine } from "./line";
+import { exitInWords, PtyLine } from "./line";
 
 class FakeSocket {
   static made: FakeSocket[] = [];
@@ -18,9 +18,13 @@ class FakeSocket {
 
 function open() {
   const drawn: string[] = [];
-  const terminal = { rows: 24, cols: 80, write: (data: string | Uint8Array) => void drawn.push(typeof data === "string" ? data : new TextDecoder().decode(data)), reset: () => void drawn.push("RESET") };
-  const line = new PtyLine("s", "1", terminal);
-  return { line, drawn, socket: FakeSocket.made.at(-1)! };
+  const terminal = { rows: 24, cols: 80, write: (data: string | Uint8Array, done?: () => void) => {
+    if (data.length) drawn.push(typeof data === "string" ? data : new TextDecoder().decode(data));
+    done?.();
+  }, reset: () => void drawn.push("RESET"), buffer: { active: { type: "normal" } } } as unknown as ConstructorParameters<typeof PtyLine>[2];
+  const ends: (string | null)[] = [];
+  const line = new PtyLine("s", "1", terminal, (words) => void ends.push(words));
+  return { line, drawn, ends, terminal, socket: FakeSocket.made.at(-1)! };
 }
 
 describe("the line to a terminal", () => {
@@ -58,6 +62,25 @@ describe("the line to a terminal", () => {
     socket.onmessage!({ data: new TextEncoder().encode("hello").buffer });
     expect(drawn).toEqual(["RESET", "hello"]);
   });
+  it("answers nothing of a replay, and lets a full-screen program draw itself anew", () => {
+    const { line, socket, terminal } = open();
+    socket.onmessage!({ data: '{"replay": 8}' });
+    expect(line.repeats).toBe(true);
+    (terminal.buffer.active as { type: string }).type = "alternate";
+    socket.onmessage!({ data: new TextEncoder().encode("half").buffer });
+    expect([line.repeats, socket.sent]).toEqual([true, []]);
+    socket.onmessage!({ data: new TextEncoder().encode("half").buffer });
+    expect(line.repeats).toBe(false);
+    vi.advanceTimersByTime(1000);
+    expect(socket.sent).toEqual(['{"resize":[23,80]}', '{"resize":[24,80]}']);
+  });
+  it("sends no size after a replay of a shell", () => {
+    const { line, socket } = open();
+    socket.onmessage!({ data: '{"replay": 0}' });
+    expect(line.repeats).toBe(false);
+    vi.advanceTimersByTime(1000);
+    expect(socket.sent).toEqual([]);
+  });
   it("comes back after a break, but not after the session's end", () => {
     const { socket } = open();
     socket.onclose!({ code: 1006 });
@@ -66,6 +89,24 @@ describe("the line to a terminal", () => {
     FakeSocket.made[1]!.onclose!({ code: 4409 });
     vi.advanceTimersByTime(60_000);
     expect(FakeSocket.made).toHaveLength(2);
+  });
+  it("waits for who has been signed out, and tells why others are refused", () => {
+    const { socket, ends } = open();
+    socket.onclose!({ code: 4401 });
+    vi.advanceTimersByTime(30_000);
+    expect(FakeSocket.made).toHaveLength(2);
+    FakeSocket.made[1]!.onclose!({ code: 4403, reason: "This pool offers no terminal." } as never);
+    expect(ends).toEqual(["This pool offers no terminal."]);
+  });
+  it("is made anew when the page's own line was down, and hears nothing of the old one", () => {
+    const { line, socket, drawn } = open();
+    line.renew();
+    expect(FakeSocket.made).toHaveLength(2);
+    expect([socket.readyState, socket.onmessage]).toEqual([3, null]);
+    expect(drawn).toEqual([]);
+  });
+  it("says in words how a shell ended", () => {
+    expect([0, 3, -9, 137, -1].map(exitInWords)).toEqual(["The shell ended.", "The shell ended with code 3.", "The shell was killed, perhaps because the memory was full.", "The shell was killed, perhaps because the memory was full.", "The shell was ended by signal 1."]);
   });
   it("starts a new shell at a key press after the old one ended", () => {
     const { line, socket } = open();

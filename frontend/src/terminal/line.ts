@@ -5,6 +5,11 @@ import { backoff, FINAL_CODES } from "../session/socket";
 
 // So many key presses are kept while the line is being made.
 const MOST_EARLY = 1000;
+const SIGNED_OUT = 4401;
+// Between two sizes, so that a program sees both.
+const BETWEEN_SIZES = 120;
+
+type Screen = Pick<Terminal, "rows" | "cols" | "write" | "reset" | "buffer">;
 
 export class PtyLine {
   private socket: WebSocket | null = null;
@@ -12,13 +17,19 @@ export class PtyLine {
   private timer = 0;
   private closed = false;
   private ended = false;
+  /** Whether what is being drawn was drawn before, in this tab or another. */
+  repeats = false;
+  /** Bytes of it that are still to come. */
+  private repeating = 0;
   private early: (string | Uint8Array<ArrayBuffer>)[] = [];
   private readonly encoder = new TextEncoder();
 
   constructor(
     private readonly session: string,
     private readonly name: string,
-    private readonly terminal: Pick<Terminal, "rows" | "cols" | "write" | "reset">,
+    private readonly terminal: Screen,
+    /** Why it ended, and whether another can be had in its place; null when there is one again. */
+    private readonly onEnd: (words: string | null, again: boolean) => void,
   ) {
     this.connect();
   }
@@ -39,8 +50,29 @@ export class PtyLine {
 
   close(): void {
     this.closed = true;
+    this.drop();
+  }
+
+  /** A shell in the place of the one that has ended. */
+  again(): void {
+    this.ended = this.closed = false;
+    this.onEnd(null, true);
+    this.terminal.reset();
+    this.renew();
+  }
+
+  /** Make the line anew: the old one may have been cut without a word. */
+  renew(): void {
+    if (this.closed || this.ended) return;
+    this.drop();
+    this.connect();
+  }
+
+  private drop(): void {
     clearTimeout(this.timer);
-    this.socket?.close();
+    if (!this.socket) return;
+    this.socket.onopen = this.socket.onmessage = this.socket.onclose = null;
+    this.socket.close();
   }
 
   private send(data: string | Uint8Array<ArrayBuffer>): void {
@@ -61,13 +93,34 @@ export class PtyLine {
     socket.onmessage = (event: MessageEvent<ArrayBuffer | string>) => {
       this.attempt = 0;
       if (typeof event.data === "string") this.notice(event.data);
-      else this.terminal.write(new Uint8Array(event.data));
+      else this.draw(new Uint8Array(event.data));
     };
     socket.onclose = (event) => {
       if (this.closed || this.ended) return;
-      if (FINAL_CODES.has(event.code)) return this.end("The session has ended.", false);
+      // Whoever signs in again comes back to it, with the page.
+      if (FINAL_CODES.has(event.code) && event.code !== SIGNED_OUT) return this.end(event.reason || "The session has ended.", false);
       this.timer = window.setTimeout(() => this.connect(), backoff(this.attempt++, Math.random()));
     };
+  }
+
+  private draw(data: Uint8Array): void {
+    this.terminal.write(data);
+    if (!this.repeating) return;
+    this.repeating = Math.max(0, this.repeating - data.length);
+    if (!this.repeating) this.terminal.write("", () => this.repeated());
+  }
+
+  private repeated(): void {
+    this.repeats = false;
+    this.redraw();
+  }
+
+  /** What is repeated is a part only of what a full-screen program has drawn. It draws all of it when the size changes. */
+  private redraw(): void {
+    const { rows, cols, buffer } = this.terminal;
+    if (buffer.active.type !== "alternate" || rows < 2) return;
+    this.resize(rows - 1, cols);
+    window.setTimeout(() => this.resize(this.terminal.rows, this.terminal.cols), BETWEEN_SIZES);
   }
 
   private notice(text: string): void {
@@ -78,20 +131,25 @@ export class PtyLine {
       return;
     }
     // What follows is all that is known of the screen: what is drawn now would be there twice.
-    if (notice.replay !== undefined) this.terminal.reset();
-    if (notice.exit !== undefined) this.end(`The shell ended with code ${Number(notice.exit)}. Press a key for a new one.`, true);
+    if (notice.replay !== undefined) {
+      this.terminal.reset();
+      this.repeating = Number(notice.replay) || 0;
+      this.repeats = this.repeating > 0;
+    }
+    if (notice.exit !== undefined) this.end(exitInWords(Number(notice.exit)), true);
   }
 
   private end(words: string, again: boolean): void {
     this.ended = again;
     this.closed = !again;
-    this.terminal.write(`\r\n\x1b[2m${words}\x1b[0m\r\n`);
+    this.terminal.write(`\r\n\x1b[2m${words}${again ? " Press a key for a new one." : ""}\x1b[0m\r\n`);
+    this.onEnd(words, again);
   }
+}
 
-  private again(): void {
-    this.ended = false;
-    this.socket?.close();
-    this.terminal.reset();
-    this.connect();
-  }
+/** How a shell ended: by itself with a code, or killed by a signal, which is told as a negative number. */
+export function exitInWords(code: number): string {
+  if (code === -9 || code === 137) return "The shell was killed, perhaps because the memory was full.";
+  if (code < 0) return `The shell was ended by signal ${-code}.`;
+  return code === 0 ? "The shell ended." : `The shell ended with code ${code}.`;
 }

@@ -103,8 +103,14 @@ class HttpAgent:
     async def close_context(self, context: str) -> None:
         await self._line.ask("DELETE", f"/contexts/{quote(context, safe='')}")
 
-    async def terminals(self) -> list[dict[str, Any]]:
-        return wire.decode(await self._line.ask("GET", "/terminals"), list[dict[str, Any]])
+    async def terminals(self) -> list[str]:
+        return wire.terminals(await self._line.ask("GET", "/terminals"))
+
+    async def close_terminal(self, name: str) -> None:
+        await self._line.ask("DELETE", f"/terminals/{quote(name, safe='')}")
+
+    async def ports(self) -> list[int]:
+        return wire.ports(await self._line.ask("GET", "/ports"))
 
     async def usage(self) -> dict[str, float | None]:
         return wire.decode(await self._line.ask("GET", "/usage"), dict[str, float | None])

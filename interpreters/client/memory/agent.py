@@ -125,9 +125,14 @@ class MemoryAgent(MemoryPorts, MemoryFiles):
         limits = {"memory_limit": 1e9, "pids_limit": 256.0, "disk_limit": 256e6}
         return {"cpu": 0.1, "memory": 64e6, "pids": 3.0, "disk": disk, **limits}
 
-    async def terminals(self) -> list[dict[str, Any]]:
+    async def terminals(self) -> list[str]:
         await self.answering()
-        return [{"name": name} for name, terminal in self._terminals.items() if not terminal.exited]
+        return [name for name, terminal in self._terminals.items() if not terminal.exited]
+
+    async def close_terminal(self, name: str) -> None:
+        if name not in await self.terminals():
+            raise AgentRefused(404, "no_such_terminal", f"There is no terminal {name!r:.80}.")
+        self._terminals.pop(name).hang_up()
 
     @asynccontextmanager
     async def terminal(self, name: str, rows: int, cols: int) -> AsyncIterator[Line]:

@@ -105,6 +105,10 @@ class MemoryPorts:
     async def answering(self) -> None:
         raise NotImplementedError
 
+    async def ports(self) -> list[int]:
+        await self.answering()
+        return sorted({*self.servers, *self.sockets})
+
     @asynccontextmanager
     async def forward(self, request: Forward) -> AsyncIterator[MemoryExchange]:
         await self.answering()

@@ -30,10 +30,13 @@ class MemoryTerminal:
     async def send(self, data: bytes) -> None:
         self._say(data)
         if data.strip() == b"exit":
-            self.exited = True
-            for queue in self._readers:
-                queue.put_nowait(json.dumps({"exit": 0}))
-                queue.put_nowait(None)
+            self.hang_up(0)
+
+    def hang_up(self, code: int = -9) -> None:
+        self.exited = True
+        for queue in self._readers:
+            queue.put_nowait(json.dumps({"exit": code}))
+            queue.put_nowait(None)
 
     async def resize(self, rows: int, cols: int) -> None:
         self.size = (rows, cols)

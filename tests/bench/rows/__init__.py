@@ -12,6 +12,7 @@ from tests.bench.rows.launches import measure_launches, measure_refill
 from tests.bench.rows.leases import measure_leases
 from tests.bench.rows.load import measure_load
 from tests.bench.rows.memory import measure_idle_instance
+from tests.bench.rows.notebook import measure_notebook
 from tests.bench.rows.proxy import measure_proxy
 from tests.bench.rows.runtimes import measure_runtimes
 from tests.bench.rows.terminals import measure_terminals
@@ -29,5 +30,6 @@ GROUPS: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
     "refill": measure_refill,
     "memory": measure_idle_instance,
     "load": measure_load,
+    "notebook": measure_notebook,
     "runtimes": measure_runtimes,
 }

@@ -14,10 +14,8 @@ export const RUN_COMMANDS: PageCommand[] = [
   { id: "run.show", title: "Go to the running cell", group: "Run", available: (page) => page.busy.value, run: (page) => page.running.show() },
   { id: "run.cancel", title: "Take all waiting cells out of the queue", group: "Run", edits: true, available: (page) => page.pending.value.length > 1, run: (page) => page.running.cancelWaiting() },
   { id: "run.stopOnError", title: "Stop at the first error", group: "Run", edits: true, checked: (page) => page.running.stopsOnError, run: (page) => page.running.toggleStopOnError() },
-  { id: "run.notify", title: "Notify me when a long run ends", group: "Run", checked: (page) => page.endSigns.wanted.value, run: (page) => void page.endSigns.toggle().then((words) => page.say(words)) },
   { id: "run.clear", title: "Clear the outputs of the selected cells", group: "Run", edits: true, run: (page) => page.running.clear(page.selection.cells.value) },
   { id: "run.clearAll", title: "Clear all outputs", group: "Run", edits: true, run: (page) => page.running.clear(page.notebook.cells.value) },
   { id: "session.interrupt", title: "Stop the running code", group: "Session", keys: ["I I"], edits: true, run: (page) => page.interrupt() },
   { id: "session.restart", title: "Restart the kernel…", group: "Session", keys: ["0 0"], edits: true, run: (page) => void (page.dialog.value = "restart") },
-  { id: "session.end", title: "End the session…", group: "Session", edits: true, available: (page) => page.session.live, run: (page) => void (page.dialog.value = "end") },
 ];

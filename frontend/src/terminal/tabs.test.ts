@@ -1,0 +1,65 @@
+// @vitest-environment jsdom
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { MOST, Tabs } from "./tabs";
+
+let open: string[] = [];
+let asked: string[] = [];
+
+describe("tabs of terminals", () => {
+  beforeEach(() => {
+    localStorage.clear();
+    asked = [];
+    vi.stubGlobal("fetch", async (url: string, options: RequestInit) => {
+      asked.push(`${options.method} ${url}`);
+      return new Response(options.method === "GET" ? JSON.stringify(open.map((name) => ({ name }))) : null, { status: options.method === "GET" ? 200 : 204 });
+    });
+  });
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("are those that the server has, in order, with the names that were given here", async () => {
+    open = ["10", "2", "1"];
+    const tabs = new Tabs();
+    await tabs.follow("s");
+    expect(tabs.names.value).toEqual(["1", "2", "10"]);
+    tabs.rename("2", "  logs ");
+    expect(tabs.label("2")).toBe("logs");
+    const again = new Tabs();
+    await again.follow("s");
+    expect(again.label("2")).toBe("logs");
+    expect(again.label("1")).toBe("Terminal 1");
+    await again.follow("other");
+    expect(again.label("2")).toBe("Terminal 2");
+  });
+
+  it("begin with one where the server has none or does not answer", async () => {
+    open = [];
+    const tabs = new Tabs();
+    await tabs.follow("s");
+    expect(tabs.names.value).toEqual(["1"]);
+    vi.stubGlobal("fetch", async () => { throw new TypeError("offline"); });
+    await tabs.follow("s2");
+    expect(tabs.names.value).toEqual(["1"]);
+  });
+
+  it("are added up to a number and closed with their shells", async () => {
+    open = ["1"];
+    const tabs = new Tabs();
+    await tabs.follow("s");
+    for (let number = 2; number <= MOST; number++) expect(tabs.add()).toBe(String(number));
+    expect(tabs.add()).toBeNull();
+    expect(tabs.close("8")).toBe(true);
+    expect(tabs.current.value).toBe("7");
+    expect(asked).toContain("DELETE /api/v1/sessions/s/terminals/8");
+    for (const name of ["1", "2", "3", "4", "5", "6"]) tabs.close(name);
+    expect(tabs.close("7")).toBe(false);
+    expect(tabs.names.value).toEqual(["1"]);
+  });
+
+  it("read no name that is none", async () => {
+    localStorage.setItem("terminal-names", '{"session": "s", "labels": {"1": {"x": 1}, "2": "fine"}}');
+    open = ["1", "2"];
+    const tabs = new Tabs();
+    await tabs.follow("s");
+    expect([tabs.label("1"), tabs.label("2")]).toEqual(["Terminal 1", "fine"]);
+  });
+});
