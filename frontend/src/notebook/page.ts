@@ -2,6 +2,7 @@
 
 import { batch, computed, effect, signal, type Signal } from "@preact/signals";
 import { ask, csrfHeaders, type ApiError } from "../api";
+import { Widgets } from "../outputs/widgets";
 import { isFinal, newExecution, outputsFromNotebook, preferred, type Execution } from "../outputs/execution";
 import type { ExecutionStatus } from "../protocol";
 import type { PanelName } from "../components/panels";
@@ -64,6 +65,7 @@ export class Page {
   readonly notebook: Notebook;
   readonly session: NotebookSession;
   readonly autosave: Autosave;
+  readonly widgets: Widgets;
   readonly title: Signal<string>;
   readonly active: Signal<string>;
   readonly mode = signal<"command" | "edit">("command");
@@ -97,6 +99,7 @@ export class Page {
     this.autosave = new Autosave(addresses.document, this.notebook, loaded.version);
     this.readSaved(loaded);
     this.session = new NotebookSession(settings.pool, settings.identifier, (changed) => this.update(changed), (message) => this.say(message));
+    this.widgets = new Widgets(this.session.comms, (message) => this.session.toWidget(message));
     this.session.attach(loaded.session);
     if (document.visibilityState === "visible") void this.session.open();
     effect(() => {

@@ -1,7 +1,10 @@
 // One run of a cell, and the log that tells of it: entries in, what to draw out. Nothing here knows a socket or a page.
 
 import type { ExecutionStateContent, ExecutionStatus, KernelStateContent, LogEntry, MimeBundle } from "../protocol";
+import { CapturedOutputs, type NotebookOutput } from "./captured";
+import { Comms } from "./comms";
 import { LineTerminal } from "./lines";
+import { executionOf } from "./widgets";
 
 export type Output =
   | { kind: "stream"; name: "stdout" | "stderr"; terminal: LineTerminal; version: number }
@@ -47,6 +50,8 @@ export function isFinal(execution: Execution): boolean {
   return execution.state !== "queued" && execution.state !== "running";
 }
 
+const OUTPUT_TYPES = new Set(["stream", "display_data", "execute_result", "error", "clear_output"]);
+
 export type Applied = "applied" | "duplicate" | "gap";
 
 /** The log of one sandbox. Applying an entry twice, or the whole log again, changes nothing. */
@@ -59,6 +64,11 @@ export class ExecutionLog {
   /** Executions touched since the last `takeChanged`. */
   private changed = new Set<string>();
   private afterCut = false;
+  /** By Output widget: what it shows. */
+  private captured = new Map<string, CapturedOutputs>();
+  private recaptured = new Set<string>();
+
+  constructor(private readonly comms = new Comms()) {}
 
   apply(entry: LogEntry): Applied {
     if (entry.seq <= this.seq) return "duplicate";
@@ -73,6 +83,8 @@ export class ExecutionLog {
   }
 
   takeChanged(): string[] {
+    for (const widget of this.recaptured) this.comms.setOutputs(widget, structuredClone(this.captured.get(widget)?.outputs ?? []));
+    this.recaptured.clear();
     const ids = [...this.changed];
     this.changed.clear();
     return ids;
@@ -93,6 +105,10 @@ export class ExecutionLog {
       case "kernel_state":
         this.kernel = entry.content as unknown as KernelStateContent;
         if (this.kernel.state !== "busy") this.interruptIgnored = false;
+        if (this.kernel.state === "starting" || this.kernel.state === "restarting" || this.kernel.state === "dead") {
+          this.comms.reset();
+          this.captured.clear();
+        }
         return;
       case "interrupt":
         this.interruptIgnored = entry.content.state === "ignored";
@@ -122,8 +138,12 @@ export class ExecutionLog {
 
   private applyOutput(entry: LogEntry): void {
     const { content } = entry;
-    const id = entry.parent_header.msg_id;
+    const parent = entry.parent_header.msg_id ?? "";
+    if (this.comms.apply(entry)) return this.release(content);
     if (entry.header.msg_type === "update_display_data") return this.updateDisplays(content);
+    const widget = OUTPUT_TYPES.has(entry.header.msg_type) ? this.comms.capturer(parent) : undefined;
+    if (widget !== undefined) return this.capture(widget, entry);
+    const id = executionOf(parent);
     if (!id) return;
     switch (entry.header.msg_type) {
       case "stream":
@@ -138,10 +158,24 @@ export class ExecutionLog {
     }
   }
 
+  private capture(widget: string, entry: LogEntry): void {
+    let captured = this.captured.get(widget);
+    if (!captured) this.captured.set(widget, (captured = new CapturedOutputs(structuredClone(this.comms.outputsOf(widget)) as NotebookOutput[])));
+    captured.apply(entry);
+    this.recaptured.add(widget);
+  }
+
+  /** The kernel itself has said what an Output widget shows: that counts. */
+  private release(content: Record<string, unknown>): void {
+    const state = (content.data as { state?: Record<string, unknown> } | undefined)?.state;
+    if (state && "outputs" in state) this.captured.delete(String(content.comm_id));
+  }
+
   /** One display_id may be shown by several cells: all of them change. */
   private updateDisplays(content: Record<string, unknown>): void {
     const id = displayIdOf(content);
     if (id === null) return;
+    for (const [widget, captured] of this.captured) if (captured.update(id, content)) this.recaptured.add(widget);
     for (const execution of this.executions.values()) {
       for (const output of execution.outputs) {
         if (output.kind !== "display" || output.displayId !== id) continue;
