@@ -51,5 +51,6 @@ export default defineConfig({
     chunkSizeWarningLimit: 700,
   },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
-  test: { environment: "node", include: ["src/**/*.test.ts", "src/**/*.test.tsx"] },
+  // Style sheets too: the contrast of their colours is tested.
+  test: { environment: "node", css: true, include: ["src/**/*.test.ts", "src/**/*.test.tsx"] },
 });
