@@ -1,8 +1,9 @@
 """From Jupyter's messages to outputs as nbformat 4.5 keeps them, within a bound."""
 
 import math
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from django.conf import settings
@@ -19,6 +20,8 @@ class _Message(msgspec.Struct):
     content: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+# Text that begins by going back draws over what the same stream drew before.
+GOES_BACK = re.compile(r"\n*\r(?!\n)|\n*\x1b\[\d*A|\x08")
 # The name in an output's metadata under which its display_id is kept.
 DISPLAY = "thermae_display_id"
 # The messages that leave something in a notebook.
@@ -74,11 +77,20 @@ class Notebook:
         if not text:
             return
         self._left -= len(text)
-        last = self._outputs[-1] if self._outputs else {}
-        if last.get("output_type") == "stream" and last["name"] == name:
-            last["text"].append(text)
-        else:
-            self._outputs.append({"output_type": "stream", "name": name, "text": [text]})
+        self._stream_for(name, text).append(text)
+
+    def _stream_for(self, name: str, text: str) -> list[str]:
+        """The last output, if it is this stream; a progress bar finds its lines again behind the other stream."""
+        for output in reversed(self._outputs):
+            if output["output_type"] != "stream":
+                break
+            if output["name"] == name:
+                return cast("list[str]", output["text"])
+            if not GOES_BACK.match(text):
+                break
+        pieces: list[str] = []
+        self._outputs.append({"output_type": "stream", "name": name, "text": pieces})
+        return pieces
 
     def _on_display_data(self, content: Mapping[str, Any], size: int) -> None:
         self._show_display({"output_type": "display_data", **bundle(content)}, content, size)

@@ -43,7 +43,7 @@ export function Outputs({ execution, label }: { execution: Execution; label: str
         </button>
       )}
       {outputs.slice(hidden).map((output, index) => (
-        <OutputView key={`${execution.id}-${index + hidden}`} output={output} version={output.version} id={execution.id} cell={execution.cell} />
+        <OutputView key={`${execution.id}-${index + hidden}`} output={output} version={output.version} id={execution.id} cell={execution.cell} count={execution.count} />
       ))}
       {input && <InputPrompt execution={execution} request={input} />}
     </div>
@@ -59,15 +59,17 @@ interface ViewProps {
   version: number;
   id: string;
   cell: string;
+  /** Known only after the first outputs; places in tracebacks are named by it. */
+  count: number | null;
 }
 
 /** Outputs are changed in place and counted: the version says whether there is something new to draw. */
-const OutputView = memo(({ output, id, cell }: ViewProps): VNode => {
+const OutputView = memo(({ output, id, cell, count }: ViewProps): VNode => {
   switch (output.kind) {
     case "stream":
       return <LinesOutput lines={output.terminal.lines} dropped={output.terminal.dropped} droppedAfter={output.terminal.droppedAfter} stderr={output.name === "stderr"} text={() => output.terminal.text()} />;
     case "error":
-      return <ErrorOutput output={output} cell={cell} />;
+      return <ErrorOutput output={output} cell={cell} count={count} />;
     case "cut":
       return <p class="cut">{cutInWords(output.messages, output.bytes)}</p>;
     case "display":
@@ -79,10 +81,10 @@ function cutInWords(messages: number, bytes: number): string {
   return `✂ ${messages.toLocaleString("en")} messages (${size(bytes)}) of output were dropped here: it came faster, or was more, than is kept. Write large output to a file.`;
 }
 
-function ErrorOutput({ output, cell }: { output: Extract<Output, { kind: "error" }>; cell: string }): VNode {
+function ErrorOutput({ output, cell, count }: { output: Extract<Output, { kind: "error" }>; cell: string; count: number | null }): VNode {
   const page = usePage();
   const lines = useMemo(() => linesOf(output.traceback), [output.traceback]);
-  const reference = useMemo(() => referenceOf(page, cell), [cell]);
+  const reference = useMemo(() => referenceOf(page, cell), [cell, count]);
   const text = () => lines.map((line) => line.map((run) => run.text).join("")).join("\n");
   return (
     <div class="output error-output">

@@ -213,14 +213,26 @@ function addOutput(execution: Execution, output: Output): void {
   execution.outputs.push(output);
 }
 
+// Text that begins by going back draws over what the same stream drew before.
+const GOES_BACK = /^(?:\n*\r(?!\n)|\n*\x1b\[\d*A|\x08)/;
+
 function addStream(execution: Execution, name: "stdout" | "stderr", text: string): void {
   if (execution.clearOnNext) clearOutputs(execution, false);
-  let last = execution.outputs.at(-1);
-  if (last?.kind !== "stream" || last.name !== name) {
-    execution.outputs.push((last = { kind: "stream", name, terminal: new LineTerminal(), version: 0 }));
+  let stream = streamFor(execution.outputs, name, text);
+  if (!stream) execution.outputs.push((stream = { kind: "stream", name, terminal: new LineTerminal(), version: 0 }));
+  stream.terminal.write(text);
+  stream.version++;
+}
+
+/** The last output, if it is this stream; a progress bar finds its lines again although the other stream came in between. */
+function streamFor(outputs: Output[], name: string, text: string): Extract<Output, { kind: "stream" }> | undefined {
+  for (let at = outputs.length - 1; at >= 0; at--) {
+    const output = outputs[at]!;
+    if (output.kind !== "stream") return undefined;
+    if (output.name === name) return output;
+    if (!GOES_BACK.test(text)) return undefined;
   }
-  last.terminal.write(text);
-  last.version++;
+  return undefined;
 }
 
 function displayIdOf(content: Record<string, unknown>): string | null {
