@@ -33,6 +33,8 @@ export interface LogEntry {
   parent_header: { msg_id?: string };
   metadata?: Record<string, unknown>;
   content: Record<string, unknown>;
+  /** In base64. */
+  buffers?: string[];
 }
 
 export interface SessionStateMessage {
@@ -74,6 +76,8 @@ export type ClientMessage =
   | { type: "interrupt" | "restart" | "keep_alive" | "close" | "ping" }
   | { type: "input"; value: string }
   | { type: "complete" | "inspect" | "is_complete"; id: string; code: string; cursor_pos: number; detail_level?: number }
+  | { type: "ask"; id: string; about: string; arguments: object }
+  | { type: "comm"; id: string; msg_type: "comm_msg" | "comm_close"; content: Record<string, unknown> }
   | { type: "watch_usage"; on: boolean };
 
 export function isLogEntry(message: unknown): message is LogEntry {

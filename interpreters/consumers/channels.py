@@ -129,6 +129,9 @@ class Channels(SessionSocket):
             case messages.Input(value=value, context=context):
                 op = {"op": "input", "value": executing.checked_input(value)}
                 await self._do({**op, "context": executing.checked_name(context, "context")})
+            case messages.Comm() as comm:
+                await self._do(executing.comm_op(comm.id, comm.msg_type, comm.content, comm.context), about)
+                sessions.note_use(self.session)
             case messages.Complete() | messages.Inspect() | messages.IsComplete() as question:
                 self.spawn(self._answer(question), about)
             case messages.KeepAlive():

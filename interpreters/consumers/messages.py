@@ -1,6 +1,6 @@
 """What a browser may say on the channel of a session, as types: anything else is refused with a sentence."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -59,6 +59,15 @@ class IsComplete(_Question, tag="is_complete"):
     pass
 
 
+class Comm(Message, tag="comm"):
+    """From a widget to its kernel. What the kernel prints because of it names `id` as its parent."""
+
+    msg_type: Literal["comm_open", "comm_msg", "comm_close"]
+    content: dict[str, Any]
+    id: Name = ""
+    context: Name = "default"
+
+
 class KeepAlive(Message, tag="keep_alive"):
     pass
 
@@ -76,7 +85,7 @@ class Ping(Message, tag="ping"):
 
 
 Question = Complete | Inspect | IsComplete
-AnyMessage = Execute | Cancel | Interrupt | Restart | Input | Question | KeepAlive | Close | WatchUsage | Ping
+AnyMessage = Execute | Cancel | Interrupt | Restart | Input | Comm | Question | KeepAlive | Close | WatchUsage | Ping
 _decoder: msgspec.json.Decoder[AnyMessage] = msgspec.json.Decoder(AnyMessage)
 
 

@@ -24,7 +24,7 @@ class Gathering:
             self._begun, self.whole = True, entry.msg_type == "execution_state"
         if entry.msg_type == "cut" and entry.channel == "agent":
             self.whole = False
-        if entry.channel != "iopub" or not self.whole:
+        if entry.channel not in ("iopub", "stdin") or not self.whole:
             return
         if self._left > 0:
             # Of an entry of usual size some 400 bytes are no output; of a small one never more than three quarters.

@@ -1,8 +1,9 @@
 """From Jupyter's messages to outputs as nbformat 4.5 keeps them, within a bound."""
 
 import math
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from django.conf import settings
@@ -19,6 +20,10 @@ class _Message(msgspec.Struct):
     content: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+# Text that begins by going back draws over what the same stream drew before.
+GOES_BACK = re.compile(r"\n*\r(?!\n)|\n*\x1b\[\d*A|\x08")
+# The name in an output's metadata under which its display_id is kept.
+DISPLAY = "thermae_display_id"
 # The messages that leave something in a notebook.
 KEPT = frozenset({"stream", "display_data", "update_display_data", "execute_result", "error"})
 
@@ -30,6 +35,9 @@ class Notebook:
         self._limit = self._left = limit
         self._outputs: list[dict[str, Any]] = []
         self._displays: dict[str, list[dict[str, Any]]] = {}
+        # By display_id: what displays of other executions show now.
+        self.elsewhere: dict[str, dict[str, Any]] = {}
+        self._asked: Mapping[str, Any] = {}
         self._clear = False
         self.cut_messages = self.cut_bytes = 0
 
@@ -69,31 +77,44 @@ class Notebook:
         if not text:
             return
         self._left -= len(text)
-        last = self._outputs[-1] if self._outputs else {}
-        if last.get("output_type") == "stream" and last["name"] == name:
-            last["text"].append(text)
-        else:
-            self._outputs.append({"output_type": "stream", "name": name, "text": [text]})
+        self._stream_for(name, text).append(text)
+
+    def _stream_for(self, name: str, text: str) -> list[str]:
+        """The last output, if it is this stream; a progress bar finds its lines again behind the other stream."""
+        for output in reversed(self._outputs):
+            if output["output_type"] != "stream":
+                break
+            if output["name"] == name:
+                return cast("list[str]", output["text"])
+            if not GOES_BACK.match(text):
+                break
+        pieces: list[str] = []
+        self._outputs.append({"output_type": "stream", "name": name, "text": pieces})
+        return pieces
 
     def _on_display_data(self, content: Mapping[str, Any], size: int) -> None:
-        shown = self._show({"output_type": "display_data", **_bundle(content)}, size)
-        name = _display_id(content)
-        if shown and name:
-            self._displays.setdefault(name, []).append(shown)
+        self._show_display({"output_type": "display_data", **bundle(content)}, content, size)
 
     def _on_update_display_data(self, content: Mapping[str, Any], size: int) -> None:
+        name = _display_id(content)
+        if not name:
+            return None
         if size > self._left:
             return self._drop(size)
-        for shown in self._displays.get(_display_id(content), ()):
-            self._left -= size
-            shown.update(_bundle(content))
+        self._left -= size
+        for shown in self._displays.get(name, ()):
+            shown.update(bundle(content))
+        if name not in self._displays:
+            self.elsewhere[name] = bundle(content)
         return None
 
     def _on_execute_result(self, content: Mapping[str, Any], size: int) -> None:
         count = content.get("execution_count")
         counted = {"execution_count": count if isinstance(count, int) and count >= 0 else None}
-        shown = self._show({"output_type": "execute_result", **counted, **_bundle(content)}, size)
-        name = _display_id(content)
+        self._show_display({"output_type": "execute_result", **counted, **bundle(content)}, content, size)
+
+    def _show_display(self, output: dict[str, Any], content: Mapping[str, Any], size: int) -> None:
+        shown, name = self._show(output, size), _display_id(content)
         if shown and name:
             self._displays.setdefault(name, []).append(shown)
 
@@ -102,6 +123,15 @@ class Notebook:
         traceback = content.get("traceback")
         lines = [str(line) for line in traceback] if isinstance(traceback, list) else []
         self._show({"output_type": "error", **told, "traceback": lines}, size)
+
+    def _on_input_request(self, content: Mapping[str, Any], size: int) -> None:
+        self._asked = content
+
+    def _on_input_reply(self, content: Mapping[str, Any], size: int) -> None:
+        """A kernel repeats neither what it asked nor what it was told: a notebook keeps both, but no password."""
+        value = "••••" if self._asked.get("password") else str(content.get("value", ""))
+        self._on_stream({"text": f"{self._asked.get('prompt', '')}{value}\n"}, size)
+        self._asked = {}
 
     def _on_clear_output(self, content: Mapping[str, Any], size: int) -> None:
         self._clear = True
@@ -135,11 +165,16 @@ def _display_id(content: Mapping[str, Any]) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _bundle(content: Mapping[str, Any]) -> dict[str, Any]:
-    """`data` and `metadata` as the notebook format wants them, whatever a kernel sent."""
+def bundle(content: Mapping[str, Any]) -> dict[str, Any]:
+    """`data` and `metadata` as the notebook format wants them, whatever a kernel sent.
+
+    The format has no place for a display_id. Ours is the metadata, so that a later execution can still change what is shown.
+    """
     data, metadata = content.get("data"), content.get("metadata")
     kept = {str(kind): _in_kind(str(kind), value) for kind, value in data.items()} if isinstance(data, dict) else {}
-    return {"data": kept, "metadata": metadata if isinstance(metadata, dict) else {}}
+    about = dict(metadata) if isinstance(metadata, dict) else {}
+    name = _display_id(content)
+    return {"data": kept, "metadata": {**about, DISPLAY: name} if name else about}
 
 
 def _in_kind(kind: str, value: Any) -> Any:
@@ -164,9 +199,26 @@ def clean(value: Any) -> Any:
 
 def to_notebook(answer: Outputs, limit: int | None = None) -> tuple[list[dict[str, Any]], bool]:
     """The outputs in nbformat 4.5, and whether something was cut, by the agent or by us."""
+    notebook = read(answer, limit)
+    return notebook.outputs(), notebook.cut_messages > 0
+
+
+def read(answer: Outputs, limit: int | None = None) -> Notebook:
+    """All that an agent tells of an execution's outputs."""
     notebook = Notebook(settings.MAX_SAVED_OUTPUT_BYTES if limit is None else limit)
     for raw in answer.raw:
         notebook.add(raw)
     notebook.cut_messages += max(0, answer.cut.get("messages", 0))
     notebook.cut_bytes += max(0, answer.cut.get("bytes", 0))
-    return notebook.outputs(), notebook.cut_messages > 0
+    return notebook
+
+
+def shown_anew(outputs: list[dict[str, Any]], elsewhere: Mapping[str, dict[str, Any]]) -> bool:
+    """Change the displays among saved outputs that a later execution has updated; whether there were any."""
+    changed = False
+    for output in outputs:
+        now = elsewhere.get((output.get("metadata") or {}).get(DISPLAY, ""))
+        if now is not None:
+            output.update(now)
+            changed = True
+    return changed

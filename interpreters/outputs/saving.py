@@ -17,7 +17,7 @@ from interpreters.client import Agent, AgentError, Outputs, Record
 from interpreters.lifecycle import State
 from interpreters.models import Execution, Session
 from interpreters.models.threads import in_thread
-from interpreters.outputs.notebook import clean, to_notebook
+from interpreters.outputs.notebook import DISPLAY, clean, read, shown_anew
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 NOTED = timedelta(seconds=5)
 # Seconds that a session's last outputs may take when it is torn down.
 COLLECT = 15.0
+# Executions among which the displays are looked for that a later one updates.
+MOST_UPDATED = 200
 LOST_WITH_SANDBOX = "its sandbox ended first"
 
 
@@ -45,7 +47,8 @@ def store(session: UUID, execution: UUID, answer: Outputs) -> bool:
 
     The session is asked for, because ids come from callers: one sandbox must never write another's execution.
     """
-    outputs, cut = to_notebook(answer)
+    notebook = read(answer)
+    outputs, cut = notebook.outputs(), notebook.cut_messages > 0
     fields = facts(answer.record)
     now = timezone.now()
     end = fields["finished_at"] = min(fields["finished_at"] or now, now)
@@ -53,7 +56,20 @@ def store(session: UUID, execution: UUID, answer: Outputs) -> bool:
         leased = Session.objects.filter(pk=session, state=State.LEASED, last_used_at__lt=end)
         leased.update(last_used_at=end)
     unsaved = Execution.objects.filter(pk=execution, session=session, outputs__isnull=True)
-    return unsaved.update(outputs=outputs, outputs_cut=cut, **fields) == 1
+    if unsaved.update(outputs=outputs, outputs_cut=cut, **fields) != 1:
+        return False
+    if notebook.elsewhere:
+        _update_displays(session, execution, notebook.elsewhere)
+    return True
+
+
+def _update_displays(session: UUID, execution: UUID, elsewhere: Mapping[str, dict[str, Any]]) -> None:
+    """Show anew what earlier executions displayed and this one has updated: as the tabs that were open saw it."""
+    earlier = Execution.objects.filter(session=session, outputs__icontains=DISPLAY).exclude(pk=execution)
+    with transaction.atomic():
+        for row in earlier.select_for_update().order_by("-queued_at")[:MOST_UPDATED]:
+            if shown_anew(row.outputs, elsewhere):
+                row.save(update_fields=["outputs"])
 
 
 def store_lost(session: UUID, execution: UUID, reason: str) -> bool:

@@ -20,6 +20,7 @@ from interpreters.sessions.reading import find, read
 from tenants.authentication import Actor
 
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,63}")
+COMM_MESSAGE = re.compile(r"[A-Za-z0-9-]{1,63}:[A-Za-z0-9:._-]{1,63}")
 LONGEST_CELL = 128
 MAX_INPUT = 64 * 1024
 
@@ -155,6 +156,15 @@ async def replay(actor: Actor, execution: UUID, after: int = 0) -> AsyncGenerato
 
 
 # --- Saying something to it ---
+
+
+def comm_op(message: str, msg_type: str, content: dict[str, Any], context: str) -> dict[str, Any]:
+    """A widget's message as an op of a channel. Its id is no execution's: what it prints is not theirs."""
+    if message and not COMM_MESSAGE.fullmatch(message):
+        raise problems.BadRequest("A comm message's `id` is two names with a colon between, or is left out.")
+    header = {"msg_id": message or f"comm:{uuid4().hex}", "msg_type": msg_type, "username": "", "session": "", "version": "5.3"}
+    checked_name(context, "context")
+    return {"op": "message", "context": context, "channel": "shell", "msg": {"header": header, "content": content}}
 
 
 async def cancel(actor: Actor, execution: UUID) -> Execution:

@@ -105,6 +105,34 @@ async def test_a_tab_that_sends_a_cell_again_runs_it_once(mine: Session, secret:
         assert (await page.until(ended(other["id"])))["content"]["execution_count"] == 2
 
 
+async def test_a_widget_speaks_with_its_kernel(mine: Session, secret: str) -> None:
+    said = {"comm_id": "c1", "data": {"method": "update", "state": {"value": 7}}}
+    async with tab(channels(mine), secret) as page, tab(channels(mine), secret) as other:
+        await page.send({"type": "comm", "id": "run-1:ab:1", "msg_type": "comm_msg", "content": said})
+        for each in (page, other):
+            echo = await each.until(lambda m: m.get("header", {}).get("msg_type") == "comm_msg")
+            assert (echo["parent_header"]["msg_id"], echo["content"]) == ("run-1:ab:1", said)
+        await page.send({"type": "comm", "msg_type": "comm_close", "content": {"comm_id": "c1"}})
+        named = await page.until(lambda m: m.get("header", {}).get("msg_type") == "comm_close")
+        assert named["parent_header"]["msg_id"].startswith("comm:")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"msg_type": "execute_request"}, {"msg_type": "shutdown_request"}, {"content": "x"}, {"content": [1]}, {"id": "x" * 129},
+        {"id": str(uuid4())}, {"id": "a:b\n"}, {"id": 5}, {"context": "../x"},
+    ],
+)  # fmt: skip
+async def test_nothing_but_a_widget_s_message_goes_to_the_kernel(
+    mine: Session, secret: str, wrong: dict[str, Any]
+) -> None:
+    async with tab(channels(mine), secret) as page:
+        await page.send({"type": "comm", "id": "a:1", "msg_type": "comm_msg", "content": {}, **wrong})
+        assert (await page.until(error()))["message"]
+        assert not [m for m in page.messages if m.get("header", {}).get("msg_type", "").startswith("comm")]
+
+
 async def test_an_interrupt_does_not_wait_behind_output(mine: Session, secret: str) -> None:
     run = execute("forever")
     async with tab(channels(mine), secret) as page:

@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -299,3 +300,32 @@ def test_teardown_does_not_wait_for_an_agent_that_stalls(session: Session, monke
     assert time.monotonic() - began < 2
     assert {e.status for e in Execution.objects.filter(pk__in=[e.pk for e in executions])} == {"lost"}
     assert Session.objects.get(pk=session.pk).state == State.LEASED
+
+
+# --- The same as the page makes of them ---
+
+SEQUENCES = json.loads((Path(__file__).resolve().parents[2] / "frontend/src/outputs/sequences.json").read_text())
+
+
+def told(output: dict[str, Any]) -> Any:
+    """An output in the short form of sequences.json."""
+    if output["output_type"] == "stream":
+        return [output["name"], output["text"]]
+    return f"{output['ename']}: {output['evalue']}" if output["output_type"] == "error" else output["data"]
+
+
+@pytest.mark.parametrize("case", SEQUENCES, ids=lambda case: case["name"])
+def test_a_sequence_is_saved_as_the_page_shows_it(case: dict[str, Any], session: Session) -> None:
+    raw: dict[str, list[bytes]] = {}
+    for execution, msg_type, content in case["messages"]:
+        raw.setdefault(execution, []).append(message(msg_type, **content))
+    rows = {}
+    for name, messages in raw.items():  # one after the other, as they ran
+        row = rows[name] = Execution.objects.create(session=session, tenant_id=session.tenant_id, code="x")
+        assert outputs.store(session.pk, row.pk, Outputs(Record(row.pk, "default", "ok"), messages))
+    for name, wanted in case["outputs"].items():
+        rows[name].refresh_from_db()
+        found = [told(output) for output in rows[name].outputs]
+        # A text is kept as it was printed: where it is drawn otherwise, that comes third.
+        kept = [[each[0], each[-1]] if isinstance(each, list) else each for each in wanted]
+        assert found == kept, name

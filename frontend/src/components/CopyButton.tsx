@@ -20,17 +20,25 @@ export async function copyText(text: string): Promise<boolean> {
   }
 }
 
-export function CopyButton({ text, label }: { text(): string; label: string }): VNode {
+interface Props {
+  /** A text, or what copies by itself and says whether it did. */
+  text(): string | Promise<boolean>;
+  label: string;
+}
+
+export function CopyButton({ text, label }: Props): VNode {
   const page = usePage();
   const [done, setDone] = useState(false);
   const copy = async () => {
-    const copied = await copyText(text());
-    page.tell(copied ? "Copied" : "Copying failed");
+    const given = text();
+    const copied = typeof given === "string" ? await copyText(given) : await given;
+    if (copied) page.tell("Copied");
+    else page.say("The browser does not allow copying here.");
     setDone(copied);
     setTimeout(() => setDone(false), 1500);
   };
   return (
-    <button class="button quiet icon copy" onClick={() => void copy()} aria-label={label} title={label}>
+    <button class="button quiet icon" onClick={() => void copy()} aria-label={label} title={label}>
       <Icon name={done ? "check" : "copy"} size={16} />
     </button>
   );

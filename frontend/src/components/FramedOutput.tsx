@@ -1,42 +1,154 @@
-// HTML and scripts of a cell, in a frame with an origin of its own: no cookie, no network, no way to our page but its height.
+// What runs scripts, in a frame with an origin of its own: no cookie, no network, no way to our page but a few checked words.
 
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { adviceFor, frameBudget, heard, librariesOf, refusedHost, type Frame, type FrameContent } from "../outputs/frames";
+import { libraryText } from "../outputs/libraries";
+import { saveAddress } from "../outputs/saving";
 import { darkNow } from "../theme";
 import { usePage } from "./context";
+import { OutputTools, ToolButton } from "./OutputTools";
 
-const TALLEST = 2000;
+// A frame that is taller is cut, and opened by a button: the wheel always moves the page.
+const TALL = 800;
+const TALLEST = 20_000;
+const NAMES: Record<FrameContent["kind"], string> = { html: "HTML", script: "a script", plotly: "Plotly", vega: "Vega", vegalite: "Vega-Lite", widget: "widgets" };
 
-export function FramedOutput({ html, script }: { html?: string; script?: string }): VNode {
-  const { addresses } = usePage();
+export function FramedOutput({ execution, ...content }: FrameContent & { execution: string }): VNode {
+  const page = usePage();
+  const place = useRef<HTMLDivElement>(null);
   const frame = useRef<HTMLIFrameElement>(null);
-  const [height, setHeight] = useState(24);
+  const [awake, setAwake] = useState(false);
+  const [height, setHeight] = useState(content.kind === "plotly" ? 450 : 40);
+  const [open, setOpen] = useState(false);
+  const [full, setFull] = useState(false);
+  const [refused, setRefused] = useState<ReadonlySet<string>>(new Set());
+  const [failed, setFailed] = useState(false);
   const dark = darkNow.value;
-  const theme = () => ({ scheme: dark ? "dark" : "light", colour: getComputedStyle(document.body).color });
-  const filled = useRef(false);
+  const cut = height > TALL && !open && !full;
+
+  useEffect(() => near(place.current!, setAwake), []);
 
   useEffect(() => {
+    if (!awake) return;
+    let filled = false;
+    const comms = content.kind === "widget" ? page.widgets.connect(content.content, execution, post) : null;
     const hear = (event: MessageEvent) => {
-      if (event.source !== frame.current?.contentWindow || typeof event.data !== "object" || event.data === null) return;
-      const { ready, height: wanted } = event.data as { ready?: unknown; height?: unknown };
-      if (ready === true && !filled.current) {
-        filled.current = true;
-        // The frame has no origin to name: its sandbox is what keeps others out.
-        frame.current.contentWindow!.postMessage({ html, script, theme: theme() }, "*");
+      if (!frame.current || event.source !== frame.current.contentWindow) return;
+      const words = heard(event.data);
+      if (words.ready && !filled) {
+        filled = true;
+        void fill();
       }
-      if (typeof wanted === "number" && wanted >= 0) setHeight(Math.min(Math.ceil(wanted), TALLEST));
+      if (words.height !== undefined) setHeight(Math.min(Math.max(24, words.height), TALLEST));
+      if (words.link) offer(words.link);
+      if (words.format) keep(words.picture!, words.format);
+      if (words.refused) note(words.refused);
+      if (comms && words.comm) comms.say(words.comm);
+      if (comms && words.wants) comms.want(words.wants);
+    };
+    const fill = async () => {
+      try {
+        const libraries = await Promise.all(librariesOf(content).map(libraryText));
+        post({ theme: theme() });
+        post({ kind: content.kind, content: content.content, libraries });
+        comms?.begin();
+      } catch {
+        setFailed(true);
+      }
     };
     addEventListener("message", hear);
-    return () => removeEventListener("message", hear);
-  }, []);
+    return () => {
+      removeEventListener("message", hear);
+      comms?.close();
+    };
+  }, [awake]);
 
   useEffect(() => {
-    if (filled.current) frame.current?.contentWindow?.postMessage({ theme: theme() }, "*");
+    if (awake) post({ theme: theme() });
   }, [dark]);
+  useEffect(() => post({ open: open || full }), [open, full, height > TALL]);
+  useEffect(() => {
+    const changed = () => setFull(document.fullscreenElement === place.current);
+    document.addEventListener("fullscreenchange", changed);
+    return () => document.removeEventListener("fullscreenchange", changed);
+  }, []);
 
+  // The frame has no origin to name: its sandbox is what keeps others out.
+  function post(message: unknown): void {
+    frame.current?.contentWindow?.postMessage(message, "*");
+  }
+  function offer(link: string): void {
+    page.say(`This output links to ${link.length > 120 ? `${link.slice(0, 120)}…` : link}`, { label: "Open", run: () => void window.open(link, "_blank", "noopener,noreferrer") });
+  }
+  function keep(picture: string, format: "png" | "svg"): void {
+    if (picture) saveAddress(picture, `figure.${format}`);
+    else page.say("This output could not be turned into a picture.");
+  }
+  function note(address: string): void {
+    const host = refusedHost(address);
+    if (host) setRefused((known) => (known.has(host) || known.size > 5 ? known : new Set([...known, host])));
+  }
+
+  const drawn = content.kind === "plotly" || content.kind === "vega" || content.kind === "vegalite";
   return (
-    <div class="output frame-output">
-      <iframe ref={frame} src={addresses.frame} sandbox="allow-scripts" title="Output drawn with HTML" style={{ height: `${height}px` }} />
+    <div class={`output frame-output${full ? " full" : ""}`} ref={place}>
+      {awake && !failed ? (
+        <iframe ref={frame} src={page.addresses.frame} sandbox="allow-scripts" title={`Output drawn by ${NAMES[content.kind]}`} style={full ? undefined : { height: `${cut ? TALL : height}px` }} />
+      ) : (
+        <div class="frame-place" style={{ height: `${Math.min(height, TALL)}px` }} />
+      )}
+      {failed && <p class="cut" role="alert">The library that draws this output could not be loaded. Load the page again.</p>}
+      {height > TALL && !full && (
+        <button class="button quiet more" aria-expanded={open} onClick={() => setOpen(!open)}>
+          {open ? "Show less" : `Show all of it (${height.toLocaleString("en")} pixels)`}
+        </button>
+      )}
+      {refused.size > 0 && (
+        <p class="cut">
+          This output wants the internet: {[...refused].join(", ")}. Outputs are shown without it, so a part may be missing.
+          {content.kind === "html" && adviceFor(String(content.content))}
+        </p>
+      )}
+      <OutputTools>
+        {drawn && <ToolButton icon="download" label="Download as PNG" run={() => post({ picture: "png" })} />}
+        <ToolButton icon={full ? "shrink" : "expand"} label={full ? "Leave full screen" : "Full screen"} run={() => void (full ? document.exitFullscreen() : place.current!.requestFullscreen().catch(() => page.say("This browser does not allow full screen here.")))} />
+      </OutputTools>
     </div>
   );
+}
+
+/** Follow whether a frame is near the window, and let it sleep when others need its room. */
+function near(element: HTMLElement, setAwake: (awake: boolean) => void): () => void {
+  let visible = false;
+  const member: Frame = { visible: () => visible || document.fullscreenElement === element, sleep: () => setAwake(false) };
+  const observer = new IntersectionObserver(
+    (entries) => {
+      visible = entries.at(-1)!.isIntersecting;
+      if (!visible) return;
+      setAwake(true);
+      frameBudget.near(member);
+    },
+    { rootMargin: "800px 0px" },
+  );
+  observer.observe(element);
+  return () => {
+    observer.disconnect();
+    frameBudget.forget(member);
+  };
+}
+
+/** The colours that outputs take over from the page. */
+function theme(): Record<string, string> {
+  const page = getComputedStyle(document.documentElement);
+  const colour = (name: string) => {
+    const probe = document.createElement("i");
+    probe.style.color = `var(--${name})`;
+    document.body.append(probe);
+    const value = getComputedStyle(probe).color;
+    probe.remove();
+    return value;
+  };
+  const colours = Object.fromEntries(["text", "muted", "line", "accent", "surface", "raised", "hover", "danger", "good", "warning"].map((name) => [name, colour(name)]));
+  return { scheme: darkNow.peek() ? "dark" : "light", strong: colour("line-strong"), mono: page.getPropertyValue("--mono"), ...colours };
 }

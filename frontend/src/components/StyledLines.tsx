@@ -2,9 +2,17 @@
 
 import type { ComponentChild, VNode } from "preact";
 import { PLAIN, presentation } from "../outputs/ansi";
-import type { Line } from "../outputs/lines";
+import { columnsOf, WIDE } from "../outputs/columns";
+import { webAddress } from "../outputs/frames";
+import type { Line, Run } from "../outputs/lines";
 
-export function StyledLines({ lines }: { lines: readonly Line[] }): VNode {
+/** What a line of a traceback leads to; null if it leads nowhere. */
+export type Reference = (line: string) => { label: string; go(): void } | null;
+
+// Beyond it a line is cut: laying out a megabyte without a break stops the page.
+const LONGEST = 20_000;
+
+export function StyledLines({ lines, reference }: { lines: readonly Line[]; reference?: Reference }): VNode {
   const parts: ComponentChild[] = [];
   let plain = "";
   const flush = () => {
@@ -12,16 +20,70 @@ export function StyledLines({ lines }: { lines: readonly Line[] }): VNode {
     plain = "";
   };
   lines.forEach((line, index) => {
-    for (const run of line) {
-      if (run.style === PLAIN) plain += run.text;
-      else {
-        flush();
-        const { className, style } = presentation(run.style);
-        parts.push(<span class={className} style={style}>{run.text}</span>);
+    const leads = reference?.(line.map((run) => run.text).join(""));
+    if (leads) {
+      flush();
+      parts.push(
+        <button type="button" class="trace-link" aria-label={leads.label} title={leads.label} onClick={leads.go}>
+          {shortened(line).map(drawn)}
+        </button>,
+      );
+    } else {
+      for (const run of shortened(line)) {
+        if (run.style === PLAIN && !WIDE.test(run.text)) plain += run.text;
+        else {
+          flush();
+          parts.push(drawn(run));
+        }
       }
     }
     if (index < lines.length - 1) plain += "\n";
   });
   flush();
   return <pre class="stream">{parts}</pre>;
+}
+
+function drawn(run: Run): ComponentChild {
+  const text = WIDE.test(run.text) ? inColumns(run.text) : run.text;
+  if (run.style === PLAIN) return text;
+  const { className, style } = presentation(run.style);
+  const link = run.style.link;
+  if (link && webAddress(link)) {
+    return (
+      <a class={className} style={style} href={link} target="_blank" rel="noopener noreferrer">
+        {text}
+      </a>
+    );
+  }
+  return <span class={className} style={style}>{text}</span>;
+}
+
+/** Wide characters take two columns, whatever width the reader's font gives them: tables and frames stay straight. */
+function inColumns(text: string): ComponentChild[] {
+  const parts: ComponentChild[] = [];
+  let narrow = "";
+  for (const { segment } of new Intl.Segmenter("en", { granularity: "grapheme" }).segment(text)) {
+    if (columnsOf(segment) < 2) narrow += segment;
+    else {
+      if (narrow) parts.push(narrow);
+      narrow = "";
+      parts.push(<span class="wide-character">{segment}</span>);
+    }
+  }
+  if (narrow) parts.push(narrow);
+  return parts;
+}
+
+function shortened(line: Line): Line {
+  let left = LONGEST;
+  if (line.every((run) => (left -= run.text.length) >= 0)) return line;
+  const kept: Run[] = [];
+  left = LONGEST;
+  let hidden = 0;
+  for (const run of line) {
+    if (left > 0) kept.push({ text: run.text.slice(0, left), style: run.style });
+    hidden += Math.max(0, run.text.length - Math.max(0, left));
+    left -= run.text.length;
+  }
+  return [...kept, { text: ` … ${hidden.toLocaleString("en")} more characters: copy or download the output to have them`, style: PLAIN }];
 }

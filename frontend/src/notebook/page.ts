@@ -2,6 +2,7 @@
 
 import { batch, computed, effect, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { ask, csrfHeaders, type ApiError } from "../api";
+import { Widgets } from "../outputs/widgets";
 import type { PanelName } from "../components/panels";
 import type { CellEditor } from "../editor/setup";
 import { Find } from "../search/find";
@@ -72,6 +73,7 @@ export class Page {
   readonly endSigns = new EndSigns();
   readonly history: History;
   readonly watch: SessionWatch;
+  readonly widgets: Widgets;
   readonly title: Signal<string>;
   /** Somebody else edits, or this is a notebook that one may only look at: whatever would change it is unavailable. */
   readonly readOnly: ReadonlySignal<boolean>;
@@ -107,6 +109,7 @@ export class Page {
     this.history = new History(this, loaded);
     const lookingOn = settings.right === "view" ? `/ws/notebooks/${settings.id}/session` : null;
     this.session = new NotebookSession(settings.pool, settings.identifier, (changed) => this.results.update(changed), (message) => this.say(message), lookingOn);
+    this.widgets = new Widgets(this.session.comms, (message) => this.session.toWidget(message));
     this.watch = new SessionWatch(this);
     if (settings.frozen) return;
     this.session.attach(loaded.session);

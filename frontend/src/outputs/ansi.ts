@@ -12,6 +12,8 @@ export interface Style {
   readonly underline?: boolean;
   readonly strike?: boolean;
   readonly inverse?: boolean;
+  /** Where it leads, by OSC 8. */
+  readonly link?: string;
 }
 
 export const PLAIN: Style = Object.freeze({});
@@ -22,7 +24,7 @@ export function applySgr(style: Style, parameters: string): Style {
   let next: { -readonly [K in keyof Style]: Style[K] } = { ...style };
   for (let i = 0; i < codes.length; i++) {
     const code = codes[i]!;
-    if (code === 0) next = {};
+    if (code === 0) next = next.link ? { link: next.link } : {};
     else if (code === 1) next.bold = true;
     else if (code === 2) next.dim = true;
     else if (code === 3) next.italic = true;
@@ -47,6 +49,12 @@ export function applySgr(style: Style, parameters: string): Style {
     }
   }
   return intern(next);
+}
+
+/** The style with a link, or without one for an empty address. */
+export function linked(style: Style, address: string): Style {
+  const { link: _, ...rest } = style;
+  return intern(address ? { ...rest, link: address } : rest);
 }
 
 function extended(codes: number[], at: number): { colour?: Colour; used: number } {

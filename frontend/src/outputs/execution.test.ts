@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import sequences from "./sequences.json";
 import type { LogEntry } from "../protocol";
 import { ExecutionLog, isFinal, newExecution, outputsFromNotebook, preferred, type Output } from "./execution";
 
@@ -119,4 +120,18 @@ describe("saved outputs", () => {
     live.cut = true;
     expect(preferred(saved, live)).toBe(saved);
   });
+});
+
+describe("a sequence of messages", () => {
+  const short = (outputs: Output[]) =>
+    outputs.map((output) => (output.kind === "stream" ? [output.name, output.terminal.text()] : output.kind === "display" ? output.data : output.kind === "error" ? `${output.name}: ${output.value}` : output.kind));
+  // A text is compared as it is drawn: a last newline draws nothing.
+  const drawn = (wanted: unknown) => (Array.isArray(wanted) ? [wanted[0], String(wanted[1]).replace(/\n$/, "")] : wanted);
+
+  for (const sequence of sequences as unknown as { name: string; messages: [string, string, Record<string, unknown>][]; outputs: Record<string, unknown[]> }[]) {
+    it(`is shown as the server saves it: ${sequence.name}`, () => {
+      const log = applied(() => sequence.messages.map(([execution, type, content]) => entry(type, content, type.startsWith("input_re") ? "stdin" : "iopub", execution)));
+      for (const [execution, wanted] of Object.entries(sequence.outputs)) expect(short(log.executions.get(execution)?.outputs ?? [])).toEqual(wanted.map(drawn));
+    });
+  }
 });

@@ -1,7 +1,10 @@
 // One run of a cell, and the log that tells of it: entries in, what to draw out. Nothing here knows a socket or a page.
 
 import type { ExecutionStateContent, ExecutionStatus, KernelStateContent, LogEntry, MimeBundle } from "../protocol";
+import { CapturedOutputs, type NotebookOutput } from "./captured";
+import { Comms } from "./comms";
 import { LineTerminal } from "./lines";
+import { executionOf } from "./widgets";
 
 export type Output =
   | { kind: "stream"; name: "stdout" | "stderr"; terminal: LineTerminal; version: number }
@@ -49,6 +52,8 @@ export function isFinal(execution: Execution): boolean {
   return execution.state !== "queued" && execution.state !== "running";
 }
 
+const OUTPUT_TYPES = new Set(["stream", "display_data", "execute_result", "error", "clear_output"]);
+
 export type Applied = "applied" | "duplicate" | "gap";
 
 /** The log of one sandbox. Applying an entry twice, or the whole log again, changes nothing. */
@@ -61,6 +66,11 @@ export class ExecutionLog {
   /** Executions touched since the last `takeChanged`. */
   private changed = new Set<string>();
   private afterCut = false;
+  /** By Output widget: what it shows. */
+  private captured = new Map<string, CapturedOutputs>();
+  private recaptured = new Set<string>();
+
+  constructor(private readonly comms = new Comms()) {}
 
   apply(entry: LogEntry): Applied {
     if (entry.seq <= this.seq) return "duplicate";
@@ -75,6 +85,8 @@ export class ExecutionLog {
   }
 
   takeChanged(): string[] {
+    for (const widget of this.recaptured) this.comms.setOutputs(widget, structuredClone(this.captured.get(widget)?.outputs ?? []));
+    this.recaptured.clear();
     const ids = [...this.changed];
     this.changed.clear();
     return ids;
@@ -95,6 +107,10 @@ export class ExecutionLog {
       case "kernel_state":
         this.kernel = entry.content as unknown as KernelStateContent;
         if (this.kernel.state !== "busy") this.interruptIgnored = false;
+        if (this.kernel.state === "starting" || this.kernel.state === "restarting" || this.kernel.state === "dead") {
+          this.comms.reset();
+          this.captured.clear();
+        }
         return;
       case "interrupt":
         this.interruptIgnored = entry.content.state === "ignored";
@@ -124,8 +140,12 @@ export class ExecutionLog {
 
   private applyOutput(entry: LogEntry): void {
     const { content } = entry;
-    const id = entry.parent_header.msg_id;
+    const parent = entry.parent_header.msg_id ?? "";
+    if (this.comms.apply(entry)) return this.release(content);
     if (entry.header.msg_type === "update_display_data") return this.updateDisplays(content);
+    const widget = OUTPUT_TYPES.has(entry.header.msg_type) ? this.comms.capturer(parent) : undefined;
+    if (widget !== undefined) return this.capture(widget, entry);
+    const id = executionOf(parent);
     if (!id) return;
     switch (entry.header.msg_type) {
       case "stream":
@@ -143,10 +163,24 @@ export class ExecutionLog {
     }
   }
 
+  private capture(widget: string, entry: LogEntry): void {
+    let captured = this.captured.get(widget);
+    if (!captured) this.captured.set(widget, (captured = new CapturedOutputs(structuredClone(this.comms.outputsOf(widget)) as NotebookOutput[])));
+    captured.apply(entry);
+    this.recaptured.add(widget);
+  }
+
+  /** The kernel itself has said what an Output widget shows: that counts. */
+  private release(content: Record<string, unknown>): void {
+    const state = (content.data as { state?: Record<string, unknown> } | undefined)?.state;
+    if (state && "outputs" in state) this.captured.delete(String(content.comm_id));
+  }
+
   /** One display_id may be shown by several cells: all of them change. */
   private updateDisplays(content: Record<string, unknown>): void {
     const id = displayIdOf(content);
     if (id === null) return;
+    for (const [widget, captured] of this.captured) if (captured.update(id, content)) this.recaptured.add(widget);
     for (const execution of this.executions.values()) {
       for (const output of execution.outputs) {
         if (output.kind !== "display" || output.displayId !== id) continue;
@@ -184,14 +218,26 @@ function addOutput(execution: Execution, output: Output): void {
   execution.outputs.push(output);
 }
 
+// Text that begins by going back draws over what the same stream drew before.
+const GOES_BACK = /^(?:\n*\r(?!\n)|\n*\x1b\[\d*A|\x08)/;
+
 function addStream(execution: Execution, name: "stdout" | "stderr", text: string): void {
   if (execution.clearOnNext) clearOutputs(execution, false);
-  let last = execution.outputs.at(-1);
-  if (last?.kind !== "stream" || last.name !== name) {
-    execution.outputs.push((last = { kind: "stream", name, terminal: new LineTerminal(), version: 0 }));
+  let stream = streamFor(execution.outputs, name, text);
+  if (!stream) execution.outputs.push((stream = { kind: "stream", name, terminal: new LineTerminal(), version: 0 }));
+  stream.terminal.write(text);
+  stream.version++;
+}
+
+/** The last output, if it is this stream; a progress bar finds its lines again although the other stream came in between. */
+function streamFor(outputs: Output[], name: string, text: string): Extract<Output, { kind: "stream" }> | undefined {
+  for (let at = outputs.length - 1; at >= 0; at--) {
+    const output = outputs[at]!;
+    if (output.kind !== "stream") return undefined;
+    if (output.name === name) return output;
+    if (!GOES_BACK.test(text)) return undefined;
   }
-  last.terminal.write(text);
-  last.version++;
+  return undefined;
 }
 
 function displayIdOf(content: Record<string, unknown>): string | null {

@@ -20,7 +20,7 @@ describe("the line terminal", () => {
   it("obeys an escape sequence cut in two", () => expect(printed(`a${ESC}`, "[3", "1mb")).toBe("ab"));
   it("ignores titles and unknown sequences", () => expect(printed(`${ESC}]0;title\x07a${ESC}[?25lb${ESC}(Bc`)).toBe("abc"));
   it("never loses text to a lone escape", () => expect(printed(`${ESC}[`, "\nx")).toContain("x"));
-  it("counts columns in code points", () => expect(printed("😀😀😀\rab")).toBe("ab😀"));
+  it("writes over whole emoji", () => expect(printed("😀😀😀\rab")).toBe("ab😀😀"));
   it("clears everything on 2J", () => expect(printed(`a\nb${ESC}[2Jc`)).toBe("c"));
   it("does not climb above its first line", () => expect(printed(`a\n${ESC}[99Ab`)).toBe("b"));
 
@@ -66,5 +66,47 @@ describe("the line terminal", () => {
     terminal.write("c");
     expect(terminal.lines[0]).toBe(first);
     expect(terminal.lines[1]).not.toBe(second);
+  });
+});
+
+describe("columns", () => {
+  it("of East Asian characters and emoji are two, of marks none", () => {
+    expect(printed("日本\rA")).toBe("A 本");
+    expect(printed("日本語\b\bx")).toBe("日本x ");
+    expect(printed("e\u0301a\b\bx")).toBe("xa");
+    expect(printed("👩‍👩‍👧ab\rxy")).toBe("xyab");
+    expect(printed("🇩🇪|\r..|")).toBe("..|");
+    expect(printed("ab\rあ")).toBe("あ");
+    expect(printed("✓ ok\r✗")).toBe("✗ ok");
+  });
+
+  it("of a tab reach to the next multiple of eight, and are written over", () => {
+    expect(printed("a\tb")).toBe("a       b");
+    expect(printed("12345678\tb")).toBe("12345678        b");
+    expect(printed("a\tb\rxxxxxxxxx")).toBe("xxxxxxxxx");
+  });
+});
+
+describe("links", () => {
+  it("by OSC 8 are kept with the text, through colours, and end", () => {
+    const terminal = new LineTerminal();
+    terminal.write(`${ESC}]8;;https://example.org/a${ESC}\\see ${ESC}[31mthis${ESC}[0m`);
+    terminal.write(`!${ESC}]8;;\x07 end`);
+    expect(terminal.lines[0]!.map((run) => [run.text, run.style.link])).toEqual([["see ", "https://example.org/a"], ["this", "https://example.org/a"], ["!", "https://example.org/a"], [" end", undefined]]);
+    expect(terminal.text()).toBe("see this! end");
+  });
+
+  it("may come in pieces, and other OSC leave nothing", () => {
+    expect(printed(`${ESC}]8;;https://exam`, `ple.org${ESC}`, `\\x${ESC}]0;title\x07y`)).toBe("xy");
+  });
+});
+
+describe("a large output", () => {
+  it("is taken in well under a second", () => {
+    const terminal = new LineTerminal();
+    const began = performance.now();
+    for (let at = 0; at < 10_000; at++) terminal.write(`line ${at} 日本 with some text\n`);
+    expect(performance.now() - began).toBeLessThan(2000);
+    expect(terminal.lines).toHaveLength(10_000);
   });
 });

@@ -4,7 +4,8 @@
 // pieces cut anywhere, even inside an escape sequence. Lines are never changed in place: a changed line is a new object,
 // so whoever draws them compares by identity.
 
-import { applySgr, PLAIN, type Style } from "./ansi";
+import { applySgr, linked, PLAIN, type Style } from "./ansi";
+import { sliceColumns, width } from "./columns";
 
 export interface Run {
   readonly text: string;
@@ -19,9 +20,12 @@ const MAX_LINES = 12000;
 const DROP_STEP = 1000;
 const MAX_PENDING = 4096;
 
-const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/g;
+const TAB = 8;
+const CONTROL = /[\x00-\x1f\x7f]/g;
 const CSI = /\x1b\[([0-9;:<=>?]*)[ -/]*([@-~])/y;
 const OSC = /\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)/y;
+// OSC 8: what follows is a link, until one without an address.
+const LINK = /^\x1b\]8;[^;]*;([^\x07\x1b]*)/;
 const OTHER_ESCAPE = /\x1b[ -/]*[0-Z\\^-~]/y;
 
 export class LineTerminal {
@@ -72,6 +76,10 @@ export class LineTerminal {
       case "\b":
         this.column = Math.max(0, this.column - 1);
         break;
+      case "\t":
+        // Written as spaces: the columns of what is written over it later must be right.
+        this.print(" ".repeat(TAB - (this.column % TAB)));
+        break;
     }
     return at + 1;
   }
@@ -84,7 +92,12 @@ export class LineTerminal {
       this.command(csi[2]!, csi[1]!);
       return CSI.lastIndex;
     }
-    if (OSC.test(text)) return OSC.lastIndex;
+    const osc = OSC.exec(text);
+    if (osc) {
+      const address = LINK.exec(osc[0]);
+      if (address) this.style = linked(this.style, address[1]!);
+      return OSC.lastIndex;
+    }
     const begins = text[at + 1];
     if (begins !== undefined && begins !== "[" && begins !== "]" && OTHER_ESCAPE.test(text)) return OTHER_ESCAPE.lastIndex;
     const rest = text.slice(at);
@@ -151,14 +164,14 @@ export class LineTerminal {
     const line = this.rows[this.row]!;
     const length = lengthOf(line);
     const run: Run = { text, style: this.style };
-    const width = codePoints(text);
+    const columns = width(text);
     if (this.column === length) this.rows[this.row] = append(line, run);
     else if (this.column > length) this.rows[this.row] = append(append(line, { text: " ".repeat(this.column - length), style: PLAIN }), run);
     else {
       const kept = append(slice(line, 0, this.column), run);
-      this.rows[this.row] = slice(line, this.column + width, length).reduce(append, kept);
+      this.rows[this.row] = slice(line, this.column + columns, length).reduce(append, kept);
     }
-    this.column += width;
+    this.column += columns;
   }
 
   private eraseLine(mode: number): void {
@@ -191,34 +204,21 @@ function append(line: Line, run: Run): Line {
   return [...line, run];
 }
 
-/** The part of a line between two columns, counted in code points. */
+/** The part of a line between two columns. */
 function slice(line: Line, from: number, to: number): Line {
   const part: Run[] = [];
   let column = 0;
   for (const run of line) {
-    const width = codePoints(run.text);
-    const [start, end] = [Math.max(0, from - column), Math.min(width, to - column)];
-    if (start < end) part.push({ text: sliceText(run.text, width, start, end), style: run.style });
-    column += width;
+    const columns = width(run.text);
+    const [start, end] = [Math.max(0, from - column), Math.min(columns, to - column)];
+    if (start < end) part.push({ text: start === 0 && end === columns ? run.text : sliceColumns(run.text, start, end), style: run.style });
+    column += columns;
   }
   return part;
 }
 
-function sliceText(text: string, width: number, start: number, end: number): string {
-  return width === text.length ? text.slice(start, end) : Array.from(text).slice(start, end).join("");
-}
-
 function lengthOf(line: Line): number {
   let length = 0;
-  for (const run of line) length += codePoints(run.text);
+  for (const run of line) length += width(run.text);
   return length;
-}
-
-const SURROGATE = /[\ud800-\udbff][\udc00-\udfff]/g;
-
-function codePoints(text: string): number {
-  let pairs = 0;
-  SURROGATE.lastIndex = 0;
-  while (SURROGATE.test(text)) pairs++;
-  return text.length - pairs;
 }

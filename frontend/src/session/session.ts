@@ -6,6 +6,7 @@
 
 import { batch, signal } from "@preact/signals";
 import { ApiError, ask } from "../api";
+import { Comms } from "../outputs/comms";
 import { ExecutionLog, isFinal, newExecution, type Execution } from "../outputs/execution";
 import { isLogEntry, uuid, type ClientMessage, type SessionMessage, type SessionStateMessage, type Usage } from "../protocol";
 import { LastingSocket } from "./socket";
@@ -43,7 +44,9 @@ export class NotebookSession {
   readonly interruptIgnored = signal(false);
   readonly id = signal<string | null>(null);
   /** Told in this tab of each session so far; a new sandbox begins a new log. */
-  private log = new ExecutionLog();
+  /** What its widgets are, as the log tells. */
+  readonly comms = new Comms();
+  private log = new ExecutionLog(this.comms);
   private socket: LastingSocket | null = null;
   private waiting = new Map<string, Run>();
   /** Execution → cell, of what waits at the server for a sandbox. */
@@ -107,7 +110,8 @@ export class NotebookSession {
   }
 
   private follow(id: string, state: SessionStateMessage["state"], more: Record<string, unknown> = {}): void {
-    this.log = new ExecutionLog();
+    this.comms.reset();
+    this.log = new ExecutionLog(this.comms);
     this.inLine.clear();
     this.id.value = id;
     this.show({ ...EMPTY, state, line: "connecting", phase: String(more.phase ?? ""), position: Number(more.position ?? 0) });
@@ -350,6 +354,16 @@ export class NotebookSession {
     });
   }
 
+  /** Ask what runs in the kernel for one of its tables or variables; null as above. */
+  askKernel(about: string, args: object): Promise<Record<string, unknown> | null> {
+    const id = uuid();
+    if (this.view.value.state !== "leased" || !this.send({ type: "ask", id, about, arguments: args })) return Promise.resolve(null);
+    return new Promise((resolve) => {
+      const timer = window.setTimeout(() => this.settle(id, null), ANSWER_WITHIN);
+      this.questions.set(id, { resolve, timer });
+    });
+  }
+
   private settle(id: string, content: Record<string, unknown> | null): void {
     const question = this.questions.get(id);
     if (!question) return;
@@ -372,6 +386,11 @@ export class NotebookSession {
   private watchUsage(on: boolean): void {
     this.usageWanted = on;
     this.send({ type: "watch_usage", on });
+  }
+
+  /** To a widget of the kernel's; false if the line is down. */
+  toWidget(message: Extract<ClientMessage, { type: "comm" }>): boolean {
+    return this.view.value.state === "leased" && this.send(message);
   }
 
   private send(message: ClientMessage): boolean {

@@ -159,6 +159,12 @@ class MemoryAgent(MemoryPorts, MemoryFiles):
                 return context
         raise AgentRefused(404, "no_such_execution", "There is no such execution in this sandbox.")
 
+    async def echo(self, context: str, message: Mapping[str, Any]) -> None:
+        """What a kernel does with a widget's message: tell everybody, and be done."""
+        inside, parent = await self._in(context), message["header"]["msg_id"]
+        inside.say("iopub", message["header"]["msg_type"], message["content"], parent)
+        inside.say("iopub", "status", {"execution_state": "idle"}, parent)
+
     # --- for tests ---
     def forge(self, entry: Entry) -> None:
         """Put an entry into the log as it is, however wrong."""
@@ -204,5 +210,7 @@ class MemoryChannel:
                 await self._agent.interrupt(context)
             case "restart":
                 await self._agent.restart(context)
+            case "message":
+                await self._agent.echo(context, fields["msg"])
             case _:
                 raise AgentRefused(400, "bad_request", f"There is no op {verb!r}.")

@@ -1,0 +1,4 @@
+declare module "*?frame" {
+  const address: string;
+  export default address;
+}

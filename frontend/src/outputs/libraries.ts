@@ -1,0 +1,28 @@
+// Scripts that frames need. A frame may load nothing, so the page reads them, once, and hands them in as text.
+
+export type Library = "plotly" | "vega" | "widgets";
+
+const ADDRESSES: Record<Library, () => Promise<{ default: string }>> = {
+  plotly: () => import("plotly.js-dist-min/plotly.min.js?url"),
+  vega: () => import("../frame/vega?frame"),
+  widgets: () => import("../frame/widgets?frame"),
+};
+
+const texts = new Map<Library, Promise<string>>();
+
+/** The text of a library. Raises if it cannot be had; it is asked for again the next time. */
+export function libraryText(name: Library): Promise<string> {
+  let text = texts.get(name);
+  if (!text) {
+    texts.set(name, (text = load(name)));
+    text.catch(() => texts.delete(name));
+  }
+  return text;
+}
+
+async function load(name: Library): Promise<string> {
+  const address = (await ADDRESSES[name]()).default;
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`${name} could not be loaded (${response.status})`);
+  return response.text();
+}
