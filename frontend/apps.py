@@ -5,4 +5,4 @@ class FrontendConfig(AppConfig):
     name = "frontend"
 
     def ready(self) -> None:
-        from frontend import checks  # noqa: F401  registers the system check
+        from frontend import checks, keeping  # noqa: F401  which register a system check, and listen to deletions

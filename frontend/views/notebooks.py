@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 from frontend.access import MemberRequest, member_required, own_notebook
 from frontend.documents import new_document
 from frontend.executions import filled_document
+from frontend.keeping import keep_files
 from frontend.models import Notebook
 from frontend.pools import container_cards, pool_cards
 from interpreters.models import InterpreterImage, SessionPool
@@ -68,6 +69,7 @@ def create(request: MemberRequest) -> HttpResponse:
 def page(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
     notebook = own_notebook(request, notebook_id)
     notebook.mark_opened()
+    keep_files(notebook, request.user.pk)
     card = next((card for card in pool_cards(request.tenant) if card.name == notebook.pool), None)
     settings = {
         "id": str(notebook.pk),

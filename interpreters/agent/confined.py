@@ -10,6 +10,7 @@ import json
 import os
 import re
 import stat
+from contextlib import suppress
 from typing import Any
 
 from .naming import meant, shown
@@ -162,12 +163,13 @@ class Folder:
         try:
             _check_tag(name, parent, given)
             os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+            return {"tag": tag(os.stat(name, dir_fd=parent, follow_symlinks=False))}, []
         except (OSError, Refused):
-            os.unlink(temporary, dir_fd=parent)
+            with suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=parent)
             raise
         finally:
             os.close(parent)
-        return {}, []
 
     def discard(self, token: str) -> Answer:
         parent, temporary, _ = self._uploads.pop(token)

@@ -17,6 +17,7 @@ from .messages import dump
 CHUNK = 256 << 10
 MAX_LISTING = 16 << 20
 RANGE = re.compile(r"bytes=(\d{1,18})?-(\d{1,18})?")
+TAG = re.compile(r"[0-9a-f-]{1,80}")
 DISK_FULL = Refusal(413, "disk_full", "The disk of this session is full: delete files, or ask for a larger one.")
 
 
@@ -71,11 +72,12 @@ class Files:
                     _write(fd, piece)
             finally:
                 os.close(fd)
-            await self._link.ask("commit", token=token, given=given)
+            committed = await self._link.ask("commit", token=token, given=given)
         except BaseException:
             await asyncio.shield(self._discard(token))
             raise
-        return Response(204)
+        found = committed.get("tag")
+        return Response(204, headers={"ETag": f'"{found}"'} if isinstance(found, str) and TAG.fullmatch(found) else {})
 
     async def make(self, path: str) -> Response:
         await self._link.ask("mkdir", path=path)
