@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings as installation
 from django.contrib import messages
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -77,6 +78,7 @@ def page(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
         "pool": notebook.pool,
         "language": card.language if card else notebook.pool,
         "identifier": notebook.identifier(request.user.pk),
+        "maxUpload": installation.MAX_UPLOAD_BYTES,
     }
     return render(request, "frontend/notebook.html", {"notebook": notebook, "settings": settings})
 

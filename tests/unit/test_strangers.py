@@ -110,9 +110,7 @@ def theirs(session: Session) -> Theirs:
     tenant = session.tenant
     image = InterpreterImage.objects.create(tenant=tenant, name="theirs", origin="registry", reference="r")
     credential = RegistryCredential.objects.create(tenant=tenant, registry="ghcr.io", username="robot", secret="s")
-    workspace = Workspace.objects.create(
-        tenant=tenant, identifier=session.identifier, session=session.pk, content="a" * 32
-    )
+    kept = Workspace.objects.create(tenant=tenant, identifier=session.identifier, session=session.pk, content="a" * 32)
     return Theirs(str(session.pk), str(execution.pk), image.name, str(credential.pk), str(kept.pk))
 
 

@@ -18,6 +18,8 @@ export interface PageSettings {
   pool: string;
   language: string;
   identifier: string;
+  /** Bytes of one uploaded file. */
+  maxUpload?: number;
 }
 
 export interface Addresses {
