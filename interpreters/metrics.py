@@ -19,7 +19,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from interpreters.lifecycle import OPEN
-from interpreters.models import EgressProxy, EgressTotal, Execution, Session, SessionPool
+from interpreters.models import EgressProxy, EgressTotal, Execution, Session, SessionPool, Workspace
 from interpreters.models.threads import in_thread
 
 POOL = ("pool", "tenant")  # the tenant is empty for a shared pool
@@ -65,6 +65,7 @@ class Rows(Collector):
         yield from self._launches(names)
         yield self._reaped(names)
         yield self._executions()
+        yield from self._workspaces()
         yield from self._egress(names)
 
     def _launches(self, names: Names) -> Iterable[Metric]:
@@ -91,6 +92,18 @@ class Rows(Collector):
         for row in Execution.objects.values("status").order_by("status").annotate(number=Count("pk")):
             counter.add_metric((row["status"],), row["number"])
         return counter
+
+    def _workspaces(self) -> Iterable[Metric]:
+        sums: Iterable[Any] = (
+            Workspace.objects.values("problem").order_by("problem").annotate(number=Count("pk"), total=Sum("size"))
+        )
+        number = GaugeMetricFamily("thermae_workspaces", "Kept files, by what is wrong with them.", labels=("problem",))
+        kept = GaugeMetricFamily("thermae_workspace_bytes", "Of kept files, packed.", labels=("problem",))
+        for row in sums:
+            number.add_metric((row["problem"] or "none",), row["number"])
+            kept.add_metric((row["problem"] or "none",), row["total"])
+        yield number
+        yield kept
 
     def _egress(self, names: Names) -> Iterable[Metric]:
         """Sums that outlive the rows: what a proxy has decided, and what has passed through it."""

@@ -22,11 +22,11 @@ from django.db import transaction
 from django.dispatch import receiver
 from kombu.exceptions import OperationalError
 
-from interpreters import client
+from interpreters import client, workspaces
 from interpreters.client import Agent, AgentError
 from interpreters.handover import hand_over
-from interpreters.lifecycle import Health, State
-from interpreters.models import EgressDecision, InterpreterImage, Session, SessionPool, moved
+from interpreters.lifecycle import Health, Phase, State
+from interpreters.models import EgressDecision, InterpreterImage, Session, SessionPool, Workspace, moved
 from interpreters.notices import Breaker, aside
 from interpreters.outputs import collect_sync
 from interpreters.runtime import RuntimeUnavailable, get_runtime
@@ -40,6 +40,9 @@ HEALTH_TIMEOUT = 2.0  # seconds for one agent to answer
 _slots = BoundedSemaphore(settings.PARALLEL_LAUNCHES)
 _image_slots = BoundedSemaphore(settings.PARALLEL_IMAGES)
 
+# Sessions whose files this process is saving, and whether to do so once more.
+_saving: dict[str, bool] = {}
+
 _breaker = Breaker()
 
 
@@ -52,6 +55,10 @@ def maintain_pools() -> None:
         SessionPool.objects.remove_strays(get_runtime())
     except RuntimeUnavailable as silence:
         logger.warning("the engine does not answer: %s", silence)
+    for session in workspaces.waiting():
+        enqueue(restore_files, str(session), expires=2 * settings.MAINTAIN_INTERVAL)
+    for session in Workspace.objects.due():
+        enqueue(save_files, str(session), expires=settings.WORKSPACE_SAVE_EVERY)
 
 
 @shared_task
@@ -104,11 +111,45 @@ def hand_over_waiting(session_id: str) -> None:
 def tear_down_session(session_id: str) -> None:
     session = Session.objects.select_related("pool").filter(pk=session_id).first()
     if session:
-        session.tear_down(get_runtime(), collect_sync)
+        session.tear_down(get_runtime(), _collect)
         if session.state == State.GONE:
             # A launch that died before it made a sandbox has left its folders.
             remove_socket_folder(session.pk)
             remove_egress_folder(session.pk)
+
+
+def _collect(session: UUID) -> None:
+    """What is worth keeping of a session that ends. Its files are saved even where its outputs cannot be."""
+    try:
+        collect_sync(session)
+    finally:
+        workspaces.save_last(session)
+
+
+@shared_task
+def save_files(session_id: str, replace: bool = False) -> None:
+    """Once at a time in this process: who comes in between has it done once more."""
+    if session_id in _saving:
+        _saving[session_id] = True
+        return
+    again = True
+    while again:
+        _saving[session_id] = False
+        try:
+            workspaces.save(UUID(session_id), replace=replace)
+        finally:
+            again = _saving.pop(session_id)
+
+
+@shared_task
+def restore_files(session_id: str) -> None:
+    workspaces.restore(UUID(session_id))
+
+
+@shared_task
+def look_after_workspaces() -> None:
+    if removed := workspaces.sweep():
+        logger.info("workspaces: %d files removed that belong to none", removed)
 
 
 @shared_task
@@ -199,8 +240,13 @@ def follow_up(
         enqueue(launch_queued)
     elif to == State.LEASED and frm == State.STARTING:
         enqueue(hand_over_waiting, str(session.pk))
+    elif to == State.STARTING and session.phase == Phase.WAITING_FOR_FILES:
+        enqueue(restore_files, str(session.pk))
     elif to == State.STOPPING:
         enqueue(tear_down_session, str(session.pk))
+    if to == State.GONE and session.tenant_id is not None:
+        for waiting in workspaces.waiting(session):
+            enqueue(restore_files, str(waiting))
     if to == State.GONE or "tenant" in changed:
         # There is room for another, or one fewer is ready.
         enqueue(maintain_pool, session.pool_id, time.time())

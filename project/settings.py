@@ -238,6 +238,20 @@ MAX_PROXY_BODY_BYTES = env.int("MAX_PROXY_BODY_BYTES", default=0, validate=valid
 # Bytes of one WebSocket message that is passed on to or from a sandbox.
 MAX_PROXY_FRAME_BYTES = env.int("MAX_PROXY_FRAME_BYTES", default=16 * 1024 * 1024, validate=validate.Range(min=1024))
 
+# --- Files kept between sessions -----------------------------------------------------------------------------
+# Where the files of sessions are kept. Worker and web share it; nothing else may read it.
+WORKSPACE_DIR = Path(env.str("WORKSPACE_DIR", default=str(STATE_DIR / "workspaces")))
+# Bytes, packed, that one workspace may have, and all of a tenant's together.
+WORKSPACE_QUOTA = env.int("WORKSPACE_QUOTA", default=1024**3, validate=validate.Range(min=0))
+WORKSPACE_TENANT_QUOTA = env.int("WORKSPACE_TENANT_QUOTA", default=20 * 1024**3, validate=validate.Range(min=0))
+# Seconds that saving or putting back one workspace may take. A session's end waits for it.
+WORKSPACE_SECONDS = env.float("WORKSPACE_SECONDS", default=60.0, validate=validate.Range(min=1))
+# Seconds after a run or a change through the API until files are saved, and between two saves while a session lives.
+WORKSPACE_SAVE_AFTER = env.float("WORKSPACE_SAVE_AFTER", default=3.0, validate=validate.Range(min=0.1))
+WORKSPACE_SAVE_EVERY = env.float("WORKSPACE_SAVE_EVERY", default=60.0, validate=validate.Range(min=1))
+# Days without use after which a workspace is deleted; 0: never.
+WORKSPACE_DAYS = env.int("WORKSPACE_DAYS", default=0, validate=validate.Range(min=0))
+
 # --- Images that tenants bring -------------------------------------------------------------------------------
 # Registries that images may be taken from, unless a tenant has a list of its own. `*`: any public one.
 REGISTRIES = ["docker.io", "gcr.io", "ghcr.io", "lscr.io", "mcr.microsoft.com", "public.ecr.aws", "quay.io"]

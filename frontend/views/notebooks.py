@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
+from django.conf import settings as installation
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -27,6 +27,7 @@ from frontend.access import (
     right_to,
 )
 from frontend.documents import new_document
+from frontend.keeping import keep_files
 from frontend.models import Notebook
 from frontend.pools import container_cards, pool_cards
 from interpreters.models import InterpreterImage, SessionPool
@@ -52,7 +53,7 @@ def listing(request: MemberRequest) -> HttpResponse:
         "pools": pools,
         "containers": container_cards(request.tenant),
         "deleted": deleted,
-        "import_limit": settings.MAX_IMPORT_BYTES,
+        "import_limit": installation.MAX_IMPORT_BYTES,
     }
     return render(request, "frontend/notebooks.html", context)
 
@@ -106,6 +107,7 @@ def page(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
         return render(request, "frontend/deleted.html", {"notebook": trashed}, status=410)
     if notebook.owner_id == request.user.pk:
         notebook.mark_opened()
+        keep_files(notebook)
     card = next((card for card in pool_cards(request.tenant) if card.name == notebook.pool), None)
     settings = {
         "id": str(notebook.pk),
@@ -115,6 +117,7 @@ def page(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
         "identifier": notebook.identifier,
         "user": request.user.pk,
         "right": right_to(notebook, request.actor).word,
+        "maxUpload": installation.MAX_UPLOAD_BYTES,
     }
     return render(request, "frontend/notebook.html", {"notebook": notebook, "settings": settings})
 

@@ -12,11 +12,13 @@ import sys
 import tarfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
-from .confined import OURS, Folder, Refused, names, new_names, shown
+from .confined import OURS, Folder, Refused, names, new_names
+from .naming import readable, shown
 
 CHUNK = 64 << 10
 MAX_MEMBERS = 20_000
@@ -26,17 +28,37 @@ MIN_RATIO = 16 << 20
 MAX_ADDRESS_SPACE = 768 << 20
 
 
-def pack(output: IO[bytes]) -> None:
-    """A zip of the current folder, written as it goes. Links and what is neither file nor folder are left out."""
+def pack(output: IO[bytes], only: Sequence[str] = ()) -> None:
+    """A zip of the current folder, or of `only` some paths in it, written as it goes.
+
+    Links and what is neither file nor folder are left out.
+    """
+    target = Folder(".")
     with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
-        for parent, folders, files, fd in os.fwalk("."):
-            folders[:] = sorted(name for name in folders if not name.startswith(OURS))
-            prefix = "" if parent == "." else parent.removeprefix("./") + "/"
-            if prefix:
-                archive.writestr(_info(prefix, os.fstat(fd)), b"")
-            for name in sorted(files):
-                if not name.startswith(OURS):
-                    _pack_file(archive, prefix + name, name, fd)
+        for path in map(names, only or [""]):
+            if not path:
+                _pack_folder(archive, "", os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+                continue
+            *above, name = path
+            parent = target.enter(shown("/".join(above)))
+            _pack_file(archive, "/".join(path), name, parent)
+            with suppress(OSError):
+                inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+                _pack_folder(archive, "/".join(path) + "/", inner)
+            os.close(parent)
+
+
+def _pack_folder(archive: zipfile.ZipFile, place: str, folder: int) -> None:
+    """All below an open folder, which is closed, under `place`."""
+    for parent, folders, files, fd in os.fwalk(".", dir_fd=folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(OURS))
+        prefix = place + ("" if parent == "." else parent.removeprefix("./") + "/")
+        if prefix:
+            archive.writestr(_info(prefix, os.fstat(fd)), b"")
+        for name in sorted(files):
+            if not name.startswith(OURS):
+                _pack_file(archive, prefix + name, name, fd)
+    os.close(folder)
 
 
 def _pack_file(archive: zipfile.ZipFile, path: str, name: str, folder: int) -> None:
@@ -57,7 +79,7 @@ def _pack_file(archive: zipfile.ZipFile, path: str, name: str, folder: int) -> N
 
 def _info(path: str, found: os.stat_result) -> zipfile.ZipInfo:
     when = max(time.localtime(found.st_mtime)[:6], (1980, 1, 1, 0, 0, 0))
-    info = zipfile.ZipInfo(path.encode("utf-8", "replace").decode(), when)
+    info = zipfile.ZipInfo(readable(shown(path)), when)
     info.external_attr = (found.st_mode & 0xFFFF) << 16
     info.compress_type = zipfile.ZIP_DEFLATED
     return info
@@ -167,7 +189,7 @@ def main() -> int:
     if sys.argv[1] == "pack":
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the agent reads both into one: no word may mix with the bytes
         with open(1, "wb", closefd=False) as output:
-            pack(output)
+            pack(output, sys.argv[2:])
         return 0
     try:
         answer: dict[str, object] = {"files": unpack(sys.argv[2])}

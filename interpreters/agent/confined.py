@@ -10,7 +10,10 @@ import json
 import os
 import re
 import stat
+from contextlib import suppress
 from typing import Any
+
+from .naming import meant, shown
 
 MAX_ENTRIES = 10_000
 MAX_DEPTH = 64
@@ -43,7 +46,11 @@ class Refused(Exception):
 
 
 def names(path: str) -> list[str]:
-    """The names of a relative path. Raises Refused for one that climbs, is absolute or has no meaning."""
+    """The names of a relative path from the wire. Raises Refused for one that climbs, is absolute or has no meaning."""
+    try:
+        path = meant(path)
+    except UnicodeEncodeError:
+        raise Refused("bad_path", "A path must be whole Unicode text: it holds half of a character.") from None
     if path.startswith("/") or "\0" in path or len(path) > 4096:
         raise Refused("bad_path", "A path is relative to the work folder and at most 4096 characters long.")
     parts = [part for part in path.split("/") if part not in ("", ".")]
@@ -55,7 +62,7 @@ def names(path: str) -> list[str]:
 def new_names(path: str) -> list[str]:
     """The same for what is to be made. Code may name its files as it likes; an upload may not mislead who looks on."""
     parts = names(path)
-    if MISLEADING.search(path):
+    if any(MISLEADING.search(name) for name in parts):
         raise Refused("bad_path", "A new path has no control characters, and none that turn the direction of text.")
     return parts
 
@@ -130,7 +137,7 @@ class Folder:
             if stat.S_ISDIR(found.st_mode):
                 raise Refused("is_folder", f"{path} is a folder: list it, or download it as an archive.")
             raise Refused("not_a_file", f"{path} is neither a file nor a folder.")
-        return {"size": found.st_size, "modified": found.st_mtime}, [file]
+        return {"size": found.st_size, "tag": tag(found)}, [file]
 
     def create(self, path: str) -> Answer:
         """A new file to be written, which takes its name at `commit`. Folders on the way are made."""
@@ -150,16 +157,19 @@ class Folder:
         self._uploads[token] = parent, temporary, name
         return {"token": token}, [file]
 
-    def commit(self, token: str) -> Answer:
+    def commit(self, token: str, given: str | None = None) -> Answer:
+        """Give it its name. `given`: the tag that what is there now must have; empty: nothing may be there."""
         parent, temporary, name = self._uploads.pop(token)
         try:
+            _check_tag(name, parent, given)
             os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
-        except OSError:
-            os.unlink(temporary, dir_fd=parent)
+            return {"tag": tag(os.stat(name, dir_fd=parent, follow_symlinks=False))}, []
+        except (OSError, Refused):
+            with suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=parent)
             raise
         finally:
             os.close(parent)
-        return {}, []
 
     def discard(self, token: str) -> Answer:
         parent, temporary, _ = self._uploads.pop(token)
@@ -172,6 +182,25 @@ class Folder:
     def make(self, path: str) -> Answer:
         new_names(path)
         os.close(self.enter(path, make=True))
+        return {}, []
+
+    def move(self, path: str, to: str, replace: bool = False) -> Answer:
+        """Give a file or folder another name, in another folder too. Folders on the way are made."""
+        new_names(to)
+        parent, name = self._parent(path)
+        try:
+            os.stat(name, dir_fd=parent, follow_symlinks=False)  # before folders are made for nothing
+            if names(to)[: len(names(path))] == names(path):
+                raise Refused("bad_path", "A folder cannot be moved into itself: choose another place.")
+            target, new = self._parent(to, make=True)
+            try:
+                if not replace or _is_folder(new, target):
+                    _check_tag(new, target, "")
+                os.rename(name, new, src_dir_fd=parent, dst_dir_fd=target)
+            finally:
+                os.close(target)
+        finally:
+            os.close(parent)
         return {}, []
 
     def delete(self, path: str) -> Answer:
@@ -194,9 +223,24 @@ class Folder:
         return {}, []
 
 
-def shown(name: str) -> str:
-    """A name as text. Names are bytes to the kernel: what is no UTF-8 in them would be no JSON either."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+def tag(found: os.stat_result) -> str:
+    """Another one whenever a file may have other content."""
+    return f"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}"
+
+
+def _check_tag(name: str, folder: int, given: str | None) -> None:
+    if given is None:
+        return
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        if given:
+            raise Refused("changed", "The file was deleted meanwhile: save it under a name as a new one.") from None
+        return
+    if not given:
+        raise Refused("exists", f"There is already something named {shown(name)}: choose another name, or replace it.")
+    if tag(found) != given:
+        raise Refused("changed", "The file was changed meanwhile: load it again, or replace it knowingly.")
 
 
 def _mode(name: str, folder: int) -> int:

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from urllib.parse import quote
 
+from .confined import tag
 from .errors import Refusal, bad_request
 from .hostlink import HostLink
 from .http import Request, Response, answer
@@ -16,6 +17,7 @@ from .messages import dump
 CHUNK = 256 << 10
 MAX_LISTING = 16 << 20
 RANGE = re.compile(r"bytes=(\d{1,18})?-(\d{1,18})?")
+TAG = re.compile(r"[0-9a-f-]{1,80}")
 DISK_FULL = Refusal(413, "disk_full", "The disk of this session is full: delete files, or ask for a larger one.")
 
 
@@ -36,23 +38,29 @@ class Files:
     async def download(self, request: Request, path: str) -> Response:
         """The file, or the part of it that one Range asks for."""
         _, fd = await self._link.ask_file("open", path=path)
-        size = os.fstat(fd).st_size
+        found = os.fstat(fd)
+        size = found.st_size
         start, end, status = 0, size, 200
         headers = {"Accept-Ranges": "bytes", "Content-Disposition": f"attachment; filename*=UTF-8''{_name(path)}"}
+        headers["ETag"] = f'"{tag(found)}"'
         asked = request.headers.get("range")
         if asked is not None:
-            found = _range(asked, size)
-            if found is None:
+            part = _range(asked, size)
+            if part is None:
                 os.close(fd)
                 refused = Refusal(416, "bad_range", f"The file has {size} bytes, and one range at a time is served.")
                 return Response(416, dump(refused.body()), headers={"Content-Range": f"bytes */{size}"})
-            start, end = found
+            start, end = part
             status, headers["Content-Range"] = 206, f"bytes {start}-{end - 1}/{size}"
         headers["Content-Length"] = str(end - start)
         return Response(status, _read(fd, start, end), "application/octet-stream", headers)
 
     async def upload(self, request: Request, path: str, most: int = 1 << 40) -> Response:
-        """Written under another name first: a file is there as a whole, or not at all. Raises Refusal."""
+        """Written under another name first: a file is there as a whole, or not at all. Raises Refusal.
+
+        `If-None-Match: *` writes only what is not there yet; `If-Match` only what is still as it was read.
+        """
+        given = _given(request)
         created, fd = await self._link.ask_file("create", path=path)
         token = created.get("token")
         try:
@@ -64,14 +72,23 @@ class Files:
                     _write(fd, piece)
             finally:
                 os.close(fd)
-            await self._link.ask("commit", token=token)
+            committed = await self._link.ask("commit", token=token, given=given)
         except BaseException:
             await asyncio.shield(self._discard(token))
             raise
-        return Response(204)
+        found = committed.get("tag")
+        return Response(204, headers={"ETag": f'"{found}"'} if isinstance(found, str) and TAG.fullmatch(found) else {})
 
     async def make(self, path: str) -> Response:
         await self._link.ask("mkdir", path=path)
+        return Response(204)
+
+    async def move(self, request: Request, path: str) -> Response:
+        body = await request.json()
+        to, replace = body.get("to"), body.get("replace", False)
+        if not isinstance(to, str) or not isinstance(replace, bool):
+            raise bad_request("`to` must be a path and `replace` true or false")
+        await self._link.ask("move", path=path, to=to, replace=replace)
         return Response(204)
 
     async def delete(self, path: str) -> Response:
@@ -117,6 +134,14 @@ def _range(text: str, size: int) -> tuple[int, int] | None:
     start = int(first)
     end = min(size, int(last) + 1) if last is not None else size
     return (start, end) if start < end else None
+
+
+def _given(request: Request) -> str | None:
+    """The tag that a file must have to be replaced; empty: there may be none; None: whatever there is."""
+    if request.headers.get("if-none-match", "").strip() == "*":
+        return ""
+    given = request.headers.get("if-match", "").strip()
+    return given.strip('"') or "none" if given and given != "*" else None
 
 
 def _name(path: str) -> str:

@@ -42,6 +42,7 @@ class Host:
             "commit": self._work.commit,
             "discard": self._work.discard,
             "mkdir": self._work.make,
+            "move": self._work.move,
             "delete": self._work.delete,
         }
 
@@ -114,8 +115,11 @@ class Host:
         cwd: str = "",
         connection: str = "",
         terminal: list[int] | None = None,
+        fed: bool = False,
     ) -> Answer:
         """Start a program in a session of its own; the fd is its terminal, or the end of its stdout and stderr.
+
+        `fed`: what is written to that fd is the program's stdin.
 
         `{connection_file}` in argv becomes the path of a private file that holds `connection`.
         """
@@ -125,7 +129,9 @@ class Host:
                 file.write(connection)
             argv = [word.replace("{connection_file}", path) for word in argv]
         folder = self._work.enter(cwd)
-        if terminal is None:
+        if fed:
+            ours, theirs = (end.detach() for end in socket.socketpair())
+        elif terminal is None:
             ours, theirs = os.pipe2(os.O_CLOEXEC)
         else:
             ours, theirs = os.openpty()
@@ -133,7 +139,7 @@ class Host:
         environment = _environment() | env
         pid = os.fork()
         if not pid:
-            _become(argv, environment, folder, theirs, terminal is not None)
+            _become(argv, environment, folder, theirs, terminal is not None, fed)
         os.close(theirs)
         os.close(folder)
         self._children.add(pid)
@@ -146,7 +152,7 @@ class Host:
         return {}, []
 
 
-def _become(argv: list[str], env: dict[str, str], folder: int, output: int, terminal: bool) -> None:
+def _become(argv: list[str], env: dict[str, str], folder: int, output: int, terminal: bool, fed: bool) -> None:
     """In the child: never returns."""
     try:
         _end_with_parent()
@@ -157,7 +163,7 @@ def _become(argv: list[str], env: dict[str, str], folder: int, output: int, term
             os.login_tty(output)
         else:
             os.setsid()
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(output if fed else os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(output, 1)
             os.dup2(output, 2)
         with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # not there, or already higher

@@ -20,6 +20,8 @@ from .errors import Refusal, conflict, unavailable
 
 DEADLINE = 10.0  # seconds for one answer
 MAX_ANSWER = 64 << 10
+# What a program is heard through: a pipe, a terminal, or a socket, which it is fed through too.
+STREAMS = (stat.S_IFIFO, stat.S_IFCHR, stat.S_IFSOCK)
 STATUS = {"not_found": 404, "bad_path": 400, "is_link": 400, "not_a_file": 400, "disk_full": 413}
 
 
@@ -93,7 +95,7 @@ class HostLink:
         """The pid, and the non-blocking end of its terminal or of its stdout and stderr, which the caller closes."""
         answer, fd = await self._ask("spawn", arguments)
         pid = answer.get("pid")
-        if fd < 0 or not isinstance(pid, int) or stat.S_IFMT(os.fstat(fd).st_mode) not in (stat.S_IFIFO, stat.S_IFCHR):
+        if fd < 0 or not isinstance(pid, int) or stat.S_IFMT(os.fstat(fd).st_mode) not in STREAMS:
             if fd >= 0:
                 os.close(fd)
             raise self._broken()

@@ -55,17 +55,25 @@ class Routes:
                 return answer(sandbox.meter.read())
             case ("GET", "archive"):
                 sandbox.touch()
-                return await sandbox.archives.download(request.query.get("path", ""))
+                return await sandbox.archives.download(request.query.get("path", ""), request.query.get("only", ""))
             case ("POST", "archive"):
                 sandbox.touch()
                 return await sandbox.archives.upload(request, request.query.get("path", ""))
+            # Keeping files is no use of a session: it would never be idle.
+            case ("GET", "keep", "survey"):
+                return await sandbox.archives.survey()
+            case ("GET", "keep"):
+                return await sandbox.archives.keep()
+            case ("PUT", "keep"):
+                return await sandbox.archives.restore(request)
             case (_, "proxy", port, *_):
                 sandbox.touch()
                 path = request.target.partition("?")[0].split("/", 3)[3:]  # as it came: what is quoted stays quoted
                 await proxy(request, port, "".join(path))
                 return None
             case (method, "files", *names):
-                sandbox.touch()
+                if request.query.get("quiet") != "1":  # who looks on by the clock does not use it
+                    sandbox.touch()
                 return await self._files(request, method, "/".join(names))
         raise Refusal(404, "not_found", f"There is nothing at {request.method} {request.path:.200}")
 
@@ -138,9 +146,11 @@ class Routes:
                 return await files.upload(request, path)
             case "POST", _:
                 return await files.make(path)
+            case "PATCH", _:
+                return await files.move(request, path)
             case "DELETE", _:
                 return await files.delete(path)
-        raise Refusal(404, "not_found", "Files can be listed, read, put, made as a folder (POST) and deleted")
+        raise Refusal(404, "not_found", "Files can be listed, read, put, made as a folder (POST), moved and deleted")
 
     async def _log(self, after: int) -> AsyncGenerator[bytes, None]:
         log = self._sandbox.journal.log

@@ -6,26 +6,29 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.http import StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.utils.http import content_disposition_header
-from ninja import Router, Status
+from ninja import Query, Router, Status
 
 from interpreters import sessions
+from interpreters.agent.naming import readable
 from interpreters.api.caller import Request
-from interpreters.api.schemas import ERRORS, Folder, Unpacked
+from interpreters.api.schemas import ERRORS, Folder, Move, Unpacked
 from interpreters.client.base import Download
 from interpreters.sessions import files, problems
 
 router = Router(tags=["files"])
 
 CHUNK = 256 * 1024
+TAG = re.compile(r'"([0-9a-f-]{1,80})"')
 RANGE = re.compile(r"bytes=(\d{1,18})?-(\d{1,18})?")
 Opening = Callable[[int], AbstractAsyncContextManager[Download]]
 
 
 @router.get("/sessions/{uuid:session}/files", response={200: Folder, **ERRORS}, summary="What is in a folder")
-async def list_files(request: Request, session: UUID, path: str = "") -> dict[str, Any]:
-    return await files.list_folder(await sessions.get(request.auth, session), path)
+async def list_files(request: Request, session: UUID, path: str = "", quiet: bool = False) -> dict[str, Any]:
+    """`quiet`: looking does not count as a use of the session."""
+    return await files.list_folder(await sessions.get(request.auth, session), path, quiet)
 
 
 @router.get("/sessions/{uuid:session}/files/{path:path}", summary="A file, or by Range a part of it")
@@ -38,11 +41,17 @@ async def download(request: Request, session: UUID, path: str) -> StreamingHttpR
     return await _sent(opening, basename(path), request.headers.get("Range", ""))
 
 
-@router.put("/sessions/{uuid:session}/files/{path:path}", response={204: None, **ERRORS}, summary="Write a file")
-async def upload(request: Request, session: UUID, path: str) -> Status[None]:
+@router.put(
+    "/sessions/{uuid:session}/files/{path:path}",
+    response={204: None, **ERRORS},
+    summary="Write a file",
+    description="`If-None-Match: *` writes only a file that is not there yet (else 409 `exists`), `If-Match` only one "
+    "that is still as a download's `ETag` says (else 409 `changed`). The answer's `ETag` is the new one.",
+)
+async def upload(request: Request, response: HttpResponse, session: UUID, path: str) -> Status[None]:
     found = await sessions.get(request.auth, session)
     _check_length(request)
-    await files.upload(found, path, _body(request))
+    response["ETag"] = f'"{await files.upload(found, path, _body(request), _given(request))}"'
     return Status(204, None)
 
 
@@ -52,16 +61,27 @@ async def make_folder(request: Request, session: UUID, path: str) -> Status[None
     return Status(201, None)
 
 
+@router.patch("/sessions/{uuid:session}/files/{path:path}", response={204: None, **ERRORS}, summary="Rename or move")
+async def move(request: Request, session: UUID, path: str, wish: Move) -> Status[None]:
+    await files.move(await sessions.get(request.auth, session), path, wish.to, wish.replace)
+    return Status(204, None)
+
+
 @router.delete("/sessions/{uuid:session}/files/{path:path}", response={204: None, **ERRORS}, summary="Delete")
 async def delete(request: Request, session: UUID, path: str) -> Status[None]:
     await files.delete(await sessions.get(request.auth, session), path)
     return Status(204, None)
 
 
-@router.get("/sessions/{uuid:session}/archive", summary="A folder as a zip")
-async def archive(request: Request, session: UUID, path: str = "") -> StreamingHttpResponse:
+@router.get("/sessions/{uuid:session}/archive", summary="A folder, or some of what is in it, as a zip")
+async def archive(
+    request: Request,
+    session: UUID,
+    path: str = "",
+    only: list[str] = Query([], description="Paths within the folder; the whole of it if none."),  # noqa: B008
+) -> StreamingHttpResponse:
     found = await sessions.get(request.auth, session)
-    return await _sent(lambda _: files.archive(found, path), f"{basename(path.rstrip('/')) or 'files'}.zip", "")
+    return await _sent(lambda _: files.archive(found, path, only), f"{basename(path.rstrip('/')) or 'files'}.zip", "")
 
 
 @router.post(
@@ -83,6 +103,19 @@ def _check_length(request: Request) -> None:
         raise files.too_large()
 
 
+def _given(request: Request) -> str | None:
+    """The tag that the request wants the file to have; empty: it wants none to be there; None: it does not mind."""
+    if request.headers.get("If-None-Match", "").strip() == "*":
+        return ""
+    given = request.headers.get("If-Match", "").strip()
+    if given in ("", "*"):
+        return None
+    match = TAG.fullmatch(given)
+    if match is None:
+        raise problems.BadRequest("`If-Match` is the `ETag` of a download, as it came.", "bad_tag")
+    return match[1]
+
+
 async def _body(request: Request) -> AsyncIterator[bytes]:
     """The body in pieces, from the file that the server has spooled it to."""
     while chunk := request.read(CHUNK):
@@ -96,10 +129,12 @@ async def _sent(opening: Opening, name: str, wanted: str) -> StreamingHttpRespon
     """A download as a response. Always an attachment: what a sandbox made is no page of ours."""
     start, end = await _range(opening, wanted)
     body = _opened(opening, start, end)
-    size = await anext(body)
+    size, tag = await anext(body)
     last = size - 1 if isinstance(size, int) and end is None else end
     response = StreamingHttpResponse(body, content_type="application/octet-stream")
-    response["Content-Disposition"] = content_disposition_header(True, name)
+    response["Content-Disposition"] = content_disposition_header(True, readable(name))
+    if tag:
+        response["ETag"] = f'"{tag}"'
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "no-store"
@@ -114,9 +149,9 @@ async def _sent(opening: Opening, name: str, wanted: str) -> StreamingHttpRespon
 
 
 async def _opened(opening: Opening, start: int, end: int | None) -> AsyncGenerator[Any, None]:
-    """First the size of the whole, then the bytes from `start` to `end`, `end` included."""
+    """First the size and the tag of the whole, then the bytes from `start` to `end`, `end` included."""
     async with opening(start) as download:
-        yield download.size
+        yield download.size, download.tag
         left = end - start + 1 if end is not None else None
         async for chunk in download.body:
             if left is not None:

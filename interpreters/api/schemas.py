@@ -154,7 +154,10 @@ class Question(Schema):
 
 
 class File(Schema):
-    name: str
+    name: str = Field(
+        description="What is no UTF-8 in it, and each control character, is written byte by byte as U+10FE00 plus the "
+        "byte; paths are taken in the same form."
+    )
     path: str
     type: Literal["file", "directory", "link", "other"]
     size: int
@@ -164,6 +167,12 @@ class File(Schema):
 class Folder(Schema):
     path: str
     entries: list[File]
+    more: int = Field(0, description="How many entries are not listed.")
+
+
+class Move(Schema):
+    to: str = Field(description="The new path, from the work folder.")
+    replace: bool = Field(False, description="Whether a file that is there may be replaced.")
 
 
 class Unpacked(Schema):

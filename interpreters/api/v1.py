@@ -2,7 +2,7 @@
 
 from ninja import NinjaAPI
 
-from interpreters.api import credentials, errors, executions, files, images, inside, pools, sessions
+from interpreters.api import credentials, errors, executions, files, images, inside, pools, sessions, workspaces
 from interpreters.api.caller import Caller
 
 api = NinjaAPI(
@@ -15,5 +15,5 @@ api = NinjaAPI(
     auth=[Caller()],
 )
 errors.install(api)
-for part in (pools, sessions, inside, executions, files, images, credentials):
+for part in (pools, sessions, inside, executions, files, workspaces, images, credentials):
     api.add_router("", part.router)

@@ -30,6 +30,7 @@ from interpreters.client.base import (
     Outputs,
     Record,
     Refusal,
+    Survey,
     Trailers,
     Tunnel,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "Outputs",
     "Record",
     "Refusal",
+    "Survey",
     "Trailers",
     "Tunnel",
     "ask",

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from interpreters.client.base import AgentMisbehaved, Entry, Health, Outputs, Record, Refusal
+from interpreters.client.base import AgentMisbehaved, Entry, Health, Outputs, Record, Refusal, Survey
 
 # Bytes. A whole image or table comes as one entry; stream text never exceeds 256 KiB before escaping.
 MAX_ENTRY = 12 * 1024 * 1024
@@ -171,6 +171,33 @@ class _Entry(msgspec.Struct):
 class _Listing(msgspec.Struct):
     path: str
     entries: Annotated[list[_Entry], msgspec.Meta(max_length=10_000)]
+    more: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+_Path = Annotated[str, msgspec.Meta(max_length=8192, pattern=r"^[^\x00]*$")]
+_Number = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+
+
+class _Kept(msgspec.Struct):
+    path: _Path
+    size: _Number
+    type: Literal["file", "directory", "link"] = "file"
+    modified: float = 0
+
+
+class _LeftOut(msgspec.Struct):
+    path: _Path
+    why: Annotated[str, msgspec.Meta(max_length=200)]
+
+
+class _Survey(msgspec.Struct):
+    fingerprint: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    files: _Number
+    bytes: _Number
+    entries: Annotated[list[_Kept], msgspec.Meta(max_length=1000)]
+    largest: Annotated[list[_Kept], msgspec.Meta(max_length=10)]
+    left_out: Annotated[list[_LeftOut], msgspec.Meta(max_length=50)]
+    omitted: _Number
 
 
 class _Unpacked(msgspec.Struct):
@@ -204,6 +231,11 @@ def listing(body: bytes) -> dict[str, Any]:
     """A folder's entries, rid of whatever else an agent may have put into them."""
     answer: dict[str, Any] = msgspec.to_builtins(decode(body, _Listing))
     return answer
+
+
+def survey(body: bytes) -> Survey:
+    answer: dict[str, Any] = msgspec.to_builtins(decode(body, _Survey))
+    return Survey(**answer)
 
 
 def unpacked(body: bytes) -> int:

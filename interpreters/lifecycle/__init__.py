@@ -106,7 +106,7 @@ def _fate(
     if not session.held and session.revision != spec.revision:
         return end(Reason.OUTDATED)
     if session.state == State.STARTING:
-        late = _past(session.created_at, GIVE_UP_AFTER * spec.start_timeout, now)
+        late = _past(session.state_since, GIVE_UP_AFTER * spec.start_timeout, now)
         return end(Reason.START_TIMEOUT, f"still {session.phase}") if late else None
     if sandbox is None and session.state_since < seen.at - SKEW:
         return end(Reason.LOST, "the engine no longer lists it")
@@ -167,7 +167,7 @@ def _used_later(staying: Sequence[SessionView], seen: Observation, now: datetime
 
 
 def _launch_lost(spec: PoolSpec, session: SessionView, now: datetime) -> bool:
-    taken_up = session.state == State.STARTING and session.phase != Phase.QUEUED
+    taken_up = session.state == State.STARTING and session.phase not in (Phase.QUEUED, Phase.WAITING_FOR_FILES)
     return taken_up and _past(session.attempted_at + LATE, spec.start_timeout, now)
 
 

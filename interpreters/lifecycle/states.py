@@ -22,6 +22,9 @@ class Phase(StrEnum):
     CREATING = "creating"
     STARTING_KERNEL = "starting kernel"
     STARTING_CONTAINER = "starting container"
+    # Its sandbox is ready; what its holder has kept is not in it yet.
+    WAITING_FOR_FILES = "waiting for files"
+    RESTORING = "restoring files"
 
 
 class Reason(StrEnum):

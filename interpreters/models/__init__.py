@@ -7,6 +7,7 @@ from interpreters.models.lease import BadIdentifier, Lease, NoInstance, PoolFull
 from interpreters.models.pool import SessionPool
 from interpreters.models.preview import Preview
 from interpreters.models.session import Session, moved
+from interpreters.models.workspace import Workspace
 
 __all__ = [
     "BadIdentifier",
@@ -25,5 +26,6 @@ __all__ = [
     "RegistryCredential",
     "Session",
     "SessionPool",
+    "Workspace",
     "moved",
 ]

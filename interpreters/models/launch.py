@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from interpreters.lifecycle import Ask, Health, Phase, Reason, State
 from interpreters.models.last_words import last_words
+from interpreters.models.lease import kept_files
 from interpreters.runtime.base import LaunchFailed, Runtime, RuntimeUnavailable
 
 if TYPE_CHECKING:
@@ -82,6 +83,10 @@ def _hand_over(session: "Session", seconds: float) -> bool:
         return True
     now = timezone.now()
     held = {"tenant__isnull": False}
+    holder = {"tenant": session.tenant_id, "identifier": session.identifier}
+    if session.tenant_id is not None and (kept := kept_files(session.pool, holder)) and kept.waits_for(session):
+        waits = {"phase": Phase.WAITING_FOR_FILES, "launch_seconds": seconds, "attempted_at": now}
+        return session.move(State.STARTING, State.STARTING, given=held, **waits)
     return session.move(State.STARTING, State.LEASED, given=held, **done, leased_at=now, last_used_at=now)
 
 

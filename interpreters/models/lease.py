@@ -1,6 +1,6 @@
 """Giving a session to an identifier, for good: what `pool.lease()` does.
 
-The way of a ready instance is two SELECTs and one UPDATE, and takes no lock.
+The way of a ready instance is three SELECTs and one UPDATE, and takes no lock. Who has kept files waits for them.
 """
 
 import re
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from interpreters.models.pool import SessionPool
     from interpreters.models.session import Session
+    from interpreters.models.workspace import Workspace
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9_.:@/+=-]{1,128}")
 
@@ -88,12 +89,25 @@ def _open_session(pool: "SessionPool", tenant: Tenant, identifier: str) -> "Sess
 def _take_ready(pool: "SessionPool", holder: Mapping[str, Any]) -> "Session | None":
     """A ready instance by one conditional UPDATE. Who loses it to another caller takes the next."""
     ready = pool.sessions.filter(state=State.READY, pool_revision=pool.revision).order_by("created_at")
+    workspace = kept_files(pool, holder)
     while candidates := list(ready[:8]):
         for session in candidates:
             now = timezone.now()
-            if session.move(State.READY, State.LEASED, **holder, leased_at=now, last_used_at=now):
+            if workspace and workspace.waits_for(session):
+                waits: dict[str, Any] = {"phase": Phase.WAITING_FOR_FILES, "attempted_at": now}
+                if session.move(State.READY, State.STARTING, **holder, **waits):
+                    return session
+            elif session.move(State.READY, State.LEASED, **holder, leased_at=now, last_used_at=now):
                 return session
     return None
+
+
+def kept_files(pool: "SessionPool", holder: Mapping[str, Any]) -> "Workspace | None":
+    """What is to be put back before the holder uses a session of this pool, if anything."""
+    from interpreters.models.workspace import Workspace
+
+    workspace = Workspace.objects.of(holder["tenant"], holder["identifier"])
+    return workspace if workspace and workspace.enabled and not pool.image.custom else None
 
 
 def _take_starting(pool: "SessionPool", holder: Mapping[str, Any]) -> "Session | None":

@@ -213,9 +213,9 @@ class Session(models.Model):
         launch(self, runtime, ask)
 
     def tear_down(self, runtime: Runtime, collect: Callable[[uuid.UUID], object]) -> None:
-        """Save what is left of outputs, remove the sandbox, then `gone`. Nothing happens unless it is `stopping`.
+        """Save what is left in it, remove the sandbox, then `gone`. Nothing happens unless it is `stopping`.
 
-        `collect` saves the outputs of a session's unfinished executions. May run twice, and after any crash.
+        `collect` saves a session's last outputs and its files. May run twice, and after any crash.
         Raises RuntimeUnavailable; the next maintenance asks again.
         """
         tear_down(self, runtime, collect)

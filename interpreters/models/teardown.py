@@ -31,13 +31,13 @@ def tear_down(session: "Session", runtime: Runtime, collect: Callable[[UUID], ob
 
 
 def _collect(session: "Session", collect: Callable[[UUID], object]) -> None:
-    """Outputs are saved if they can be; a sandbox that resists is removed all the same."""
-    if session.tenant_id is None or not session.executions.filter(outputs__isnull=True).exists():
+    """What is worth keeping is saved if it can be; a sandbox that resists is removed all the same."""
+    if session.tenant_id is None:
         return
     try:
         collect(session.pk)
     except Exception:
-        logger.exception("session %s: its last outputs could not be saved", session.pk)
+        logger.exception("session %s: its last outputs or files could not be saved", session.pk)
 
 
 def _handles(session: "Session", runtime: Runtime) -> list[str]:

@@ -17,7 +17,7 @@ from tenants.models import ApiToken, Scope
 
 LEASE_SECONDS = Histogram(
     "thermae_lease_seconds",
-    "The lease of a session, by whether it was live, ready, or has to be started.",
+    "The lease of a session, by whether it was live, ready, ready but without kept files, or has to be started.",
     ("pool", "kind"),
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
@@ -50,6 +50,8 @@ def open(actor: Actor, pool: str, identifier: str) -> Lease:
     except (BadIdentifier, NoInstance) as refusal:
         raise problems.of_pool(refusal) from refusal
     kind = "live" if not lease.fresh else "cold" if lease.cold else "ready"
+    if lease.fresh and lease.session.phase == Phase.WAITING_FOR_FILES:
+        kind = "files"  # it was ready, and waits for what was kept
     LEASE_SECONDS.labels(pool, kind).observe(time.perf_counter() - began)
     if kind == "cold":
         COLD_STARTS.labels(pool).inc()
@@ -134,6 +136,8 @@ STARTING: Mapping[str, str] = {
     Phase.CREATING: "The sandbox is being created.",
     Phase.STARTING_KERNEL: "The kernel is starting.",
     Phase.STARTING_CONTAINER: "The container is starting.",
+    Phase.WAITING_FOR_FILES: "The kept files are put back.",
+    Phase.RESTORING: "The kept files are put back.",
 }
 
 

@@ -15,7 +15,7 @@ from interpreters.client import AgentError, ExecuteRequest, Outputs, get_agent
 from interpreters.models import Execution, Session, waiting
 from interpreters.models.threads import in_thread
 from interpreters.notices import session_changed
-from interpreters.sessions import problems
+from interpreters.sessions import keeping, problems
 from tenants.authentication import Actor
 
 logger = logging.getLogger(__name__)
@@ -66,6 +66,7 @@ async def forget(session: UUID, execution: UUID) -> None:
 
 def save_soon(session: UUID, execution: UUID, answer: Outputs | None = None) -> asyncio.Task[None]:
     """Begin to save an execution that has ended, by `answer` or by asking, unless this process is at it already."""
+    keeping.soon(session)
     return _saving.get(execution) or _keep(_saving, execution, _save(session, execution, answer))
 
 
@@ -97,6 +98,7 @@ def ended(session: UUID, execution: UUID, answer: Outputs | None = None) -> None
     """
     if answer is None and execution in _gathered:
         return
+    keeping.soon(session)
     ends = _ended.setdefault(session, {})
     ends[execution] = answer
     if session not in _savers:

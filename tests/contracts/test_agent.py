@@ -296,6 +296,14 @@ class AgentContract:
         with pytest.raises(AgentRefused) as refused:
             await agent.unpack("copy", pieces(b"no archive"))
         assert refused.value.status == 400
+        async with agent.archive("", ["copy/a b%.txt"]) as packed:
+            assert await agent.unpack("again", packed.body) == 1
+        assert await self.download(agent, "again/copy/a b%.txt") == (11, b"hello world")
+        await agent.move_file("again/copy/a b%.txt", "moved.txt")
+        with pytest.raises(AgentRefused) as refused:
+            await agent.move_file("moved.txt", "copy/a b%.txt")
+        assert (refused.value.status, refused.value.code) == (409, "exists")
+        await agent.move_file("moved.txt", "copy/a b%.txt", replace=True)
         await agent.make_folder("empty")
         await agent.delete_file("data")
         names = [e["name"] for e in (await agent.list_files())["entries"]]
@@ -304,6 +312,32 @@ class AgentContract:
         with pytest.raises(AgentRefused) as refused:
             await self.download(agent, "data/a b%.txt")
         assert refused.value.status == 404
+
+    async def test_a_file_is_written_only_as_it_was_read(self, agent: Agent) -> None:
+        await agent.upload("edited.txt", pieces(b"one"), "")
+        async with agent.download("edited.txt") as opened:
+            tag = opened.tag
+        new = await agent.upload("edited.txt", pieces(b"second"), tag)
+        assert new != tag
+        for given, code in (("", "exists"), (tag, "changed")):
+            with pytest.raises(AgentRefused) as refused:
+                await agent.upload("edited.txt", pieces(b"lost"), given)
+            assert (refused.value.status, refused.value.code) == (409, code)
+        assert await self.download(agent, "edited.txt") == (6, b"second")
+
+    async def test_files_are_kept_and_put_back(self, agent: Agent) -> None:
+        await agent.upload("keep/me.txt", pieces(b"kept"))
+        before = await agent.survey()
+        assert {"path": "keep/me.txt", "size": 4} in [{k: e[k] for k in ("path", "size")} for e in before.entries]
+        async with agent.keep() as packed:
+            kept = b"".join([chunk async for chunk in packed.body])
+        await agent.delete_file("keep/me.txt")
+        assert (await agent.survey()).fingerprint != before.fingerprint
+        assert await agent.restore(pieces(kept)) == before.files
+        assert await self.download(agent, "keep/me.txt") == (4, b"kept")
+        with pytest.raises(AgentRefused) as refused:
+            await agent.restore(pieces(kept[: len(kept) // 2]))
+        assert refused.value.code == "bad_archive"
 
     @staticmethod
     async def download(agent: Agent, path: str, start: int = 0) -> tuple[int | None, bytes]:

@@ -7,7 +7,7 @@ from asgiref.sync import sync_to_async
 from django.test import AsyncClient, Client
 
 from interpreters.lifecycle import Reason
-from interpreters.models import Execution
+from interpreters.models import Execution, Workspace
 from tests.edges import Caller
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +48,14 @@ def test_ends_and_executions_are_counted(client: Client, leased: Any, alice: Any
     found = lines(client)
     assert found['thermae_reaped_total{pool="python",reason="cooldown",tenant=""}'] == 1
     assert found['thermae_executions_total{status="error"}'] == 1
+
+
+def test_kept_files_are_summed(client: Client, acme: Any) -> None:
+    for name, size, problem in (("a", 10, ""), ("b", 5, ""), ("c", 1, "quota")):
+        Workspace.objects.create(tenant=acme, identifier=name, size=size, problem=problem)
+    found = lines(client)
+    assert found['thermae_workspace_bytes{problem="none"}'] == 15
+    assert found['thermae_workspaces{problem="quota"}'] == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -14,7 +14,7 @@ from django.test import AsyncClient
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from interpreters.models import Execution, InterpreterImage, RegistryCredential, Session
+from interpreters.models import Execution, InterpreterImage, RegistryCredential, Session, Workspace
 from interpreters.routing import websocket_urlpatterns
 from tenants.models import ApiToken, Scope
 from tests.edges import bearer, tab
@@ -38,17 +38,18 @@ class Theirs:
     execution: str
     image: str
     credential: str
+    workspace: str
 
     def fill(self, route: str) -> str:
         values = {"uuid:session": self.session, "uuid:execution": self.execution, "path:path": "a.txt"}
-        values |= {"slug:image": self.image, "int:credential": self.credential}
+        values |= {"slug:image": self.image, "int:credential": self.credential, "uuid:workspace": self.workspace}
         for name, value in values.items():
             route = route.replace(f"<{name}>", value)
         return route.replace("<str:name>", "main")
 
 
 SESSION, EXECUTION = "api/v1/sessions/<uuid:session>", "api/v1/executions/<uuid:execution>"
-IMAGE = "api/v1/images/<slug:image>"
+IMAGE, WORKSPACE = "api/v1/images/<slug:image>", "api/v1/workspaces/<uuid:workspace>"
 ASKS = {
     SESSION: [Ask("get"), Ask("delete")],
     f"{SESSION}/keep-alive": [Ask("post")],
@@ -66,11 +67,14 @@ ASKS = {
         *(Ask("post", {"code": "hello", "mode": mode}) for mode in ("sync", "async", "stream")),
     ],
     f"{SESSION}/files": [Ask("get")],
-    f"{SESSION}/files/<path:path>": [Ask("get"), Ask("put"), Ask("post"), Ask("delete")],
+    f"{SESSION}/files/<path:path>": [Ask("get"), Ask("put"), Ask("post"), Ask("patch", {"to": "b"}), Ask("delete")],
     f"{SESSION}/archive": [Ask("get")],
     EXECUTION: [Ask("get"), Ask("delete")],
     f"{EXECUTION}/stream": [Ask("get")],
     f"{EXECUTION}/input": [Ask("post", {"value": "x"})],
+    WORKSPACE: [Ask("get"), Ask("delete")],
+    f"{WORKSPACE}/save": [Ask("post", {})],
+    f"{WORKSPACE}/archive": [Ask("get"), Ask("delete")],
     IMAGE: [Ask("get"), Ask("delete")],
     f"{IMAGE}/refresh": [Ask("post")],
     "api/v1/registry-credentials/<int:credential>": [Ask("delete")],
@@ -109,7 +113,8 @@ def theirs(session: Session) -> Theirs:
     tenant = session.tenant
     image = InterpreterImage.objects.create(tenant=tenant, name="theirs", origin="registry", reference="r")
     credential = RegistryCredential.objects.create(tenant=tenant, registry="ghcr.io", username="robot", secret="s")
-    return Theirs(str(session.pk), str(execution.pk), image.name, str(credential.pk))
+    kept = Workspace.objects.create(tenant=tenant, identifier=session.identifier, session=session.pk, content="a" * 32)
+    return Theirs(str(session.pk), str(execution.pk), image.name, str(credential.pk), str(kept.pk))
 
 
 CASES = [(route, ask) for route, asks in ASKS.items() for ask in asks]
@@ -157,7 +162,7 @@ async def test_the_holder_is_answered(
 ) -> None:
     """So that a 404 above means what it says."""
     response = await ask_for(route, ask, theirs, await sync_to_async(token)(alice, scopes=list(Scope.values)))
-    answered = ("no_such_execution", "no_such_file", "no_input_wanted", "no_such_terminal")
+    answered = ("no_such_execution", "no_such_file", "no_input_wanted", "no_such_terminal", "nothing_kept")
     assert response.status_code < 300 or response.json()["error"] in answered
 
 
@@ -196,6 +201,7 @@ async def untouched(session: Session, agents: Any) -> None:
     """Nothing ran, nothing was written, and the session lives."""
     assert await InterpreterImage.objects.filter(name="theirs", requested_at=None).acount() == 1
     assert await RegistryCredential.objects.acount() == 1
+    assert await Workspace.objects.filter(content="a" * 32, turn=0).acount() == 1
     assert agents[session.pk].log.entries == []
     assert agents[session.pk].contents == {}
     found = await Session.objects.aget(pk=session.pk)

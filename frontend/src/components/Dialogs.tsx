@@ -35,7 +35,7 @@ export function Dialogs(): VNode | null {
     case "end":
       return (
         <Confirm title="End this session?" action="End session" danger confirm={() => void page.session.end()} close={close}>
-          <p>Its sandbox is destroyed: variables, terminals and <strong>files</strong> are lost. The notebook and its outputs stay. Download files that you want to keep first.</p>
+          <p>Its sandbox is destroyed: variables and terminals are lost. The notebook and its outputs stay, and so do files that are <strong>kept between sessions</strong>: see the foot of the Files panel.</p>
         </Confirm>
       );
     default:

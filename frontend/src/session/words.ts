@@ -30,6 +30,8 @@ const PHASES: Record<string, string> = {
   creating: "Creating a sandbox",
   "starting kernel": "Starting the kernel",
   "starting container": "Starting the container",
+  "waiting for files": "Putting kept files back",
+  "restoring files": "Putting kept files back",
 };
 
 const REASONS: Record<string, string> = {

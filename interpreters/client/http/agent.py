@@ -20,6 +20,7 @@ from interpreters.client.base import (
     Health,
     Outputs,
     Record,
+    Survey,
     Terminal,
     Tunnel,
 )
@@ -115,17 +116,19 @@ class HttpAgent:
     async def usage(self) -> dict[str, float | None]:
         return wire.decode(await self._line.ask("GET", "/usage"), dict[str, float | None])
 
-    async def list_files(self, path: str = "") -> dict[str, Any]:
-        return wire.listing(await self._line.ask("GET", f"/files?path={quote(path)}", limit=wire.MAX_LISTING))
+    async def list_files(self, path: str = "", quiet: bool = False) -> dict[str, Any]:
+        place = f"/files?path={quote(path)}{'&quiet=1' if quiet else ''}"
+        return wire.listing(await self._line.ask("GET", place, limit=wire.MAX_LISTING))
 
     def download(self, path: str, start: int = 0) -> AbstractAsyncContextManager[Download]:
         return files.download(self._line, files.address(path), start)
 
-    def archive(self, path: str = "") -> AbstractAsyncContextManager[Download]:
-        return files.download(self._line, f"/archive?path={quote(path)}")
+    def archive(self, path: str = "", only: Sequence[str] = ()) -> AbstractAsyncContextManager[Download]:
+        wanted = f"&only={quote(msgspec.json.encode(only).decode())}" if only else ""
+        return files.download(self._line, f"/archive?path={quote(path)}{wanted}")
 
-    async def upload(self, path: str, body: AsyncIterator[bytes]) -> None:
-        await files.upload(self._line, path, body)
+    async def upload(self, path: str, body: AsyncIterator[bytes], given: str | None = None) -> str:
+        return await files.upload(self._line, path, body, given)
 
     async def unpack(self, path: str, body: AsyncIterator[bytes]) -> int:
         return wire.unpacked(await files.unpack(self._line, path, body))
@@ -133,8 +136,20 @@ class HttpAgent:
     async def make_folder(self, path: str) -> None:
         await self._line.ask("POST", files.address(path))
 
+    async def move_file(self, path: str, to: str, replace: bool = False) -> None:
+        await self._line.ask("PATCH", files.address(path), {"to": to, "replace": replace})
+
     async def delete_file(self, path: str) -> None:
         await self._line.ask("DELETE", files.address(path), within=SLOW)
+
+    async def survey(self) -> Survey:
+        return wire.survey(await self._line.ask("GET", "/keep/survey", limit=wire.MAX_LISTING, within=SLOW))
+
+    def keep(self) -> AbstractAsyncContextManager[Download]:
+        return files.download(self._line, "/keep")
+
+    async def restore(self, body: AsyncIterator[bytes]) -> int:
+        return wire.unpacked(await files.restore(self._line, body))
 
     def forward(self, request: Forward) -> AbstractAsyncContextManager[Exchange]:
         return forward.forward(self._folder, request)

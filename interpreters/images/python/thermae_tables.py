@@ -57,7 +57,7 @@ def describe(table: Any) -> dict[str, Any] | None:
         more = first.shape[1] + first.index.nlevels - len(columns)
         about = {"version": 1, "id": _remember(table), "columns": columns, "rows": rows, "total": total}
         return {**about, "truncated": len(rows) < total or more > 0, "hidden_columns": more}
-    except Exception:  # noqa: BLE001 - a display must never fail because of us
+    except Exception:
         return None
 
 
@@ -138,7 +138,7 @@ def _rows(frame: Any, columns: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
 def _missing(value: Any) -> bool:
     try:
         return value is None or bool(value != value) or type(value).__name__ == "NAType"
-    except Exception:  # noqa: BLE001 - an array, or what cannot be compared
+    except Exception:
         return type(value).__name__ == "NAType"
 
 
@@ -167,7 +167,7 @@ def _words(value: Any) -> str:
         return f"{type(value).__name__} with {len(value)} items"
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 - whatever a program put into a table
+    except Exception:
         return f"<{type(value).__name__}>"
 
 
@@ -203,7 +203,7 @@ def page_of(
         return {"rows": _rows(shown, columns), "total": len(table), "filtered": int(filtered)}
     except (KeyError, IndexError, TypeError, ValueError) as error:
         return {"error": "bad", "message": f"The table cannot be shown so: {error}"[:300]}
-    except Exception as error:  # noqa: BLE001 - another thread may be changing it
+    except Exception as error:
         return {"error": "busy", "message": f"The table cannot be read at the moment: {error}"[:300]}
 
 
