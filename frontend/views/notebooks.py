@@ -1,7 +1,6 @@
-"""The list of notebooks, and what is done to a notebook as a whole."""
+"""What is done to a notebook as a whole. The list of them is in `listing`."""
 
 import json
-from datetime import timedelta
 from uuid import UUID
 
 from django.contrib import messages
@@ -9,7 +8,6 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.text import slugify
-from django.utils.timesince import timesince
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_POST
 
@@ -17,33 +15,11 @@ from frontend.access import MemberRequest, member_required, own_notebook
 from frontend.documents import new_document
 from frontend.executions import filled_document
 from frontend.models import Notebook
-from frontend.pools import container_cards, pool_cards
+from frontend.pools import pool_cards
+from frontend.starters import starter
 from interpreters.models import InterpreterImage, SessionPool
 
 TITLE_LENGTH = 200
-
-
-@require_GET
-@member_required
-@ensure_csrf_cookie
-def listing(request: MemberRequest) -> HttpResponse:
-    notebooks = Notebook.objects.of(request.tenant, request.user).defer("document")
-    pools = pool_cards(request.tenant)
-    languages = {pool.name: pool.language for pool in pools}
-    rows = [
-        {"notebook": notebook, "language": languages.get(notebook.pool, notebook.pool), "when": _opened(notebook)}
-        for notebook in sorted(notebooks, key=lambda one: one.opened_at or one.updated_at, reverse=True)
-    ]
-    deleted = request.session.pop("deleted_notebook", None)
-    context = {"rows": rows, "pools": pools, "containers": container_cards(request.tenant), "deleted": deleted}
-    return render(request, "frontend/notebooks.html", context)
-
-
-@require_GET
-@member_required
-def pool_list(request: MemberRequest) -> HttpResponse:
-    """The part of the list that changes by itself; the page asks for it every few seconds."""
-    return render(request, "frontend/pools.html", {"pools": pool_cards(request.tenant)})
 
 
 @require_POST
@@ -54,8 +30,10 @@ def create(request: MemberRequest) -> HttpResponse:
     if pool is None:
         messages.error(request, "That language is not available. Choose one from the list.")
         return redirect("notebooks")
-    title = _title(request) or f"{pool.image.language} notebook, {timezone.localdate():%-d %B}"
-    document = new_document(pool.image.kernel, pool.image.language)
+    kernel, language = pool.image.kernel, pool.image.language
+    example = starter(kernel, language) if "example" in request.POST else None
+    title = _title(request) or (example.title if example else f"{language} notebook, {timezone.localdate():%-d %B}")
+    document = example.document if example else new_document(kernel, language)
     notebook = Notebook.objects.create(
         tenant=request.tenant, owner=request.user, title=title, pool=pool.name, document=document
     )
@@ -107,6 +85,20 @@ def restore(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
     return redirect("notebooks")
 
 
+@require_POST
+@member_required
+def duplicate(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
+    """A copy of one's own, with what its cells have printed."""
+    notebook = own_notebook(request, notebook_id)
+    document, _ = filled_document(notebook, request.user.pk)
+    title = f"Copy of {notebook.title}"[:TITLE_LENGTH]
+    Notebook.objects.create(
+        tenant=request.tenant, owner=request.user, title=title, pool=notebook.pool, document=document
+    )
+    messages.success(request, f"“{title}” is in your list.")
+    return redirect("notebooks")
+
+
 @require_GET
 @member_required
 def download(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
@@ -115,15 +107,6 @@ def download(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
     response = HttpResponse(json.dumps(document, indent=1, ensure_ascii=False), content_type="application/x-ipynb+json")
     response["Content-Disposition"] = f'attachment; filename="{slugify(notebook.title) or "notebook"}.ipynb"'
     return response
-
-
-def _opened(notebook: Notebook) -> str:
-    """When it was opened, for people: “opened 3 hours ago”."""
-    if notebook.opened_at is None:
-        return "not opened yet"
-    if timezone.now() - notebook.opened_at < timedelta(minutes=1):
-        return "opened just now"
-    return f"opened {timesince(notebook.opened_at, depth=1)} ago"
 
 
 def _title(request: MemberRequest) -> str:
