@@ -1,6 +1,5 @@
 """Notebooks to begin with: one for a language, each a file beside this one, `<language>.ipynb`."""
 
-import copy
 import json
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,7 +26,9 @@ def starter(kernel: str, language: str) -> Starter | None:
         return None
     stored = json.loads((FOLDER / f"{language.lower()}.ipynb").read_text())
     document = new_document(kernel, language)
-    document["cells"] = [{**copy.deepcopy(cell), "id": new_cell()["id"]} for cell in stored["cells"]]
+    document["cells"] = [
+        {**cell, "id": new_cell()["id"], "source": "".join(cell["source"])} for cell in stored["cells"]
+    ]
     return Starter(stored["metadata"]["title"], document)
 
 

@@ -2,6 +2,8 @@ import { lazy, Suspense } from "./lazy";
 import type { VNode } from "preact";
 import { useEffect } from "preact/hooks";
 import type { Page } from "../notebook/page";
+import { KeyRow } from "../touch/KeyRow";
+import { followViewport } from "../touch/viewport";
 import { Cells } from "./Cells";
 import { PageProvider } from "./context";
 import { Dialogs } from "./Dialogs";
@@ -13,6 +15,7 @@ const TerminalDock = lazy(() => import("../terminal/TerminalDock").then((module)
 
 export function App({ page }: { page: Page }): VNode {
   usePageKeys(page);
+  useEffect(followViewport, []);
   return (
     <PageProvider value={page}>
       <Toolbar />
@@ -21,6 +24,7 @@ export function App({ page }: { page: Page }): VNode {
         <SidePanel page={page} />
       </div>
       {page.terminalOpen.value && <Suspense load={TerminalDock} />}
+      <KeyRow />
       <Dialogs />
       <Toasts page={page} />
       <Announcer page={page} />
