@@ -26,12 +26,13 @@ TITLE_LENGTH = 200
 @member_required
 def create(request: MemberRequest) -> HttpResponse:
     usable = SessionPool.objects.usable_by(request.tenant).filter(enabled=True, image__kind=InterpreterImage.Kind.CODE)
-    pool = usable.filter(name=request.POST.get("pool", "")).first()
+    wanted = request.POST.get("example", "")
+    pool = usable.filter(name=wanted or request.POST.get("pool", "")).first()
     if pool is None:
         messages.error(request, "That language is not available. Choose one from the list.")
         return redirect("notebooks")
     kernel, language = pool.image.kernel, pool.image.language
-    example = starter(kernel, language) if "example" in request.POST else None
+    example = starter(kernel, language) if wanted else None
     title = _title(request) or (example.title if example else f"{language} notebook, {timezone.localdate():%-d %B}")
     document = example.document if example else new_document(kernel, language)
     notebook = Notebook.objects.create(

@@ -154,7 +154,7 @@ class TestANotebookToBeginWith:
 
     def test_is_offered_to_who_has_none_and_made(self, signed_in: Client, pool: Any) -> None:
         assert "Open the welcome notebook" in signed_in.get(reverse("notebooks")).content.decode()
-        signed_in.post(reverse("new_notebook"), {"pool": "python", "example": "yes"})
+        signed_in.post(reverse("new_notebook"), {"example": "python"})
         notebook = Notebook.objects.get()
         assert notebook.title == "Welcome to Thermae"
         assert len(notebook.document["cells"]) > 3

@@ -16,6 +16,7 @@ const TerminalDock = lazy(() => import("../terminal/TerminalDock").then((module)
 export function App({ page }: { page: Page }): VNode {
   usePageKeys(page);
   useEffect(followViewport, []);
+  useFocusBack(page);
   return (
     <PageProvider value={page}>
       <Toolbar />
@@ -30,6 +31,13 @@ export function App({ page }: { page: Page }): VNode {
       <Announcer page={page} />
     </PageProvider>
   );
+}
+
+/** A panel that is closed from inside takes the focus with it: then the current cell has it, not nobody. */
+function useFocusBack(page: Page): void {
+  useEffect(() => {
+    if (document.activeElement === document.body) page.go(page.notebook.indexOf(page.current.id));
+  }, [page.panel.value, page.terminalOpen.value]);
 }
 
 /** Keys that mean the same everywhere on the page. */
