@@ -1,4 +1,4 @@
-"""axe-core in a page: what breaks WCAG 2.2 A and AA, in words. What a cell's own HTML does in its frame is the cell's."""
+"""axe-core in a page: what breaks WCAG 2.2 A and AA, in words. A cell's own HTML in its frame is left out."""
 
 from functools import cache
 from pathlib import Path
@@ -12,6 +12,9 @@ RUN = """async (tags) => {
   return found.violations.flatMap((rule) => rule.nodes.map((node) =>
     `${rule.id}: ${node.target.join(" ")}: ${node.failureSummary.replace(/\\s+/g, " ")}`));
 }"""
+CULPRITS = """(width) => [...document.querySelectorAll("body *")]
+  .filter((element) => element.getBoundingClientRect().right > width + 1)
+  .slice(0, 5).map((element) => `${element.tagName}.${element.className}`)"""
 THEMES = ("light", "dark", "contrast")
 
 
@@ -40,11 +43,7 @@ def too_wide(page: Page) -> list[str]:
         page.evaluate("(size) => { document.documentElement.style.fontSize = size }", text)
         wide = page.evaluate("document.scrollingElement.scrollWidth")
         if wide > width:
-            culprits = page.evaluate(
-                "(width) => [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > width + 1)"
-                ".slice(0, 5).map((e) => `${e.tagName}.${e.className}`)",
-                width,
-            )
+            culprits = page.evaluate(CULPRITS, width)
             found.append(f"{wide} px wide in {width} px with text of {text}: {culprits}")
     page.evaluate("document.documentElement.style.fontSize = ''")
     if before:

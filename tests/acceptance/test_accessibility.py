@@ -24,10 +24,11 @@ pytestmark = [
 OUTPUTS = """
 import sys, pandas as pd, matplotlib.pyplot as plt
 from IPython.display import display, HTML, JSON, Latex, Markdown, SVG
-print('plain, \\033[31mred\\033[0m \\033[32mgreen\\033[0m \\033[33myellow\\033[0m \\033[34mblue\\033[0m \\033[45mground\\033[0m')
+print('plain', *(f'\\033[{n}mcoloured\\033[0m' for n in (1, 2, 31, 32, 33, 34, 35, 36, 45)))
 print('to stderr', file=sys.stderr)
 plt.figure(figsize=(3, 1)); plt.plot([1, 3, 2]); plt.show()
-display(Markdown('## A heading\\n\\n[a link](https://example.org), `code`, a list:\\n\\n- one\\n- two\\n\\n|a|b|\\n|-|-|\\n|1|2|'))
+display(Markdown('## A heading\\n\\n[a link](https://example.org), `code`, a list:\\n\\n- one\\n- two'))
+display(Markdown('|a|b|\\n|-|-|\\n|1|2|\\n\\n> said'))
 display(Latex('$e^{i\\\\pi} = -1$'))
 display(JSON({'a': [1, True, None], 'b': {'c': 'text'}}))
 display(HTML('<p style="font-style: italic">of a cell</p><script></script>'))
@@ -130,7 +131,8 @@ def new_notebook(page: Page) -> None:
         """async () => {
           const token = /csrftoken=([^;]+)/.exec(document.cookie)[1];
           const body = new URLSearchParams({ pool: "python" });
-          await fetch("/notebooks/new", { method: "POST", headers: { "X-CSRFToken": token }, body, redirect: "manual" });
+          const headers = { "X-CSRFToken": token };
+          await fetch("/notebooks/new", { method: "POST", headers, body, redirect: "manual" });
         }"""
     )
     page.reload()
