@@ -9,10 +9,10 @@ PY := .venv/bin/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench doctor images frontend clean
+.PHONY: help run test lint format bench doctor images frontend screenshots clean
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 run: .venv/.run frontend  ## set up what is missing and run everything on this machine (HOST=, PORT=)
 	@exec $(PY) -m project.supervisor --host $(HOST) --port $(PORT)
@@ -41,6 +41,9 @@ images: .venv/.run  ## build the images of all languages
 
 frontend: .venv/bin/uv  ## build the pages' scripts and styles, if their sources changed
 	@$(PY) project/build_frontend.py
+
+screenshots: .venv/.dev frontend  ## take the pictures of the documentation (docs/images)
+	@$(PY) -m tests.screenshots
 
 clean:  ## remove what was made here: environment, builds, caches; var/ (your data) stays
 	@rm -rf .venv build frontend/node_modules frontend/static/frontend/dist \

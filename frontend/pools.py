@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from frontend.starters import has_starter
 from interpreters.models import InterpreterImage, SessionPool
 from tenants.models import Tenant
 
@@ -13,6 +14,11 @@ class PoolCard:
     kernel: str
     status: str  # ready | starting | building | full | unavailable: also the class that draws its sign
     words: str
+
+    @property
+    def example(self) -> bool:
+        """Whether there is a notebook to begin with in this language."""
+        return has_starter(self.language)
 
     @property
     def usable(self) -> bool:

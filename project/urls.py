@@ -10,3 +10,6 @@ urlpatterns = [
     path("", include("interpreters.urls")),
     path("", include("frontend.urls")),
 ]
+
+handler400 = "frontend.views.errors.bad_request"
+handler500 = "frontend.views.errors.server_error"

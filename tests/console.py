@@ -176,6 +176,25 @@ def revoke(name: str) -> int:
     return ApiToken.objects.filter(user__username=name).update(revoked_at=timezone.now())
 
 
+def notebook(owner: str, title: str, pool: str = "python", minutes_ago: int = 0) -> str:
+    """An empty notebook of a person's, last opened then."""
+    from django.utils import timezone
+
+    from frontend.documents import new_document
+    from frontend.models import Notebook
+    from interpreters.models import SessionPool
+    from tenants.models import Membership
+
+    member = Membership.objects.get(user__username=owner)
+    image = SessionPool.objects.get(name=pool).image
+    made = Notebook.objects.create(
+        tenant=member.tenant, owner=member.user, title=title, pool=pool,
+        document=new_document(image.kernel, image.language),
+        opened_at=timezone.now() - timedelta(minutes=minutes_ago),
+    )  # fmt: skip
+    return str(made.pk)
+
+
 def database() -> str:
     from django.conf import settings
 
@@ -184,7 +203,7 @@ def database() -> str:
 
 VERBS = (
     *(prepare, image, custom_image, person, token, pool),
-    *(sessions, executions, leased, last_used, end, inspect, revoke, database),
+    *(sessions, executions, leased, last_used, end, inspect, revoke, notebook, database),
 )
 
 

@@ -1,22 +1,24 @@
-// Light, dark or the system's choice. Kept in a cookie, so that the server draws the page right at once.
+// Light, dark, more contrast, or the system's choice. Kept in a cookie, so that the server draws the page right at once.
 
 import { effect, signal } from "@preact/signals";
 
-export type Theme = "light" | "dark" | "system";
+export type Theme = "light" | "dark" | "contrast" | "system";
 
+const CHOICES: readonly string[] = ["light", "dark", "contrast"];
 const system = matchMedia("(prefers-color-scheme: dark)");
 const systemDark = signal(system.matches);
 system.addEventListener("change", () => (systemDark.value = system.matches));
 
 function chosen(): Theme {
-  const value = document.documentElement.dataset.theme;
-  return value === "light" || value === "dark" ? value : "system";
+  const value = document.documentElement.dataset.theme ?? "";
+  return CHOICES.includes(value) ? (value as Theme) : "system";
 }
 
 export const theme = signal<Theme>(chosen());
 export const darkNow = signal(false);
 effect(() => {
-  darkNow.value = theme.value === "dark" || (theme.value === "system" && systemDark.value);
+  // More contrast is light or dark as the system is.
+  darkNow.value = theme.value === "dark" || (theme.value !== "light" && systemDark.value);
 });
 
 export function choose(next: Theme): void {

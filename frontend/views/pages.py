@@ -1,9 +1,10 @@
-"""Pages around the notebooks: the front door, and the frame for outputs. Errors are templates: 403, 404, 500."""
+"""Pages around the notebooks: the front door, the frame for outputs, and the statement on accessibility."""
 
 from django.conf import settings
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_GET
 
@@ -40,3 +41,15 @@ def output_frame(request: HttpRequest) -> HttpResponse:
     response["Content-Security-Policy"] = FRAME_POLICY
     response["Cache-Control"] = "public, max-age=3600"
     return response
+
+
+@require_GET
+def accessibility(request: HttpRequest) -> HttpResponse:
+    """For everybody, also who is not signed in."""
+    return render(request, "frontend/accessibility.html")
+
+
+@require_GET
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Where browsers look for a sign unless a page names one, as the admin's do not."""
+    return redirect(static("frontend/icon.svg"))

@@ -4,6 +4,8 @@ import { useEffect } from "preact/hooks";
 import { ChoiceDialog } from "../history/SaveBanner";
 import { pressKey } from "../notebook/commands";
 import type { Page } from "../notebook/page";
+import { KeyRow } from "../touch/KeyRow";
+import { followViewport } from "../touch/viewport";
 import { Cells } from "./Cells";
 import { PageProvider } from "./context";
 import { Dialogs } from "./Dialogs";
@@ -15,6 +17,8 @@ const TerminalDock = lazy(() => import("../terminal/TerminalDock").then((module)
 
 export function App({ page }: { page: Page }): VNode {
   usePageKeys(page);
+  useEffect(followViewport, []);
+  useFocusBack(page);
   return (
     <PageProvider value={page}>
       <Toolbar />
@@ -23,12 +27,20 @@ export function App({ page }: { page: Page }): VNode {
         <SidePanel page={page} />
       </div>
       {page.terminalOpen.value && <Suspense load={TerminalDock} />}
+      <KeyRow />
       <Dialogs />
       <ChoiceDialog />
       <Toasts page={page} />
       <Announcer page={page} />
     </PageProvider>
   );
+}
+
+/** A panel that is closed from inside takes the focus with it: then the current cell has it, not nobody. */
+function useFocusBack(page: Page): void {
+  useEffect(() => {
+    if (document.activeElement === document.body) page.go(page.notebook.indexOf(page.current.id));
+  }, [page.panel.value, page.terminalOpen.value]);
 }
 
 /** Keys that mean the same everywhere on the page. */
