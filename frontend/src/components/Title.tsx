@@ -13,7 +13,7 @@ export function Title({ page }: { page: Page }): VNode {
   };
   return (
     <div class="title">
-      <input ref={field} aria-label="Name of the notebook" value={title} maxLength={200} size={Math.max(8, Math.min(40, title.length))} spellcheck={false} onKeyDown={keys} onBlur={() => void page.rename(field.current!.value)} />
+      <input ref={field} aria-label="Name of the notebook" value={title} readOnly={page.readOnly.value} maxLength={200} size={Math.max(8, Math.min(40, title.length))} spellcheck={false} onKeyDown={keys} onBlur={() => void page.rename(field.current!.value)} />
       <SaveState page={page} />
     </div>
   );
