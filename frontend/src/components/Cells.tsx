@@ -48,7 +48,7 @@ export function Cells(): VNode {
       {cells.map((cell, index) => (
         <Fragment key={cell.id}>
           <Inserter index={index} />
-          <CellView cell={cell} index={index} count={cells.length} />
+          <CellView cell={cell} index={index} />
         </Fragment>
       ))}
       <div class="inserter last">
