@@ -16,7 +16,7 @@ const RAW_TYPES: [string, string][] = [
   ["text/x-python", "Python"],
 ];
 
-export function CellTools({ cell, index, count }: { cell: Cell; index: number; count: number }): VNode | null {
+export function CellTools({ cell, index }: { cell: Cell; index: number }): VNode | null {
   const page = usePage();
   if (page.readOnly.value) return null;
   const number = index + 1;
@@ -48,7 +48,7 @@ export function CellTools({ cell, index, count }: { cell: Cell; index: number; c
         </select>
       )}
       <Tool icon="up" label={`Move cell ${number} up`} disabled={index === 0} act={() => move(-1)} />
-      <Tool icon="down" label={`Move cell ${number} down`} disabled={index === count - 1} act={() => move(1)} />
+      <Tool icon="down" label={`Move cell ${number} down`} disabled={index === page.notebook.cells.value.length - 1} act={() => move(1)} />
       {type === "code" && page.shownOf(cell.id).value.execution && <Tool icon="cross" label={`Clear output of cell ${number}`} act={() => page.running.clear([cell])} />}
       <Tool icon="trash" label={`Delete cell ${number}`} act={() => page.structure.remove([cell])} />
     </div>

@@ -22,10 +22,9 @@ const LINE = 21;
 interface Props {
   cell: Cell;
   index: number;
-  count: number;
 }
 
-export const CellView = memo(({ cell, index, count }: Props): VNode => {
+export const CellView = memo(({ cell, index }: Props): VNode => {
   const page = usePage();
   const section = useRef<HTMLElement>(null);
   // Each cell is drawn again only when it becomes, or is no longer, the one: not whenever another does.
@@ -35,7 +34,14 @@ export const CellView = memo(({ cell, index, count }: Props): VNode => {
   const moves = useComputed(() => (page.active.value === cell.id ? page.moves.value : 0)).value;
   const edited = useComputed(() => page.results.edited(cell)).value;
   const moving = useComputed(() => drag.value?.ids.includes(cell.id) ?? false).value;
-  const state = useComputed(() => stateInWords(page.shownOf(cell.id).value.execution, () => page.placeOf(cell.id))).value;
+  // Written into the page by itself: the number of cells and the queue change without a cell being drawn again.
+  const name = useComputed(() => {
+    const run = cell.type.value === "code" ? page.shownOf(cell.id).value.execution : undefined;
+    const words = [TYPES[cell.type.value], ...(run ? [stateInWords(run, () => page.placeOf(cell.id))] : [])];
+    if (page.results.edited(cell)) words.push("edited since it ran");
+    if (page.selection.several && page.selection.ids.value.has(cell.id)) words.push("selected");
+    return `Cell ${page.notebook.indexOf(cell.id) + 1} of ${page.notebook.cells.value.length}, ${words.join(", ")}`;
+  });
   const [looked, setLooked] = useState(false);
   const type = cell.type.value;
   const { execution } = page.shownOf(cell.id).value;
@@ -63,13 +69,12 @@ export const CellView = memo(({ cell, index, count }: Props): VNode => {
 
   // What is not drawn yet takes about the room that it will need.
   const room = useMemo(() => cell.source.peek().split("\n").length * LINE + 46 + (execution?.outputs.length ?? 0) * 40, []);
-  const words = [TYPES[type], ...(shown ? [state] : []), ...(edited ? ["edited since it ran"] : []), ...(selected ? ["selected"] : [])];
   return (
     <section
       ref={section}
       class={`cell ${type}${active ? " active" : ""}${editing ? " editing" : ""}${selected ? " selected" : ""}${moving ? " moving" : ""}`}
       style={{ containIntrinsicSize: `auto ${room}px` }}
-      aria-label={`Cell ${index + 1} of ${count}, ${words.join(", ")}`}
+      aria-label={name}
       tabIndex={active ? 0 : -1}
       data-cell={cell.id}
       onFocus={(event) => event.target === section.current && page.touch(cell, "command")}
@@ -88,7 +93,7 @@ export const CellView = memo(({ cell, index, count }: Props): VNode => {
         {shown && (!folded || shown.input) && <Outputs execution={shown} label={`Output of cell ${index + 1}`} />}
         {shown && <Trouble execution={shown} />}
       </div>
-      {(active || looked) && <CellTools cell={cell} index={index} count={count} />}
+      {(active || looked) && <CellTools cell={cell} index={index} />}
     </section>
   );
 });
@@ -125,8 +130,7 @@ function Trouble({ execution }: { execution: Execution }): VNode | null {
   );
 }
 
-function stateInWords(execution: Execution | undefined, place: () => number): string {
-  if (!execution) return "";
+function stateInWords(execution: Execution, place: () => number): string {
   if (!isFinal(execution)) return execution.state === "queued" ? `number ${place()} in the queue` : execution.input ? "asks for input" : "running";
   return { ok: "finished", error: "failed" }[execution.state as string] ?? execution.state;
 }

@@ -49,8 +49,8 @@ export function Cells(): VNode {
       </div>
       {cells.map((cell, index) => (
         <Fragment key={cell.id}>
-          {!page.readOnly.value && <Inserter index={index} />}
-          <CellView cell={cell} index={index} count={cells.length} />
+          {!page.readOnly.value \&\& <Inserter index={index} />}
+          <CellView cell={cell} index={index} />
         </Fragment>
       ))}
       {!page.readOnly.value && (

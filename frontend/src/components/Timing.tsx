@@ -19,7 +19,7 @@ export function Timing({ execution }: { execution: Execution }): VNode | null {
   if (!isFinal(execution) || !startedAt || !finishedAt) return null;
   const failed = state !== "ok";
   return (
-    <span class={`timing ${failed ? "failed" : "done"}`} title={new Date(finishedAt * 1000).toLocaleString()}>
+    <span class={`timing ${failed ? "failed" : "done"}`} title={`Ran ${new Date(startedAt * 1000).toLocaleString()}, took ${duration(finishedAt - startedAt)}`}>
       <Icon name={failed ? "cross" : "check"} size={12} />
       {duration(finishedAt - startedAt)}
     </span>

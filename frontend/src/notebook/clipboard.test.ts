@@ -17,6 +17,15 @@ describe("the clipboard", () => {
     expect(asText(cells)).toBe("x = 1\n\n# T");
   });
 
+  it("brings back as itself what was cut, and makes a new cell of what is still there", () => {
+    const [one, two] = readCells(written(cells), (id) => id === cells[1]!.id)!;
+    expect([one!.id, one!.metadata]).toEqual([cells[0]!.id, { tags: ["t"], thermae: { cleared: "e" } }]);
+    expect(two!.id).not.toBe(cells[1]!.id);
+    const twice = readCells('[{"id":"a","cell_type":"raw","source":""},{"id":"a","cell_type":"raw","source":""},{"id":"no id","cell_type":"raw","source":""}]', () => false)!;
+    expect(twice.map((cell) => cell.id === "a")).toEqual([true, false, false]);
+    expect(twice[2]!.id).toMatch(/^[0-9a-f]{12}$/);
+  });
+
   it("takes our cells first, then a notebook's JSON, then any text as one cell", () => {
     expect(pasted(carrier({ [CELLS_TYPE]: written(cells), "text/plain": "y" }), "code")).toHaveLength(2);
     const file = JSON.stringify({ nbformat: 4, cells: [{ cell_type: "raw", source: ["a\n", "b"] }] });

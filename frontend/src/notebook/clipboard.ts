@@ -15,16 +15,23 @@ export interface Carrier {
   getData(type: string): string;
 }
 
+/** Whether a notebook has a cell of this id. */
+export type Taken = (id: string) => boolean;
+const always: Taken = () => true;
+
 export function written(cells: readonly Cell[]): string {
-  return JSON.stringify(cells.map((cell) => cell.copy().toJSON()));
+  return JSON.stringify(cells);
 }
 
 export function asText(cells: readonly Cell[]): string {
   return cells.map((cell) => cell.source.value).join("\n\n");
 }
 
-/** The cells of such a text, new ones with ids of their own; null for any other text. It may come from anywhere. */
-export function readCells(json: string): Cell[] | null {
+/**
+ * The cells of such a text; null for any other text. It may come from anywhere. They are new ones, with ids of their own,
+ * except those that were cut: a cell that is in this notebook no more comes back as itself, and its outputs with it.
+ */
+export function readCells(json: string, taken: Taken = always): Cell[] | null {
   let found: unknown;
   try {
     found = JSON.parse(json);
@@ -34,10 +41,19 @@ export function readCells(json: string): Cell[] | null {
   // A whole notebook, copied out of a file, is cells as well.
   const list = Array.isArray(found) ? found : (found as { cells?: unknown } | null)?.cells;
   if (!Array.isArray(list) || !list.length || list.length > MOST || !list.every(isCell)) return null;
+  const used = new Set<string>();
   return list.map((each) => {
     const { cell_type, source, metadata, attachments } = each;
-    return new Cell({ cell_type, source: textOf(source), metadata: isObject(metadata) ? metadata : {}, ...(isObject(attachments) && { attachments }) }).copy();
+    const id = isId(each.id) && !used.has(each.id) && !taken(each.id) ? each.id : undefined;
+    const cell = new Cell({ cell_type, source: textOf(source), metadata: isObject(metadata) ? metadata : {}, ...(id && { id }), ...(isObject(attachments) && { attachments }) });
+    if (id) used.add(id);
+    return id ? cell : cell.copy();
   });
+}
+
+/** As nbformat 4.5 has it. */
+function isId(value: unknown): value is string {
+  return typeof value === "string" && /^[a-zA-Z0-9_-]{1,64}$/.test(value);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -51,9 +67,9 @@ function isCell(value: unknown): value is NotebookCell {
 }
 
 /** What was pasted: our own cells, a notebook's JSON, or a text that becomes one cell. */
-export function pasted(from: Carrier, type: CellType): Cell[] {
+export function pasted(from: Carrier, type: CellType, taken: Taken = always): Cell[] {
   const text = from.getData("text/plain").replace(/\r\n?/g, "\n");
-  const cells = readCells(from.getData(CELLS_TYPE)) ?? readCells(text);
+  const cells = readCells(from.getData(CELLS_TYPE), taken) ?? readCells(text, taken);
   if (cells) return cells;
   return text.trim() ? [new Cell({ cell_type: type, source: text })] : [];
 }
@@ -73,14 +89,14 @@ export class Clipboard {
     }
   }
 
-  take(): Cell[] {
+  take(taken: Taken = always): Cell[] {
     let kept: string | null = null;
     try {
       kept = this.storage.getItem(KEPT);
     } catch {
       // Forbidden: this tab's own.
     }
-    return readCells(kept ?? this.own) ?? readCells(this.own) ?? [];
+    return readCells(kept ?? this.own, taken) ?? readCells(this.own, taken) ?? [];
   }
 }
 

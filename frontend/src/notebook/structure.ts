@@ -22,6 +22,8 @@ export class Structure {
 
   constructor(private readonly page: Surroundings) {}
 
+  private readonly taken = (id: string) => this.notebook.find(id) !== undefined;
+
   private get notebook(): Notebook {
     return this.page.notebook;
   }
@@ -72,14 +74,14 @@ export class Structure {
   }
 
   paste(where: "above" | "below"): void {
-    const cells = this.clipboard.take();
+    const cells = this.clipboard.take(this.taken);
     if (!cells.length) return this.page.say("Nothing to paste: cut or copy a cell first. Ctrl V pastes what other programs copied.");
     this.put(cells, where);
   }
 
   /** The browser's own paste, on a cell: brings cells of other windows, and text. */
   pasteFrom(carrier: Carrier): void {
-    const cells = pasted(carrier, "code");
+    const cells = pasted(carrier, "code", this.taken);
     if (cells.length) this.put(cells, "below");
   }
 
