@@ -107,6 +107,13 @@ class VersionPart(models.Model):
         return self.digest
 
 
+def keep_before(notebook: Notebook, why: NotebookVersion.Why, by: Any) -> None:
+    """Keep what is stored now, before something else than a save changes whose it is to edit."""
+    with transaction.atomic():
+        held = Notebook.objects.select_for_update().get(pk=notebook.pk)
+        held.versions.keep(held, why, by=by)
+
+
 def keep_named(notebook: Notebook, name: str, by: Any) -> NotebookVersion:
     """Keep the notebook as it is, under a name. Raises TooMuchKept."""
     with transaction.atomic():

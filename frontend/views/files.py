@@ -169,7 +169,10 @@ def export(request: MemberRequest, notebook_id: UUID, form: str) -> HttpResponse
             program, ending = exporting.as_program(document, _language(request, notebook, document))
             return _file(program.encode(), "text/plain; charset=utf-8", notebook.title, ending)
     except exporting.CannotExport as error:
-        return refuse(error.status, "cannot_export", str(error))
+        if _wants_json(request):
+            return refuse(error.status, "cannot_export", str(error))
+        messages.error(request, str(error))
+        return redirect("notebooks")
     raise Http404
 
 

@@ -180,10 +180,12 @@ class TestExport:
 
     def test_as_a_web_page_has_bounds(self, signed_in: Client, notebook: Notebook, monkeypatch: Any) -> None:
         monkeypatch.setattr(exporting, "HTML_BYTES", 10)
-        assert signed_in.get(reverse("export_notebook", args=[notebook.pk, "html"])).status_code == 413
+        url = reverse("export_notebook", args=[notebook.pk, "html"])
+        assert signed_in.get(url, headers=JSON).status_code == 413
+        assert "too large" in signed_in.get(url, follow=True).content.decode()
         monkeypatch.setattr(exporting, "HTML_BYTES", 10_000)
         monkeypatch.setattr(exporting, "HTML_SECONDS", 0.05)
-        answer = signed_in.get(reverse("export_notebook", args=[notebook.pk, "html"]))
+        answer = signed_in.get(url, headers=JSON)
         assert (answer.status_code, "took too long" in answer.json()["message"]) == (504, True)
 
     def test_as_a_program_runs_the_code_and_keeps_the_words(self, signed_in: Client, notebook: Notebook) -> None:

@@ -164,6 +164,12 @@ class TestRestoring:
         assert sources(notebook.document) == ["newer"]
 
 
+def test_a_takeover_leaves_what_was_there_as_a_version(notebook: Notebook, bob: Any) -> None:
+    for _ in range(2):  # the second finds it kept already
+        versions.keep_before(notebook, NotebookVersion.Why.TAKEOVER, bob)
+    assert [(each.why, each.by) for each in notebook.versions.all()] == [("takeover", bob)]
+
+
 def test_a_tab_that_replaces_what_it_was_shown_leaves_it_as_a_version(signed_in: Client, notebook: Notebook) -> None:
     save(notebook, code_cell("a", "theirs"))
     body = {"version": 2, "document": document_of(code_cell("a", "mine")), "replaces": True}

@@ -49,7 +49,7 @@ export function Cells(): VNode {
       </div>
       {cells.map((cell, index) => (
         <Fragment key={cell.id}>
-          {!page.readOnly.value \&\& <Inserter index={index} />}
+          {!page.readOnly.value && <Inserter index={index} />}
           <CellView cell={cell} index={index} />
         </Fragment>
       ))}

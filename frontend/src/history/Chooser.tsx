@@ -19,8 +19,8 @@ export function Chooser(): VNode | null {
     <Dialog title={draft ? "Edits that were not saved" : "Changed in two places"} wide close={close}>
       <p>
         {draft
-          ? "On the left of each pair is the notebook as it is now, on the right what this browser kept."
-          : "The notebook was saved elsewhere while you edited it here. What you do not choose is kept in the history, or as you say."}
+          ? "What is replaced stays in the history of versions."
+          : "The notebook was saved elsewhere while you edited it here. If you keep yours, theirs stays in the history of versions."}
       </p>
       <div class="choice-body">
         <Comparison before={choice.theirs} after={choice.mine} names={draft ? ["as it is now", "kept in this browser"] : ["saved elsewhere", "yours"]} />

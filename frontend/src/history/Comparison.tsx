@@ -26,11 +26,11 @@ export function Comparison({ before, after, names }: Props): VNode {
         {words ? `${words}. ` : "The two say the same. "}
         {words && (
           <>
-            <span class="sign minus">−</span> {names[0]} <span class="sign plus">+</span> {names[1]}
+            Lines with <span class="sign minus">−</span> are {names[0]}, those with <span class="sign plus">+</span> {names[1]}.
           </>
         )}
       </p>
-      {shown.map((run, place) => (Array.isArray(run) ? <p key={place} class="muted same">{run.length === 1 ? "1 cell is the same" : `${run.length} cells are the same`}</p> : <Change key={place} change={run} />))}
+      {shown.map((run, place) => (Array.isArray(run) ? <p key={place} class="muted unchanged">{run.length === 1 ? "1 cell is the same" : `${run.length} cells are the same`}</p> : <Change key={place} change={run} />))}
       {runs(changes).length > MOST && <p class="muted">More than {MOST} places differ: the rest is not shown.</p>}
     </div>
   );

@@ -16,18 +16,13 @@ const FORMS: [Form, string][] = [
 
 export function ExportMenu({ page }: { page: Page }): VNode {
   const menu = useRef<HTMLDetailsElement>(null);
-  const close = () => {
+  const act = (action: () => void) => () => {
     menu.current!.open = false;
     menu.current!.querySelector("summary")!.focus();
+    action();
   };
-  const act = (action: () => void) => () => (close(), action());
   return (
-    <details
-      class="menu export-menu"
-      ref={menu}
-      onKeyDown={(event) => event.key === "Escape" && menu.current!.open && (event.stopPropagation(), close())}
-      onFocusOut={(event) => event.relatedTarget && !menu.current!.contains(event.relatedTarget as Node) && (menu.current!.open = false)}
-    >
+    <details class="menu export-menu" ref={menu}>
       <summary class="button quiet icon" aria-label="Export and more" title="Export, copy, history">
         <Icon name="download" />
       </summary>

@@ -27,7 +27,7 @@ export function SaveBanner(): VNode | null {
         <strong>Not saved.</strong> {signIn ? "You are signed out." : state.message} Your edits are kept in this browser.
       </span>
       {signIn ? (
-        <a class="button" href={`/login?next=${encodeURIComponent(addresses.list)}`} target="_blank" rel="noopener">
+        <a class="button" href={`${addresses.login}?next=${encodeURIComponent(addresses.list)}`} target="_blank" rel="noopener">
           Sign in in another tab
         </a>
       ) : (

@@ -1,7 +1,7 @@
 // What else a notebook was or could be: edits of another tab, edits that were not saved, former versions.
 
 import { effect, signal } from "@preact/signals";
-import { ApiError, ask } from "../api";
+import { ApiError, ask, csrfHeaders } from "../api";
 import type { NotebookDocument } from "../notebook/document";
 import type { Loaded, Page } from "../notebook/page";
 import { uuid } from "../protocol";
@@ -31,6 +31,11 @@ export interface Version {
   created_at: number;
   saved_at: number;
   cells: number;
+}
+
+interface Made {
+  title: string;
+  url: string;
 }
 
 // Less often than each keystroke; a save that succeeds is usually sooner.
@@ -200,12 +205,26 @@ export class History {
   /** A notebook of its own; false if it could not be made, and nothing has changed. */
   async copy(mine: NotebookDocument | null = null, title = ""): Promise<boolean> {
     try {
-      const { body } = await ask<{ title: string; url: string }>("POST", this.page.addresses.copy, { ...(mine && { document: mine }), ...(title && { title }) });
+      const body = await this.makeCopy(mine, title);
       this.page.say(`“${body.title}” was made.`, { label: "Open it", run: () => void window.open(body.url, "_blank") });
       return true;
     } catch (error) {
       this.page.say((error as ApiError).message);
       return false;
+    }
+  }
+
+  private async makeCopy(mine: NotebookDocument | null, title: string): Promise<Made> {
+    try {
+      return (await ask<Made>("POST", this.page.addresses.copy, { ...(mine && { document: mine }), ...(title && { title }) })).body;
+    } catch (error) {
+      if ((error as ApiError).status !== 404 || !mine) throw error;
+      // Deleted for good: what this page has comes in as a file does.
+      const form = new FormData();
+      form.append("files", new File([JSON.stringify(mine)], `${title || this.page.title.value}.ipynb`));
+      form.append("pool", this.page.settings.pool);
+      const { body } = await ask<{ made: [Made] }>("POST", this.page.addresses.bring, undefined, { headers: { Accept: "application/json", ...csrfHeaders() }, body: form });
+      return body.made[0];
     }
   }
 

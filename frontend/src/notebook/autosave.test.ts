@@ -135,6 +135,18 @@ describe("autosave", () => {
     expect(autosave.state.value.kind).toBe("saved");
   });
 
+  it("does not send again what will be refused again, until it is edited", async () => {
+    const { autosave, sent, type } = page(() => {
+      throw new ApiError(413, "too_large", "split it");
+    });
+    type("a");
+    await vi.advanceTimersByTimeAsync(120_000);
+    expect([sent.length, autosave.state.value]).toEqual([1, { kind: "failed", message: "split it", code: "too_large" }]);
+    type("ab");
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(sent).toHaveLength(2);
+  });
+
   it("tries again while the server is away, less and less often", async () => {
     let away = true;
     const { autosave, sent, type } = page(({ version }) => {

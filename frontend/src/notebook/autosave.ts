@@ -39,6 +39,8 @@ export class Autosave {
   private running = false;
   private failures = 0;
   private whole = false;
+  /** The server will refuse it until it is edited: it is not sent again and again. */
+  private hopeless = false;
   private replaces = false;
 
   constructor(
@@ -89,6 +91,7 @@ export class Autosave {
     const { empty, method, body } = this.change(now);
     if (empty) return this.settle(edits, now);
     this.running = true;
+    this.hopeless = false;
     this.state.value = { kind: "saving" };
     try {
       const answer = await this.request<{ version: number }>(method, this.url, { version: this.version.peek(), ...body, ...(this.replaces && { replaces: true }) }, options);
@@ -99,7 +102,7 @@ export class Autosave {
       this.fail(error as ApiError);
     } finally {
       this.running = false;
-      if (!this.halted && this.dirty) this.schedule(this.failures ? RETRIES[Math.min(this.failures, RETRIES.length) - 1]! : QUIET);
+      if (!this.halted && !this.hopeless && this.dirty) this.schedule(this.failures ? RETRIES[Math.min(this.failures, RETRIES.length) - 1]! : QUIET);
     }
   }
 
@@ -158,8 +161,10 @@ export class Autosave {
     else if (error.status === 410) this.state.value = { kind: "deleted", message: error.message };
     else {
       this.whole = error.code === "unknown_cells" || error.status === 405;
+      this.hopeless = !this.whole && [400, 413].includes(error.status);
       this.failures = this.whole ? 0 : this.failures + 1;
-      this.state.value = { kind: "failed", message: error.message, code: error.code };
+      const gone = error.status === 404 && "It was deleted for good, or you are signed in as somebody else.";
+      this.state.value = { kind: "failed", message: gone || error.message, code: error.code };
     }
   }
 

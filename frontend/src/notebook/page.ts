@@ -46,7 +46,8 @@ export interface Addresses {
   versions: string;
   copy: string;
   restore: string;
-  trash: string;
+  bring: string;
+  login: string;
   frame: string;
   list: string;
 }
