@@ -14,6 +14,7 @@ from frontend.documents import InvalidDocument, check, keep_outputs
 from frontend.executions import filled_document, last_session
 from frontend.models import Notebook
 
+
 @require_http_methods(["GET", "PUT"])
 @member_required
 def document(request: MemberRequest, notebook_id: UUID) -> HttpResponse:

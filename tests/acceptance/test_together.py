@@ -173,7 +173,9 @@ def test_cells_asked_for_during_a_start_run_with_every_tab_closed(screen: Screen
         stack.worker.stop()
         try:
             address = screen.create("cold")
-            for cell, code in enumerate(("import time; began = [1]", "began.append(2)", "print(began, time.time())"), 1):
+            for cell, code in enumerate(
+                ("import time; began = [1]", "began.append(2)", "print(began, time.time())"), 1
+            ):
                 screen.write(code, cell)
                 screen.page.keyboard.press("Shift+Enter")
             region = screen.page.get_by_role("region", name=re.compile(r"^Cell 3 of \d+, code, number 3 in the queue"))
