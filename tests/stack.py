@@ -55,6 +55,7 @@ class Stack:
             "THERMAE_STOP_TIMEOUT": "5",
             "THERMAE_ALLOWED_OCI_RUNTIMES": "runsc",
             "THERMAE_ALLOWED_REGISTRIES": self.registry.host,
+            "THERMAE_PUBLIC_LINKS": "true",
         }
         # As `make run` does: a network whose proxy ends TLS has its authority where this shell has it.
         bundle = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")

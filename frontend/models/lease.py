@@ -1,6 +1,6 @@
 """Who edits a notebook: one tab at a time, as all web processes see it.
 
-A lease is one row for a notebook, changed by conditional UPDATEs only, so of two who take it at once one has it. It runs
+A lease is one row for a notebook, changed by conditional UPDATEs only: of two who take it at once one has it. It runs
 out when its holder vanishes. Whoever wants it from somebody else says so first: the holder saves and lets go, or, when
 nothing is heard of it, the lease goes over after a moment. It keeps nobody from saving: that is decided by versions.
 """

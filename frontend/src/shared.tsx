@@ -21,7 +21,7 @@ render(
   <PageProvider value={page}>
     <main id="cells" class="cells" tabIndex={-1} aria-label="Notebook">
       {page.notebook.cells.value.map((cell, index) => (
-        <CellView key={cell.id} cell={cell} index={index} count={page.notebook.cells.value.length} />
+        <CellView key={cell.id} cell={cell} index={index} />
       ))}
     </main>
   </PageProvider>,

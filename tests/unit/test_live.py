@@ -169,8 +169,15 @@ def test_every_socket_of_a_notebook_is_swept() -> None:
 @pytest.mark.parametrize("path", ["", "/session"])
 @pytest.mark.parametrize(
     ("who", "code"),
-    [("stranger", 4404), ("colleague", 4404), ("nobody", 4401), ("wrong", 4401), ("foreign page", 4403), ("no origin", 4403)],
-)  # fmt: skip
+    [
+        ("stranger", 4404),
+        ("colleague", 4404),
+        ("nobody", 4401),
+        ("wrong", 4401),
+        ("foreign page", 4403),
+        ("no origin", 4403),
+    ],
+)
 async def test_sockets_are_closed_to_strangers(
     notebook: Notebook, alice: Any, bob: Any, charlie: Any, token: Any, path: str, who: str, code: int
 ) -> None:
@@ -269,8 +276,14 @@ async def test_a_save_is_told_with_its_version(notebook: Notebook, secrets: dict
 
 @pytest.mark.parametrize(
     "message",
-    [{"type": "take"}, {"type": "take", "over": True}, {"type": "edit", "seq": 1, "ops": []}, {"type": "beat"}, {"type": "release"}],
-)  # fmt: skip
+    [
+        {"type": "take"},
+        {"type": "take", "over": True},
+        {"type": "edit", "seq": 1, "ops": []},
+        {"type": "beat"},
+        {"type": "release"},
+    ],
+)
 async def test_who_may_look_changes_nothing(notebook: Notebook, secrets: dict[str, str], message: Any) -> None:
     async with tab(live(notebook), secrets["vera"]) as vera:
         await vera.send(message)
@@ -289,9 +302,18 @@ async def test_who_does_not_edit_is_not_passed_on(notebook: Notebook, secrets: d
 
 @pytest.mark.parametrize(
     "frame",
-    ["not json", "[]", '{"type": "explode"}', '{"type": "edit", "seq": -1, "ops": []}', '{"type": "edit", "seq": 1, "ops": [{"op": "patch"}]}',
-     '{"type": "edit", "seq": 1, "ops": [{"op": "cell", "id": "a", "cell_type": "html", "source": "", "metadata": {}}]}', "x" * (messages.LARGEST_EDIT + 1), "[" * 5000],
-)  # fmt: skip
+    [
+        "not json",
+        "[]",
+        '{"type": "explode"}',
+        '{"type": "edit", "seq": -1, "ops": []}',
+        '{"type": "edit", "seq": 1, "ops": [{"op": "patch"}]}',
+        '{"type": "edit", "seq": 1, "ops": [{"op": "order", "ids": [1]}]}',
+        '{"type": "edit", "seq": 1, "ops": [{"op": "cell", "id": "a", "cell_type": "x", "source": "", "metadata": {}}]}',
+        "x" * (messages.LARGEST_EDIT + 1),
+        "[" * 5000,
+    ],
+)
 async def test_a_bad_message_is_told_what_is_wrong(notebook: Notebook, secrets: dict[str, str], frame: str) -> None:
     async with tab(live(notebook), secrets["alice"]) as page:
         await page.send_text(frame)
@@ -490,9 +512,15 @@ async def test_who_looks_on_sees_the_run_and_runs_nothing(
         await vera.until(ended(run["id"]))
         entries = len(agents[session.pk].log.entries)
         for message in (
-            {**run, "id": str(uuid4())}, {"type": "interrupt"}, {"type": "restart"}, {"type": "input", "value": "x"}, {"type": "close"},
-            {"type": "keep_alive"}, {"type": "cancel", "id": run["id"]}, {"type": "complete", "id": "a", "code": "x", "cursor_pos": 1},
-        ):  # fmt: skip
+            {**run, "id": str(uuid4())},
+            {"type": "interrupt"},
+            {"type": "restart"},
+            {"type": "input", "value": "x"},
+            {"type": "close"},
+            {"type": "keep_alive"},
+            {"type": "cancel", "id": run["id"]},
+            {"type": "complete", "id": "a", "code": "x", "cursor_pos": 1},
+        ):
             await vera.send(message)
             assert (await vera.until(kind("error")))["code"] == "read_only", message
         await vera.send({"type": "ping"})

@@ -28,7 +28,7 @@ export function Toolbar(): VNode {
       <Presence />
       <SessionBar />
       <div class="tools">
-        {page.live.right.value === "own" && <Tool icon="share" label="Share" hint="Share this notebook" act={() => (page.dialog.value = "share")} />}
+        {page.live.right.value === "own" && <Tool icon="share" label="Share" hint="Share this notebook" act={() => (page.dialog.value = "share")} words />}
         {page.live.mayEdit.value && (Object.keys(PANELS) as PanelName[]).map((name) => (
           <Toggle key={name} icon={PANELS[name].icon} label={PANELS[name].title} pressed={page.panel.value === name} act={() => page.togglePanel(name)} />
         ))}

@@ -98,7 +98,7 @@ export function ShareDialog(): VNode {
               </datalist>
               <label>
                 May
-                <select name="role">
+                <select name="role" aria-label="What this person may">
                   <option value="viewer">look on</option>
                   <option value="editor">edit and run</option>
                 </select>

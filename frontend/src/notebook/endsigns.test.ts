@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { want } from "../session/notify";
 import { EndSigns } from "./endsigns";
 
 const page = { visibilityState: "hidden", looked: () => undefined as void };
@@ -33,6 +34,6 @@ describe("the sign of a run that ended", () => {
   });
 
   it("says why the system cannot tell", async () => {
-    expect(await new EndSigns().toggle()).toContain("HTTPS");
+    expect(await want(true)).toContain("https");
   });
 });

@@ -253,7 +253,7 @@ export class NotebookSession {
       this.forgetTimes();
     });
     this.loseRunning();
-    this.abandon("The session ended before this ran.");
+    this.abandon(message || "The session ended before this ran.");
   }
 
   /** What still ran when the session ended never ends by itself. */
