@@ -21,7 +21,10 @@ def add(screen: Screen, code: str, cell: int) -> Locator:
 
 
 def frame(output: Locator, number: int = 0) -> FrameLocator:
-    return output.locator("iframe").nth(number).content_frame
+    """The document of a framed output, which is loaded when it is near."""
+    place = output.locator(".frame-output").nth(number)
+    place.scroll_into_view_if_needed(timeout=PATIENCE)
+    return place.locator("iframe").content_frame
 
 
 BARS = r"""
@@ -112,7 +115,7 @@ show('image/png', 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+
 def test_rich_outputs_are_seen_without_a_network(screen: Screen) -> None:
     page = screen.page
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("requestfinished", lambda request: asked.append(request.url))  # what is refused never begins
     screen.create()
     output = screen.run(RICH)
     screen.finished()
@@ -267,12 +270,13 @@ show('application/javascript', ATTACK + ";element.textContent='script ran'")
 show('application/vnd.plotly.v1+json', {'data': [{'type': 'scatter', 'y': [1, 2], 'text': [f'<a href="javascript:{ATTACK}">x</a>'] * 2, 'mode': 'text'}],
      'layout': {'title': {'text': f'<img src=x onerror="{ATTACK}"><a href="https://evil.example/a">go</a>'}, 'images': [{'source': 'https://evil.example/p.png', 'x': 0, 'y': 1, 'sizex': 1, 'sizey': 1}]}})
 show('application/vnd.vega.v5+json', {'$schema': 'https://vega.github.io/schema/vega/v5.json', 'width': 80, 'height': 40, 'data': [{'name': 't', 'url': 'https://evil.example/d.json'}, {'name': 's', 'values': [{}]}],
-     'signals': [{'name': 'x', 'update': "pad('a',1,'b')"}, {'name': 'y', 'on': [{'events': 'timer{50}', 'update': "open('https://evil.example/w')"}]}],
+     'signals': [{'name': 'x', 'update': "pad('a',1,'b')"}],
      'marks': [{'type': 'image', 'from': {'data': 's'}, 'encode': {'enter': {'url': {'value': 'https://evil.example/v.png'}, 'width': {'value': 9}}}},
                {'type': 'text', 'from': {'data': 's'}, 'encode': {'enter': {'text': {'value': 'press'}, 'y': {'value': 20}, 'href': {'value': 'javascript:top.hacked=1'}}}}]})
 display(SVG('<svg xmlns="http://www.w3.org/2000/svg" width="30" height="30" onload="window.hacked=1"><script>window.hacked=1</script><image href="https://evil.example/s.png"/><rect width="30" height="30" onclick="window.hacked=1"/></svg>'))
 display(Markdown('<img src=x onerror="window.hacked=1"><svg onload="window.hacked=1"></svg> [x](javascript:window.hacked=1) <a href="data:text/html,x">d</a> <style>body{display:none}</style> **bold**'))
 show('application/vnd.thermae.table+json', {'version': 1, 'id': '"><script>window.hacked=1</script>', 'columns': [{'name': '<img src=x onerror="window.hacked=1">', 'type': 'x', 'index': False}], 'rows': [['<b onmouseover="window.hacked=1">cell</b>']], 'total': 1, 'truncated': False})
+show('application/vnd.vega.v5+json', {'$schema': 'https://vega.github.io/schema/vega/v5.json', 'signals': [{'name': 'y', 'update': "''.constructor.constructor('top.hacked=1')()"}]})
 show('application/vnd.jupyter.widget-view+json', {'model_id': '<img src=x onerror=window.hacked=1>'})
 display(HTML('<meta http-equiv=refresh content="0;url=https://evil.example/m"><script>location.href = "/logout"</script>'))
 show('text/latex', r'$\href{javascript:window.hacked=1}{x}\includegraphics{https://evil.example/l.png}\htmlId{main}{y}$')
@@ -293,6 +297,7 @@ def test_no_output_reaches_our_page_or_the_network(screen: Screen) -> None:
     expect(frame(output, 2).locator(".main-svg").first).to_be_attached(timeout=PATIENCE)
     frame(output, 3).get_by_text("press").click(timeout=PATIENCE)
     expect(output.get_by_text("bold")).to_be_visible()
+    expect(frame(output, 4).get_by_text("could not be drawn")).to_be_visible(timeout=PATIENCE)
     output.get_by_text("cell</b>").hover()
     output.locator(".image-output img").click()
     # A link that is pressed in a frame is offered, with its address, and not followed.
