@@ -129,7 +129,8 @@ function near(element: HTMLElement, setAwake: (awake: boolean) => void): () => v
       setAwake(true);
       frameBudget.near(member);
     },
-    { rootMargin: "800px 0px" },
+    // Of what scrolls: a margin around the window would not count in there.
+    { root: element.closest(".cells"), rootMargin: "800px 0px" },
   );
   observer.observe(element);
   return () => {
