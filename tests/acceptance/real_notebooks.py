@@ -54,7 +54,7 @@ class Real:
 
 
 NOTEBOOKS = [
-    # nbformat 3: worksheets and heading cells; HTML with a script, JavaScript; a picture of the web, which is not to be had.
+    # nbformat 3: worksheets and heading cells; HTML with a script, JavaScript; a picture that only the web has.
     Real("nbformat", "5.11.1", "tests/test3.ipynb",
          "70773f0dd204b4dddb0cf0272726b581c521c1bc5f194f41cacbef2f1e4016cf", finish=(4, 6, 7), fails=9),
     # nbformat 4.5: the same with ids.
