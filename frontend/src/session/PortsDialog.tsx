@@ -48,7 +48,7 @@ export function PortsDialog({ close }: { close(): void }): VNode {
     <Dialog title="Open a port of the sandbox" close={close}>
       <p>A web page that your code or a program in the terminal serves opens in a new tab. It has an address of its own, and nothing of your account reaches it.</p>
       {!id || !leased ? (
-        <p class="muted">There is no session that runs. Run a cell to start one.</p>
+        <p class="muted">{session.live ? "The session is being started…" : "There is no session that runs. Run a cell to start one."}</p>
       ) : (
         <>
           {ports?.length ? (

@@ -136,6 +136,11 @@ interface TabProps {
 
 function Tab({ name, label, current, choose, close }: TabProps): VNode {
   const [naming, setNaming] = useState(false);
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    input.current?.focus();
+    input.current?.select();
+  }, [naming]);
   const done = (event: Event) => {
     tabs.rename(name, (event.currentTarget as HTMLInputElement).value);
     setNaming(false);
@@ -147,9 +152,9 @@ function Tab({ name, label, current, choose, close }: TabProps): VNode {
   return (
     <span class={`tab${current ? " current" : ""}`}>
       {naming ? (
-        <input aria-label={`Name of ${label}`} defaultValue={label} maxLength={40} ref={(input) => input?.select()} onKeyDown={keys} onBlur={done} />
+        <input aria-label={`Name of ${label}`} defaultValue={label} maxLength={40} ref={input} onKeyDown={keys} onBlur={done} />
       ) : (
-        <button class="button quiet small" aria-pressed={current} title="F2 or a double click renames it" onClick={choose} onDblClick={() => setNaming(true)} onKeyDown={(event) => event.key === "F2" && setNaming(true)}>
+        <button class="button quiet small" aria-pressed={current} title="F2 or a double click renames it" onClick={(event) => event.detail < 2 && choose()} onDblClick={() => setNaming(true)} onKeyDown={(event) => event.key === "F2" && setNaming(true)}>
           {label}
         </button>
       )}
