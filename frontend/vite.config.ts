@@ -16,5 +16,6 @@ export default defineConfig({
     chunkSizeWarningLimit: 700,
   },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
-  test: { environment: "node", include: ["src/**/*.test.ts", "src/**/*.test.tsx"] },
+  // css: style sheets are read by a test of their colours; by default they would be empty.
+  test: { environment: "node", include: ["src/**/*.test.ts", "src/**/*.test.tsx"], css: true },
 });
