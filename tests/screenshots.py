@@ -22,7 +22,7 @@ from tests.acceptance.screen import PATIENCE, Screen
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 THEMES = ("light", "dark")
-DESKTOP = {"width": 1200, "height": 760}
+DESKTOP = {"width": 1200, "height": 780}
 PHONE = {"width": 390, "height": 780}
 LARGEST = 250 * 1024
 
@@ -107,8 +107,8 @@ def take_all(browser: Browser, url: str) -> None:
         expect(screen.code(2)).to_be_visible()
         # A tab that is opened later shows what the cells have shown.
         expect(page.get_by_role("img").first).to_be_attached(timeout=PATIENCE)
-        page.get_by_role("region", name=re.compile("^Output of cell 3")).scroll_into_view_if_needed()
-        page.get_by_role("region", name=re.compile("^Cell 3 of")).evaluate("cell => cell.scrollIntoView()")
+        plot = page.get_by_role("region", name="Output of cell 3")
+        plot.evaluate("plot => plot.scrollIntoView({ block: 'center' })")
         return screen
 
     def with_terminal(page: Page) -> None:

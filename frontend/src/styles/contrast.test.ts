@@ -1,11 +1,10 @@
 // Every pair of colours that stand together is apart enough: 4.5:1 for words, 3:1 for edges and signs, 7:1 for words in
 // high contrast. Read from base.css itself, so that a colour that is changed is checked.
 
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import css from "./base.css?raw";
+import marks from "./pages.css?raw";
 
-const css = readFileSync(new URL("./base.css", import.meta.url), "utf8");
-const marks = readFileSync(new URL("./pages.css", import.meta.url), "utf8");
 type Scheme = "light" | "dark";
 const SCHEMES: Scheme[] = ["light", "dark"];
 
