@@ -9,6 +9,7 @@ from .http import Request, Response, answer
 from .log import Owner
 from .messages import Json, dump
 from .proxy import proxy
+from .questions import question_of
 from .sandbox import Sandbox
 
 
@@ -94,6 +95,8 @@ class Routes:
                 return Response(204)
             case "complete" | "inspect" | "is_complete":
                 return answer(await context.ask(f"{verb}_request", question(verb, body)))
+            case "ask":
+                return answer(await context.ask_about(*question_of(body)))
         raise Refusal(404, "not_found", f"A context has no verb {verb!r:.80}")
 
     def _execution(self, request: Request, name: str, rest: list[str]) -> Response:

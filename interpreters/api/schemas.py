@@ -144,6 +144,12 @@ class Question(Schema):
     context: str = "default"
 
 
+class Asking(Schema):
+    about: str = Field(description="`variables`, `variable` or `table`; what a kernel knows is in docs/protocol.md.")
+    arguments: dict[str, Any] = {}
+    context: str = "default"
+
+
 class File(Schema):
     name: str
     path: str

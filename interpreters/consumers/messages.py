@@ -1,6 +1,6 @@
 """What a browser may say on the channel of a session, as types: anything else is refused with a sentence."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -59,6 +59,15 @@ class IsComplete(_Question, tag="is_complete"):
     pass
 
 
+class Ask(Message, tag="ask"):
+    """About what the kernel holds."""
+
+    id: Name
+    about: Name
+    arguments: dict[str, Any] = {}
+    context: Name = "default"
+
+
 class KeepAlive(Message, tag="keep_alive"):
     pass
 
@@ -76,7 +85,7 @@ class Ping(Message, tag="ping"):
 
 
 Question = Complete | Inspect | IsComplete
-AnyMessage = Execute | Cancel | Interrupt | Restart | Input | Question | KeepAlive | Close | WatchUsage | Ping
+AnyMessage = Execute | Cancel | Interrupt | Restart | Input | Question | Ask | KeepAlive | Close | WatchUsage | Ping
 _decoder: msgspec.json.Decoder[AnyMessage] = msgspec.json.Decoder(AnyMessage)
 
 

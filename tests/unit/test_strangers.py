@@ -58,6 +58,7 @@ ASKS = {
     f"{SESSION}/previews": [Ask("post", {"port": 8000})],
     f"{SESSION}/complete": [Ask("post", {"code": "x"})],
     f"{SESSION}/inspect": [Ask("post", {"code": "x"})],
+    f"{SESSION}/ask": [Ask("post", {"about": "variables"})],
     f"{SESSION}/executions": [
         Ask("get"),
         *(Ask("post", {"code": "hello", "mode": mode}) for mode in ("sync", "async", "stream")),
