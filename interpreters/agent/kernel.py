@@ -139,7 +139,7 @@ class Kernel:
                 return await reply
             finally:
                 self._replies.pop(header["msg_id"], None)
-                if header.get("subshell_id") == self._subshell and not reply.done() and self._more_subshells:
+                if reply.cancelled() and header.get("subshell_id") == self._subshell and self._more_subshells:
                     self._subshell, self._more_subshells = None, self._more_subshells - 1  # user code may hang in it
 
     async def _aside(self) -> dict[str, str]:
