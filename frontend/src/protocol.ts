@@ -71,6 +71,7 @@ export type ClientMessage =
   | { type: "interrupt" | "restart" | "keep_alive" | "close" | "ping" }
   | { type: "input"; value: string }
   | { type: "complete" | "inspect" | "is_complete"; id: string; code: string; cursor_pos: number; detail_level?: number }
+  | { type: "ask"; id: string; about: string; arguments: Record<string, unknown> }
   | { type: "watch_usage"; on: boolean };
 
 export function isLogEntry(message: unknown): message is LogEntry {

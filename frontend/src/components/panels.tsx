@@ -13,6 +13,7 @@ interface PanelSpec {
 
 export const PANELS = {
   files: { title: "Files", icon: "files", part: lazy(() => import("../files/FilesPanel").then((module) => module.FilesPanel)) },
+  variables: { title: "Variables", icon: "variables", part: lazy(() => import("../variables/VariablesPanel").then((module) => module.VariablesPanel)) },
 } satisfies Record<string, PanelSpec>;
 
 export type PanelName = keyof typeof PANELS;

@@ -2,6 +2,7 @@
 //
 // A part of the page adds its own commands where it lives, as a list like this one, and is named at the end.
 
+import { VARIABLES } from "../variables/commands";
 import type { Page } from "./page";
 
 export interface PageCommand {
@@ -17,4 +18,4 @@ export interface PageCommand {
 
 const PAGE: PageCommand[] = [{ id: "view.files", title: "Show or hide files", group: "View", run: (page) => page.togglePanel("files") }];
 
-export const COMMANDS: PageCommand[] = [...PAGE];
+export const COMMANDS: PageCommand[] = [...PAGE, ...VARIABLES];
