@@ -105,12 +105,23 @@ class AgentProcess:
 
 
 def _kernels(folder: Path) -> Path:
-    """Python's kernel as this environment has it, whatever kernelspecs are installed on this machine."""
+    """Python's kernel as this environment has it, whatever kernelspecs are installed on this machine; plain, and with
+    what our image adds to it."""
     made = folder / "kernels/python3"
     made.mkdir(parents=True)
     argv = [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     argv += ["--HistoryManager.enabled=False", "--IPCompleter.use_jedi=False"]  # jedi takes seconds to wake up
     (made / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Python", "language": "python"}))
+    ours = folder / "kernels/thermae"
+    ours.mkdir()
+    images = ROOT / "interpreters/images"
+    spec = {
+        "argv": ["thermae_kernel" if word == "ipykernel_launcher" else word for word in argv],
+        "display_name": "Python as in our image",
+        "language": "python",
+        "env": {"PYTHONPATH": f"{images}/python:{images}/base"},
+    }
+    (ours / "kernel.json").write_text(json.dumps(spec))
     return folder
 
 

@@ -76,7 +76,7 @@ export type ClientMessage =
   | { type: "interrupt" | "restart" | "keep_alive" | "close" | "ping" }
   | { type: "input"; value: string }
   | { type: "complete" | "inspect" | "is_complete"; id: string; code: string; cursor_pos: number; detail_level?: number }
-  | { type: "ask"; id: string; about: string; arguments: object }
+  | { type: "ask"; id: string; about: string; arguments: Record<string, unknown> }
   | { type: "comm"; id: string; msg_type: "comm_msg" | "comm_close"; content: Record<string, unknown> }
   | { type: "watch_usage"; on: boolean };
 

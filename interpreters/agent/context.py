@@ -5,17 +5,17 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from . import cgroup
+from . import cgroup, questions
 from .errors import Refusal, conflict, unavailable
 from .execution import Execution
 from .journal import Journal
-from .kernel import Kernel, StartFailed
+from .kernel import SUBSHELLS, Kernel, StartFailed
 from .kernelspec import KernelSpec
 from .line import Line
 from .log import Owner
 from .messages import Json, Message, new_header
 
-QUESTION_DEADLINE = 10.0  # seconds for completion and inspection
+QUESTION_DEADLINE = 8.0  # seconds for completion, inspection and questions of ours: less than the web waits
 
 Launch = Callable[[KernelSpec, Callable[[str, Message], None], Callable[[int], None]], Awaitable[Kernel]]
 
@@ -148,13 +148,36 @@ class Context:
 
     async def ask(self, msg_type: str, content: dict[str, Any]) -> Json:
         """Completion, inspection: the content of the kernel's reply. Raises Refusal(503)."""
+        return (await self._question_to(self._ready_kernel(), msg_type, content)).parsed
+
+    async def ask_about(self, about: str, arguments: Json) -> Json:
+        """A question of ours, for kernels that take them: what is in it now. Raises Refusal(503)."""
+        kernel = self._ready_kernel()
+        if not kernel.has(questions.FEATURE):
+            return questions.unsupported(self.spec.display_name)
+        try:
+            content = {"about": about, "arguments": arguments}
+            reply = await self._question_to(kernel, questions.REQUEST, content, kernel.has(SUBSHELLS))
+        except Refusal as refusal:
+            if refusal.code != "busy":
+                raise
+            return questions.failed("busy", refusal.message)
+        return questions.content_of(reply)
+
+    def _ready_kernel(self) -> Kernel:
         if self.kernel is None or self._starting is not None:
             raise unavailable("no_kernel", "The kernel is not running yet: try again.")
+        return self.kernel
+
+    async def _question_to(self, kernel: Kernel, msg_type: str, content: Json, aside: bool = False) -> Message:
+        """`aside`: even where no cell runs, so that the next one does not wait for the answer."""
+        aside = aside or self.line.running is not None
+        if aside and not kernel.has(SUBSHELLS):
+            raise unavailable("busy", "This kernel answers once its cell has ended.")
         try:
-            aside = self.line.running is not None
-            return (await self.kernel.ask("shell", msg_type, content, QUESTION_DEADLINE, aside)).parsed
+            return await kernel.ask("shell", msg_type, content, QUESTION_DEADLINE, aside)
         except TimeoutError:
-            raise unavailable("no_reply", "The kernel is busy and did not answer: try again later.") from None
+            raise unavailable("busy", "The kernel is busy and did not answer: try again later.") from None
 
     def forward(self, channel: str, message: Json) -> None:
         """A Jupyter client's own message, to the kernel as it is. Raises Refusal."""

@@ -19,6 +19,7 @@ START_DEADLINE = 60.0  # seconds
 GRACE = 0.4  # seconds for a kernel that is asked to end
 KINDS = {"shell": "DEALER", "control": "DEALER", "stdin": "DEALER", "iopub": "SUB"}
 STDERR_KEPT = 4096  # bytes
+SUBSHELLS = "kernel subshells"  # it answers questions while it runs a cell
 
 
 class StartFailed(Exception):
@@ -54,6 +55,8 @@ class Kernel:
         self._ended = asyncio.Event()
         self._heard = asyncio.Event()  # iopub reaches us
         self._subshell: str | None = None
+        self._opening = asyncio.Lock()
+        self._more_subshells = 3
 
     @property
     def last_words(self) -> str:
@@ -118,11 +121,16 @@ class Kernel:
     def execute(self, msg_id: str, content: Json) -> None:
         self.send("shell", new_header("execute_request", self._session, msg_id), content)
 
+    def has(self, feature: str) -> bool:
+        """Whether it says that it can do this."""
+        features = self.info.get("supported_features")
+        return isinstance(features, list) and feature in features
+
     async def ask(self, channel: str, msg_type: str, content: Json, within: float, aside: bool = False) -> Message:
         """A question of our own and its reply; `aside`: in a subshell, if the kernel has them. Raises TimeoutError."""
         header = self._header(msg_type)
         async with asyncio.timeout(within):
-            if aside:
+            if aside and self.has(SUBSHELLS):
                 header |= await self._aside()
             reply: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
             self._replies[header["msg_id"]] = reply
@@ -131,11 +139,12 @@ class Kernel:
                 return await reply
             finally:
                 self._replies.pop(header["msg_id"], None)
+                if reply.cancelled() and header.get("subshell_id") == self._subshell and self._more_subshells:
+                    self._subshell, self._more_subshells = None, self._more_subshells - 1  # user code may hang in it
 
     async def _aside(self) -> dict[str, str]:
-        if self._subshell is None:
-            self._subshell = ""
-            if "kernel subshells" in (self.info.get("supported_features") or ()):
+        async with self._opening:  # who asks meanwhile waits for the same one
+            if self._subshell is None:
                 reply = await self.ask("control", "create_subshell_request", {}, 2.0)
                 self._subshell = str(reply.parsed.get("subshell_id") or "")
         return {"subshell_id": self._subshell} if self._subshell else {}

@@ -10,6 +10,7 @@ from .log import Owner
 from .messages import Json, dump
 from .ports import server_ports
 from .proxy import proxy
+from .questions import question_of
 from .sandbox import Sandbox
 
 
@@ -105,6 +106,8 @@ class Routes:
                 return Response(204)
             case "complete" | "inspect" | "is_complete":
                 return answer(await context.ask(f"{verb}_request", question(verb, body)))
+            case "ask":
+                return answer(await context.ask_about(*question_of(body)))
         raise Refusal(404, "not_found", f"A context has no verb {verb!r:.80}")
 
     def _execution(self, request: Request, name: str, rest: list[str]) -> Response:

@@ -153,6 +153,12 @@ class Question(Schema):
     context: str = "default"
 
 
+class Asking(Schema):
+    about: str = Field(description="`variables`, `variable` or `table`; what a kernel knows is in docs/protocol.md.")
+    arguments: dict[str, Any] = {}
+    context: str = "default"
+
+
 class File(Schema):
     name: str = Field(
         description="What is no UTF-8 in it, and each control character, is written byte by byte as U+10FE00 plus the "

@@ -8,7 +8,7 @@ from ninja import Router, Status
 
 from interpreters import models, sessions
 from interpreters.api.caller import Request
-from interpreters.api.schemas import ERRORS, Open, Preview, PreviewWish, Question, Session, Token, TokenWish
+from interpreters.api.schemas import ERRORS, Asking, Open, Preview, PreviewWish, Question, Session, Token, TokenWish
 
 router = Router(tags=["sessions"])
 
@@ -104,3 +104,9 @@ async def inspect(request: Request, session: UUID, question: Question) -> dict[s
     return await sessions.ask_kernel(
         found, "inspect", question.code, question.cursor_pos, question.detail_level, question.context
     )
+
+
+@router.post("/sessions/{uuid:session}/ask", response={200: dict[str, Any], **ERRORS}, summary="What the kernel holds")
+async def ask(request: Request, session: UUID, question: Asking) -> dict[str, Any]:
+    found = await sessions.get(request.auth, session)
+    return await sessions.ask_about(found, question.about, question.arguments, question.context)

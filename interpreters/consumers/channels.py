@@ -134,6 +134,8 @@ class Channels(SessionSocket):
                 sessions.note_use(self.session)
             case messages.Complete() | messages.Inspect() | messages.IsComplete() as question:
                 self.spawn(self._answer(question), about)
+            case messages.Ask() as question:
+                self.spawn(self._answer_about(question), about)
             case messages.KeepAlive():
                 self.spawn(self._keep_alive())
             case messages.Close():
@@ -205,7 +207,14 @@ class Channels(SessionSocket):
         content = await sessions.ask_kernel(
             self.session, verb, question.code, question.cursor_pos, question.detail_level, question.context
         )
-        await self.send_message({"channel": "session", "type": "reply", "id": question.id, "content": content})
+        await self._reply(question.id, content)
+
+    async def _answer_about(self, question: messages.Ask) -> None:
+        content = await sessions.ask_about(self.session, question.about, question.arguments, question.context)
+        await self._reply(question.id, content)
+
+    async def _reply(self, about: str, content: dict[str, Any]) -> None:
+        await self.send_message({"channel": "session", "type": "reply", "id": about, "content": content})
 
     async def _keep_alive(self) -> None:
         await sessions.keep_alive(self.actor, self.session.pk)

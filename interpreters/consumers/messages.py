@@ -68,6 +68,15 @@ class Comm(Message, tag="comm"):
     context: Name = "default"
 
 
+class Ask(Message, tag="ask"):
+    """About what the kernel holds."""
+
+    id: Name
+    about: Name
+    arguments: dict[str, Any] = {}
+    context: Name = "default"
+
+
 class KeepAlive(Message, tag="keep_alive"):
     pass
 
@@ -85,7 +94,9 @@ class Ping(Message, tag="ping"):
 
 
 Question = Complete | Inspect | IsComplete
-AnyMessage = Execute | Cancel | Interrupt | Restart | Input | Comm | Question | KeepAlive | Close | WatchUsage | Ping
+AnyMessage = (
+    Execute | Cancel | Interrupt | Restart | Input | Comm | Question | Ask | KeepAlive | Close | WatchUsage | Ping
+)
 _decoder: msgspec.json.Decoder[AnyMessage] = msgspec.json.Decoder(AnyMessage)
 
 

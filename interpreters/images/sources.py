@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent
 AGENT_FOLDER = FOLDER.parent / "agent"
 BASE = "base"
 # Lent to the language images by the base.
-SHARED = ("pip-install.sh",)
+SHARED = ("pip-install.sh", "thermae_questions.py")
 
 
 class UnknownSource(Exception):
@@ -90,7 +90,7 @@ def image_files(name: str) -> Mapping[str, bytes]:
 
 
 def lent_files() -> dict[str, bytes]:
-    """What every image for code may copy besides its own files: the agent, and the base's helper for pip."""
+    """What every image for code may copy besides its own files: the agent, and what the base lends."""
     files = {f"agent/{path}": content for path, content in _files(AGENT_FOLDER).items()}
     return files | {shared: (FOLDER / BASE / shared).read_bytes() for shared in SHARED}
 

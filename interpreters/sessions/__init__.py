@@ -6,6 +6,7 @@ Each verb is given the Actor who asks, or a Session that was found for one; each
 from interpreters.sessions import files, ports, terminals
 from interpreters.sessions.access import get
 from interpreters.sessions.executing import (
+    ask_about,
     ask_kernel,
     cancel,
     give_input,
@@ -28,6 +29,7 @@ from interpreters.sessions.record import note_use
 __all__ = [
     "Follower",
     "Problem",
+    "ask_about",
     "ask_kernel",
     "cancel",
     "change_pool",

@@ -23,6 +23,7 @@ NAME = re.compile(r"[A-Za-z0-9_.-]{1,63}")
 COMM_MESSAGE = re.compile(r"[A-Za-z0-9-]{1,63}:[A-Za-z0-9:._-]{1,63}")
 LONGEST_CELL = 128
 MAX_INPUT = 64 * 1024
+MAX_ARGUMENTS = 64 * 1024
 
 
 def checked_name(name: str, what: str) -> str:
@@ -213,6 +214,18 @@ async def ask_kernel(
         if verb == "inspect":
             return await agent.inspect(context, code, cursor_pos, 1 if detail_level else 0)
         return await agent.is_complete(context, code)
+
+
+async def ask_about(
+    session: Session, about: str, arguments: dict[str, Any], context: str = "default"
+) -> dict[str, Any]:
+    """What a kernel holds: its answer, or `error` and `message`, such as `unsupported`."""
+    checked_name(about, "question")
+    checked_name(context, "context")
+    if len(msgspec.json.encode(arguments)) > MAX_ARGUMENTS:
+        raise problems.TooLarge(f"The arguments of a question may have {MAX_ARGUMENTS} bytes.")
+    async with access.agent_of(session) as agent:
+        return await agent.ask(context, about, arguments)
 
 
 async def usage(session: Session) -> dict[str, float | None]:

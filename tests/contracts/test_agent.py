@@ -263,6 +263,14 @@ class AgentContract:
         assert (await patiently(lambda: agent.inspect("default", "print", 5)))["found"]
         assert (await patiently(lambda: agent.is_complete("default", "if True:")))["status"] == "incomplete"
 
+    async def test_a_kernel_is_asked_what_it_holds(self, agent: Agent) -> None:
+        answer = await patiently(lambda: agent.ask("default", "variables", {}))
+        assert isinstance(answer.get("variables"), list) or answer["error"] == "unsupported"
+        assert (await patiently(lambda: agent.ask("default", "weather", {})))["message"]
+        with pytest.raises(AgentRefused) as refused:
+            await agent.ask("none", "variables", {})
+        assert refused.value.status == 404
+
     async def test_contexts_keep_apart(self, agent: Agent) -> None:
         opened = await agent.open_context(context="second")
         assert opened["id"] == "second"

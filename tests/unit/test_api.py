@@ -287,6 +287,13 @@ async def test_completion_inspection_interrupt_and_restart(call: Caller, mine: S
     assert (await call.want("POST", f"/sessions/{mine.pk}/inspect", question))["found"]
     far = await call("POST", f"/sessions/{mine.pk}/complete", {"code": "pri", "cursor_pos": 4})
     assert far.status_code == 400
+    asked = await call.want("POST", f"/sessions/{mine.pk}/ask", {"about": "variables"})
+    assert [row["name"] for row in asked["variables"]] == ["x"]
+    assert (await call.want("POST", f"/sessions/{mine.pk}/ask", {"about": "weather"}))["error"] == "bad"
+    for bad in ({}, {"about": "a b"}, {"about": "table", "arguments": [1]}, {"about": "x", "context": "../x"}):
+        assert (await call("POST", f"/sessions/{mine.pk}/ask", bad)).status_code == 400
+    large = {"about": "table", "arguments": {"search": "x" * 70_000}}
+    assert (await call("POST", f"/sessions/{mine.pk}/ask", large)).status_code == 413
     for verb in ("interrupt", "restart"):
         assert (await call("POST", f"/sessions/{mine.pk}/{verb}")).status_code == 204
         assert (await call("POST", f"/sessions/{mine.pk}/{verb}?context=none")).status_code == 404

@@ -171,6 +171,9 @@ async def test_questions_to_the_kernel_are_answered(mine: Session, secret: str) 
             await page.send({"type": verb, "id": verb, "code": "pri", "cursor_pos": 3})
             reply = await page.until(lambda m: m.get("type") == "reply")
             assert (reply["id"], bool(reply["content"])) == (verb, True)
+        await page.send({"type": "ask", "id": "q", "about": "variables", "arguments": {}})
+        asked = await page.until(lambda m: m.get("type") == "reply" and m["id"] == "q")
+        assert [row["name"] for row in asked["content"]["variables"]] == ["x"]
         await page.send({"type": "complete", "id": "far", "code": "pri", "cursor_pos": 4})
         assert (await page.until(error()))["id"] == "far"
 
@@ -436,6 +439,8 @@ async def test_permission_is_looked_at_every_few_seconds() -> None:
         '{"type": "input", "value": null}',
         '{"type": "watch_usage", "on": "yes"}',
         '{"type": "complete", "id": "a", "code": "x", "cursor_pos": -1}',
+        '{"type": "ask", "id": "a", "about": "../etc"}',
+        '{"type": "ask", "id": "a", "about": "table", "arguments": [1]}',
         '{"type": "interrupt", "context": "../etc"}',
         "[" * 5000,
     ],

@@ -44,6 +44,7 @@ async def test_there_is_no_kernel_to_run_code_and_no_files(mine: Session, secret
         ("POST", "executions", {"code": "1"}),
         ("POST", "interrupt", None),
         ("POST", "complete", {"code": "a", "cursor_pos": 1}),
+        ("POST", "ask", {"about": "variables"}),
         ("GET", "files", None),
     ):
         answer = await call(method, f"/sessions/{mine.pk}/{path}", body)

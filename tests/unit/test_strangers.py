@@ -62,6 +62,7 @@ ASKS = {
     f"{SESSION}/terminals/<str:name>": [Ask("delete")],
     f"{SESSION}/complete": [Ask("post", {"code": "x"})],
     f"{SESSION}/inspect": [Ask("post", {"code": "x"})],
+    f"{SESSION}/ask": [Ask("post", {"about": "variables"})],
     f"{SESSION}/executions": [
         Ask("get"),
         *(Ask("post", {"code": "hello", "mode": mode}) for mode in ("sync", "async", "stream")),

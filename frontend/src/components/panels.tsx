@@ -15,6 +15,7 @@ export const PANELS = {
   outline: { title: "Outline", icon: "outline", part: lazy(() => import("../outline/OutlinePanel").then((module) => module.OutlinePanel)) },
   files: { title: "Files", icon: "files", part: lazy(() => import("../files/FilesPanel").then((module) => module.FilesPanel)) },
   history: { title: "History", icon: "clock", part: lazy(() => import("../history/HistoryPanel").then((module) => module.HistoryPanel)) },
+  variables: { title: "Variables", icon: "variables", part: lazy(() => import("../variables/VariablesPanel").then((module) => module.VariablesPanel)) },
 } satisfies Record<string, PanelSpec>;
 
 export type PanelName = keyof typeof PANELS;

@@ -28,6 +28,8 @@ interface Question {
 
 const ANSWER_WITHIN = 6000;
 const LOOK_WHETHER_SIGNED_IN = 5000;
+/** A little longer than the agent waits. */
+const ABOUT_WITHIN = 11_000;
 const EMPTY: SessionView = { state: "none", line: "none", phase: "", position: 0, reason: "", message: "", kernel: null };
 
 export class NotebookSession {
@@ -348,18 +350,19 @@ export class NotebookSession {
   question(type: "complete" | "inspect" | "is_complete", code: string, cursor: number): Promise<Record<string, unknown> | null> {
     const id = uuid();
     if (this.view.value.state !== "leased" || !this.send({ type, id, code, cursor_pos: cursor })) return Promise.resolve(null);
-    return new Promise((resolve) => {
-      const timer = window.setTimeout(() => this.settle(id, null), ANSWER_WITHIN);
-      this.questions.set(id, { resolve, timer });
-    });
+    return this.answerTo(id, ANSWER_WITHIN);
   }
 
-  /** Ask what runs in the kernel for one of its tables or variables; null as above. */
-  askKernel(about: string, args: object): Promise<Record<string, unknown> | null> {
+  /** What the kernel holds: its answer, or `error` and `message`; null when none came. */
+  askKernel(about: string, args: object = {}): Promise<Record<string, unknown> | null> {
     const id = uuid();
-    if (this.view.value.state !== "leased" || !this.send({ type: "ask", id, about, arguments: args })) return Promise.resolve(null);
+    if (this.view.value.state !== "leased" || !this.send({ type: "ask", id, about, arguments: args as Record<string, unknown> })) return Promise.resolve(null);
+    return this.answerTo(id, ABOUT_WITHIN);
+  }
+
+  private answerTo(id: string, within: number): Promise<Record<string, unknown> | null> {
     return new Promise((resolve) => {
-      const timer = window.setTimeout(() => this.settle(id, null), ANSWER_WITHIN);
+      const timer = window.setTimeout(() => this.settle(id, null), within);
       this.questions.set(id, { resolve, timer });
     });
   }

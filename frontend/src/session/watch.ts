@@ -68,8 +68,7 @@ export class SessionWatch {
 
   private async askForLargest(): Promise<void> {
     this.largest.value = [];
-    const session = this.page.session as { askKernel?(about: string, args: object): Promise<Record<string, unknown> | null> };
-    this.largest.value = largest((await session.askKernel?.("variables", {}).catch(() => null)) ?? null);
+    this.largest.value = largest(await this.page.session.askKernel("variables"));
   }
 
   /** Twice: when the end comes near, and once more when it is about to come. */

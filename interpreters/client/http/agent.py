@@ -91,6 +91,9 @@ class HttpAgent:
     async def is_complete(self, context: str, code: str) -> dict[str, Any]:
         return await self._reply(context, "is_complete", {"code": code})
 
+    async def ask(self, context: str, about: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return await self._reply(context, "ask", {"about": about, "arguments": arguments})
+
     async def input(self, context: str, value: str) -> None:
         await self._in(context, "input", {"value": value})
 

@@ -99,6 +99,12 @@ class MemoryAgent(MemoryPorts, MemoryFiles):
         await self._in(context)
         return {"status": "incomplete", "indent": "    "} if code.rstrip().endswith(":") else {"status": "complete"}
 
+    async def ask(self, context: str, about: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        await self._in(context)
+        if about != "variables":
+            return {"error": "bad", "message": f"Nothing can be asked about {about}."}
+        return {"variables": [{"name": "x", "type": "int", "value": "1", "bytes": 28}], "total": 1, **arguments}
+
     async def input(self, context: str, value: str) -> None:
         (await self._in(context)).answer(value)
 

@@ -8,9 +8,12 @@ than its reader takes waits for it: nothing is lost and memory stays bounded.
 
 from typing import Any
 
+import thermae_variables
 import zmq
 from ipykernel.iostream import OutStream
+from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
+from thermae_questions import Bad, Questions
 from traitlets import DottedObjectName
 
 PIECE = 128 * 1024  # characters
@@ -49,8 +52,32 @@ class MeasuredKernelApp(IPKernelApp):
         return bound
 
 
+class ThermaeKernel(Questions, IPythonKernel):
+    """ipykernel that also tells what variables there are."""
+
+    def thermae_answer(self, about: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        match about:
+            case "variables":
+                return thermae_variables.listed(self.shell.user_ns, self.shell.user_ns_hidden)
+            case "variable":
+                return thermae_variables.detail(self.shell.user_ns, str(arguments.get("name")))
+            case "table":
+                return _page(arguments)
+        return super().thermae_answer(about, arguments)
+
+
+def _page(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Rows of a table that a cell has shown."""
+    try:
+        from thermae_tables import page_of
+    except ImportError:
+        raise Bad("This kernel keeps no tables: run the cell again.", "gone") from None
+    page: dict[str, Any] = page_of(arguments.pop("id", None), **arguments)
+    return page
+
+
 if __name__ == "__main__":
     # By its own name: `__main__` is about to become the user's module.
-    from thermae_kernel import MeasuredKernelApp as KernelApp
+    import thermae_kernel
 
-    KernelApp.launch_instance()
+    thermae_kernel.MeasuredKernelApp.launch_instance(kernel_class=thermae_kernel.ThermaeKernel)

@@ -126,7 +126,7 @@ def _content() -> str:
     """What the environment is made of, in one hash."""
     digest = hashlib.sha256(sys.version.encode() + sys.base_prefix.encode())
     digest.update(Path(__file__).read_bytes())  # how it is made is part of what it is
-    for name in LANGUAGES:
+    for name in ("base", *LANGUAGES):
         for path in sorted((IMAGES / name).glob("*")):
             if path.is_file() and path.name != "Dockerfile":
                 digest.update(path.name.encode() + path.read_bytes())
