@@ -4,7 +4,6 @@ import type { PageCommand } from "../notebook/commands";
 import { leaveAs } from "./ExportMenu";
 
 export const HISTORY_COMMANDS: PageCommand[] = [
-  { id: "notebook.history", title: "Show or hide the history of versions", group: "Notebook", run: (page) => page.togglePanel("history") },
   { id: "notebook.copy", title: "Make a copy of this notebook", group: "Notebook", run: (page) => void page.history.copyAll() },
   { id: "notebook.export.ipynb", title: "Export as notebook file (.ipynb)", group: "Notebook", run: (page) => void leaveAs(page, "ipynb") },
   { id: "notebook.export.html", title: "Export as web page (.html)", group: "Notebook", run: (page) => void leaveAs(page, "html") },

@@ -10,7 +10,6 @@ import { HISTORY_COMMANDS } from "../history/commands";
 import { LIVE_COMMANDS } from "../live/commands";
 import { SESSION_COMMANDS } from "../session/commands";
 import { TERMINAL_COMMANDS } from "../terminal/commands";
-import { VARIABLES } from "../variables/commands";
 import type { Page } from "./page";
 
 export const GROUPS = ["Notebook", "Edit", "Cell", "Run", "View", "Session", "Files", "Terminal"] as const;
@@ -34,7 +33,7 @@ export interface PageCommand {
   checked?(page: Page): boolean;
 }
 
-export const COMMANDS: PageCommand[] = [...VIEW_COMMANDS, ...CELL_COMMANDS, ...RUN_COMMANDS, ...HISTORY_COMMANDS, ...LIVE_COMMANDS, ...SESSION_COMMANDS, ...TERMINAL_COMMANDS, ...VARIABLES];
+export const COMMANDS: PageCommand[] = [...VIEW_COMMANDS, ...CELL_COMMANDS, ...RUN_COMMANDS, ...HISTORY_COMMANDS, ...LIVE_COMMANDS, ...SESSION_COMMANDS, ...TERMINAL_COMMANDS];
 
 export function isAvailable(command: PageCommand, page: Page): boolean {
   return !(command.edits && page.readOnly.value) && (command.available?.(page) ?? true);

@@ -3,7 +3,7 @@ import base from "../styles/base.css?raw";
 import outputs from "../styles/outputs.css?raw";
 
 // The colours as the style sheets have them: `--name: light-dark(#light, #dark)`.
-const pairs = new Map([...`${base}${outputs}`.matchAll(/(--[\w-]+): light-dark\((#[0-9a-f]{3,6}), (#[0-9a-f]{3,6})\)/g)].map((found) => [found[1]!, [found[2]!, found[3]!] as const]));
+const pairs = new Map([...`${base}${outputs}`.matchAll(/(--[\w-]+): (?:var\(--usual, )?light-dark\((#[0-9a-f]{3,6}), (#[0-9a-f]{3,6})\)/g)].map((found) => [found[1]!, [found[2]!, found[3]!] as const]));
 
 function luminance(colour: string): number {
   const digits = colour.slice(1);

@@ -17,7 +17,6 @@ const panels: PageCommand[] = (Object.keys(PANELS) as PanelName[]).map((name) =>
 
 export const VIEW_COMMANDS: PageCommand[] = [
   { id: "notebook.save", title: "Save now", group: "Notebook", keys: ["Ctrl S"], where: "page", edits: true, run: (page) => void page.save() },
-  { id: "notebook.download", title: "Download as .ipynb", group: "Notebook", run: (page) => void page.autosave.flush().then(() => location.assign(page.addresses.download)) },
   { id: "notebook.list", title: "Go to the list of notebooks", group: "Notebook", run: (page) => location.assign(page.addresses.list) },
   { id: "view.palette", title: "Find a command", group: "View", keys: ["Ctrl Shift P", "Ctrl Shift C", "F1"], where: "page", unlisted: true, run: (page) => void (page.dialog.value = "palette") },
   { id: "view.keys", title: "List of keys", group: "View", keys: ["?", "H"], run: (page) => void (page.dialog.value = "keys") },
