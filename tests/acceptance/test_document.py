@@ -69,10 +69,20 @@ def test_two_tabs_are_merged_where_they_can_be_and_shown_both_where_not(new_cont
     expect(opened.value.get_by_label("Name of the notebook")).to_have_value(re.compile(r"\(my edits\)$"))
 
 
-def test_edits_without_a_network_outlive_the_page(new_context: NewContext) -> None:
+def test_edits_without_a_sign_in_or_a_network_outlive_the_page(new_context: NewContext) -> None:
     context = new_context()
     screen = Screen(context.new_page())
     address = screen.create()
+    kept = context.cookies()
+    for cookie in ("sessionid", None):
+        context.clear_cookies(name=cookie) if cookie else context.clear_cookies()
+        screen.write(f"signed_out = {cookie!r}")
+        told = screen.page.get_by_role("alert").filter(has_text="You are signed out.")
+        expect(told).to_be_visible(timeout=PATIENCE)
+        expect(told.get_by_role("link")).to_have_attribute("href", re.compile(r"^/login\?next="))
+        context.add_cookies(kept)  # as signing in again in another tab does
+        saved(screen.page)
+        expect(told).to_have_count(0)
     write(screen, "before = 1")
     context.set_offline(True)
     screen.write("written_offline = 2")

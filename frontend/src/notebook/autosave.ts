@@ -163,8 +163,10 @@ export class Autosave {
       this.whole = error.code === "unknown_cells" || error.status === 405;
       this.hopeless = !this.whole && [400, 413].includes(error.status);
       this.failures = this.whole ? 0 : this.failures + 1;
+      // 403: the token against forgery went with the sign-in.
+      const code = error.status === 403 ? "signed_out" : error.code;
       const gone = error.status === 404 && "It was deleted for good, or you are signed in as somebody else.";
-      this.state.value = { kind: "failed", message: gone || error.message, code: error.code };
+      this.state.value = { kind: "failed", message: gone || error.message, code };
     }
   }
 
