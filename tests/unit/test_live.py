@@ -309,7 +309,7 @@ async def test_who_does_not_edit_is_not_passed_on(notebook: Notebook, secrets: d
         '{"type": "edit", "seq": -1, "ops": []}',
         '{"type": "edit", "seq": 1, "ops": [{"op": "patch"}]}',
         '{"type": "edit", "seq": 1, "ops": [{"op": "order", "ids": [1]}]}',
-        '{"type": "edit", "seq": 1, "ops": [{"op": "cell", "id": "a", "cell_type": "x", "source": "", "metadata": {}}]}',
+        '{"type": "edit", "seq": 1, "ops": [{"op": "cell", "id": "a", "cell_type": "x", "source": ""}]}',
         "x" * (messages.LARGEST_EDIT + 1),
         "[" * 5000,
     ],

@@ -163,7 +163,7 @@ class TestALink:
         path = new_link(owner, notebook, public=True)
         for address in (path, f"{path}download"):
             answer = Client().get(address)
-            assert answer["Referrer-Policy"] == "no-referrer"
+            assert answer["Referrer-Policy"] == "strict-origin"
             assert answer["Cache-Control"] == "no-store"
             assert "noindex" in answer["X-Robots-Tag"]
         page = Client().get(path)
