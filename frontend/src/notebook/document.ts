@@ -167,7 +167,10 @@ export class Notebook {
     to.push({ touched: step.touched, back: this.moment(step.touched) });
     batch(() => {
       this.cells.value = step.back.cells;
-      for (const [cell, content] of step.back.contents) cell.content = content;
+      for (const [cell, content] of step.back.contents) {
+        cell.content = content;
+        cell.editing.value = !content.source;
+      }
       this.count();
     });
     return true;
