@@ -124,7 +124,12 @@ def test_palette_menu_and_find(screen: Screen) -> None:
     page.keyboard.type("# About total")
     press(page, "Shift+Enter", "Escape", "F1")
     expect(page.get_by_role("option").first).to_contain_text("Insert a Markdown cell below")
+    # A command may open a dialog, and the focus comes back from there.
+    page.keyboard.type("list of keys")
+    press(page, "Enter")
+    expect(page.get_by_role("searchbox", name="Find a key")).to_be_focused()
     press(page, "Escape")
+    expect(page.locator(".cell.active")).to_be_focused()
     # Its heading is in the outline.
     page.get_by_role("button", name="Outline", exact=True).click()
     page.get_by_role("navigation", name="Headings").get_by_role("button", name="About total", exact=True).click()
@@ -195,7 +200,7 @@ def test_run_above_and_below_the_queue_and_stop_on_error(screen: Screen) -> None
     expect(queued).to_have_text(re.compile("queued"), timeout=PATIENCE)
     expect(page.get_by_role("button", name=re.compile("Cell 1 is running"))).to_be_visible(timeout=PATIENCE)
     queued.click()
-    page.get_by_role("button", name="Take cell 2 out").click()
+    page.get_by_role("button", name="Take cell 2 out", exact=True).click()
     screen.finished(2, "cancelled")
     screen.finished(3, "failed")
     expect(screen.output(2)).to_have_count(0)

@@ -19,8 +19,11 @@ export function Palette(): VNode {
   // Before the next key: what is typed right after Ctrl Shift P must not be taken for commands.
   useLayoutEffect(() => {
     const before = document.activeElement as HTMLElement | null;
-    dialog.current!.showModal();
+    const shown = dialog.current!;
+    shown.showModal();
     return () => {
+      // While it is open, nothing else can have the focus. Its event comes when another dialog may be open already.
+      shown.close();
       before?.focus?.();
       // Once the focus is back: what is done may move it.
       const command = chosen.current;
@@ -60,7 +63,7 @@ export function Palette(): VNode {
   };
 
   return (
-    <dialog ref={dialog} class="palette" aria-label="Commands" onClose={close} onClick={(event) => event.target === dialog.current && close()}>
+    <dialog ref={dialog} class="palette" aria-label="Commands" onClose={(event) => event.currentTarget.isConnected && close()} onClick={(event) => event.target === dialog.current && close()}>
       <input
         type="text"
         role="combobox"

@@ -14,11 +14,16 @@ export function Dialog({ title, children, wide = false, close }: Props): VNode {
   const dialog = useRef<HTMLDialogElement>(null);
   useLayoutEffect(() => {
     const before = document.activeElement as HTMLElement | null;
-    dialog.current!.showModal();
-    return () => before?.focus?.();
+    const shown = dialog.current!;
+    shown.showModal();
+    return () => {
+      // While it is open, nothing else can have the focus. Its event comes when another dialog may be open already.
+      shown.close();
+      before?.focus?.();
+    };
   }, []);
   return (
-    <dialog ref={dialog} class={wide ? "wide" : ""} aria-label={title} onClose={close} onClick={(event) => event.target === dialog.current && close()}>
+    <dialog ref={dialog} class={wide ? "wide" : ""} aria-label={title} onClose={(event) => event.currentTarget.isConnected && close()} onClick={(event) => event.target === dialog.current && close()}>
       <div class="dialog-inner">
         <div class="dialog-head">
           <h2>{title}</h2>

@@ -128,6 +128,14 @@ describe("a notebook", () => {
     expect(new Cell({ cell_type: "code", metadata: { jupyter: "x" } }).inputHidden.value).toBe(false);
   });
 
+  it("shows Markdown that comes back as it reads, not as it is written", () => {
+    const made = notebook("# a");
+    made.changeType(made.cells.value, "markdown");
+    made.changeType(made.cells.value, "code");
+    made.undo();
+    expect([made.cells.value[0]!.type.value, made.cells.value[0]!.editing.value]).toEqual(["markdown", false]);
+  });
+
   it("does not count what changes nothing as a step", () => {
     const made = notebook("a", "b");
     made.changeType(made.cells.value, "code");

@@ -196,7 +196,10 @@ export class Notebook {
     to.push({ touched: step.touched, back: this.moment(step.touched, step.back.metadata !== null) });
     batch(() => {
       this.cells.value = step.back.cells;
-      for (const [cell, content] of step.back.contents) cell.content = content;
+      for (const [cell, content] of step.back.contents) {
+        cell.content = content;
+        cell.editing.value = !content.source;
+      }
       if (step.back.metadata) this.data.value = step.back.metadata;
       this.count();
     });

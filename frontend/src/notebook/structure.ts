@@ -88,7 +88,6 @@ export class Structure {
   private put(cells: readonly Cell[], where: "above" | "below"): void {
     if (!this.allowed) return;
     const index = where === "above" ? this.selection.first : this.selection.end;
-    for (const cell of cells) if (cell.source.value.trim()) cell.editing.value = false;
     this.notebook.insert(index, ...cells);
     this.selection.select(cells);
     this.page.tell(cells.length > 1 ? `${cells.length} cells pasted` : "Cell pasted");
