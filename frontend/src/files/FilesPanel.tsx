@@ -13,6 +13,8 @@ import { TransferList } from "./TransferList";
 import { Tree } from "./Tree";
 
 const LOOK_EVERY = 5000;
+/** Some seconds after a run its files are saved. */
+const SAVED_AFTER = 6000;
 
 export function FilesPanel(): VNode {
   const page = usePage();
@@ -22,7 +24,11 @@ export function FilesPanel(): VNode {
   // What code writes shows up when it has run.
   const idle = !page.busy.value;
   useEffect(() => void files.refresh(), [leased, idle, page.session.id.value]);
-  useEffect(() => void files.kept.refresh(), [leased, page.session.id.value]);
+  useEffect(() => {
+    void files.kept.refresh();
+    const saved = setTimeout(() => void files.kept.refresh(), SAVED_AFTER);
+    return () => clearTimeout(saved);
+  }, [leased, idle, page.session.id.value]);
   useLooking(files);
 
   const drop = (event: DragEvent) => {
