@@ -18,6 +18,8 @@ pytestmark = [
     pytest.mark.usefixtures("nothing_is_left"),
 ]  # fmt: skip
 
+# What a row says after the name.
+KINDS = r"[\d.]+ \w+|folder|link"
 DROP = """([target, names, text]) => {
   const data = new DataTransfer();
   for (const name of names) data.items.add(new File([text], name, { type: 'text/plain' }));
@@ -43,7 +45,7 @@ def panel(screen: Screen) -> Locator:
 
 
 def item(screen: Screen, name: str) -> Locator:
-    return panel(screen).get_by_role("treeitem", name=re.compile(rf"^{re.escape(name)}, "))
+    return panel(screen).get_by_role("treeitem", name=re.compile(rf"^{re.escape(name)} ({KINDS})$"))
 
 
 def drop(screen: Screen, target: Locator, names: list[str], text: str) -> None:

@@ -102,6 +102,8 @@ function Tools({ files, leased }: { files: Files; leased: boolean }): VNode {
       <Act icon="newFile" label="New file" disabled={!leased} act={() => (files.dialog.value = { kind: "file", folder: files.target })} />
       <Act icon="newFolder" label="New folder" disabled={!leased} act={() => (files.dialog.value = { kind: "folder", folder: files.target })} />
       <Act icon="restart" label="Refresh files" disabled={!leased} act={() => void files.refresh()} />
+      {/* Its place is kept: a tree that moved under the pointer would open another file than was meant. */}
+      {leased && chosen.length === 0 && <p class="files-chosen muted">Select a file to do more with it.</p>}
       {leased && chosen.length > 0 && (
         <div class="files-chosen" role="group" aria-label="What is selected">
           <span class="muted files-count">{chosen.length === 1 ? "" : `${chosen.length} selected`}</span>
