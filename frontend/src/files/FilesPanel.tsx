@@ -13,6 +13,8 @@ import { TransferList } from "./TransferList";
 import { Tree } from "./Tree";
 
 const LOOK_EVERY = 5000;
+/** Some seconds after a run its files are saved. */
+const SAVED_AFTER = 6000;
 
 export function FilesPanel(): VNode {
   const page = usePage();
@@ -22,7 +24,11 @@ export function FilesPanel(): VNode {
   // What code writes shows up when it has run.
   const idle = !page.busy.value;
   useEffect(() => void files.refresh(), [leased, idle, page.session.id.value]);
-  useEffect(() => void files.kept.refresh(), [leased, page.session.id.value]);
+  useEffect(() => {
+    void files.kept.refresh();
+    const saved = setTimeout(() => void files.kept.refresh(), SAVED_AFTER);
+    return () => clearTimeout(saved);
+  }, [leased, idle, page.session.id.value]);
   useLooking(files);
 
   const drop = (event: DragEvent) => {
@@ -96,6 +102,8 @@ function Tools({ files, leased }: { files: Files; leased: boolean }): VNode {
       <Act icon="newFile" label="New file" disabled={!leased} act={() => (files.dialog.value = { kind: "file", folder: files.target })} />
       <Act icon="newFolder" label="New folder" disabled={!leased} act={() => (files.dialog.value = { kind: "folder", folder: files.target })} />
       <Act icon="restart" label="Refresh files" disabled={!leased} act={() => void files.refresh()} />
+      {/* Its place is kept: a tree that moved under the pointer would open another file than was meant. */}
+      {leased && chosen.length === 0 && <p class="files-chosen muted">Select a file to do more with it.</p>}
       {leased && chosen.length > 0 && (
         <div class="files-chosen" role="group" aria-label="What is selected">
           <span class="muted files-count">{chosen.length === 1 ? "" : `${chosen.length} selected`}</span>

@@ -116,7 +116,7 @@ function Item({ files, row, stop, over, setOver }: { files: Files; row: Row; sto
       <Icon name={row.open === null ? "file" : "folder"} size={16} />
       <span class="tree-name">
         <Name name={entry.name} />
-      </span>
+      </span>{" "}
       <span class="muted file-size">{entry.type === "file" ? size(entry.size) : entry.type === "directory" ? "" : entry.type}</span>
     </div>
   );
@@ -129,7 +129,7 @@ export function Name({ name }: { name: string }): VNode {
 
 function label({ entry }: Row): string {
   const kind = { file: size(entry.size), directory: "folder", link: "link", other: "special file" }[entry.type];
-  return `${plain(entry.name)}, ${kind}`;
+  return `${plain(entry.name)} ${kind}`;
 }
 
 /** Whether the key meant something. */

@@ -25,7 +25,7 @@ interface Options {
 
 export function openEditor(parent: HTMLElement, { text, name, label, readOnly, changed }: Options): FileEditor {
   const language = new Compartment();
-  // Escape gives Tab back to the page, as everywhere in editors that take it.
+  // Escape gives Tab back to the page, as everywhere in editors that take it; once more leaves the file.
   let indents = true;
   const view = new EditorView({
     parent,
@@ -33,7 +33,7 @@ export function openEditor(parent: HTMLElement, { text, name, label, readOnly, c
       doc: text.text,
       extensions: [
         keymap.of([
-          { key: "Escape", run: () => ((indents = false), true) },
+          { key: "Escape", run: () => indents && !(indents = false) },
           { any: (_, event) => (event.key !== "Tab" && event.key !== "Shift" && event.key !== "Escape" && (indents = true), false) },
           { key: "Tab", run: (view) => indents && indentWithTab.run!(view), shift: (view) => indents && indentWithTab.shift!(view) },
         ]),
