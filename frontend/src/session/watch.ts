@@ -50,6 +50,15 @@ export class SessionWatch {
     this.dismissed[limit].value = true;
   }
 
+  /** What an effect tells is no reason for it to run again. */
+  private tell(words: string): void {
+    untracked(() => this.page.tell(words));
+  }
+
+  private notify(title: string, words: string): void {
+    untracked(() => notify(`${this.page.title.value}: ${title}`, words, "session"));
+  }
+
   private watchLimits(): void {
     effect(() => {
       const usage = this.page.session.usage.value;
@@ -60,7 +69,7 @@ export class SessionWatch {
           this.full[limit].value = full;
           this.dismissed[limit].value = false;
         });
-        if (full) this.page.tell(limit === "memory" ? "The memory is almost full" : "The disk is almost full");
+        if (full) this.tell(limit === "memory" ? "The memory is almost full" : "The disk is almost full");
         if (full && limit === "memory") void this.askForLargest();
       }
     });
@@ -73,14 +82,13 @@ export class SessionWatch {
 
   /** Twice: when the end comes near, and once more when it is about to come. */
   private tellEnd(): void {
-    const title = () => untracked(() => this.page.title.value);
     const near = computed(() => this.end.value?.near ?? false);
     const lastCall = computed(() => near.value && this.end.value!.seconds <= LAST_CALL);
     const say = () => {
       const { seconds, hard } = untracked(() => this.end.value!);
       const words = `The session ends in ${left(seconds)}${hard ? "." : " if nothing happens."}`;
-      this.page.tell(hard ? words : `${words} The button "Keep running" above the cells keeps it.`);
-      notify(`${title()}: the session ends soon`, words, "session");
+      this.tell(hard ? words : `${words} The button "Keep running" above the cells keeps it.`);
+      this.notify("the session ends soon", words);
     };
     effect(() => void (near.value && say()));
     let said = false;
@@ -96,8 +104,8 @@ export class SessionWatch {
       if (this.cutOff.value === cutOff) return;
       const back = cutOff && this.page.session.view.peek().line === "open";
       cutOff = this.cutOff.value;
-      if (cutOff) this.page.tell("Disconnected. Code goes on running, and what you type is kept.");
-      else if (back) this.page.tell("Connected again");
+      if (cutOff) this.tell("Disconnected. Code goes on running, and what you type is kept.");
+      else if (back) this.tell("Connected again");
     });
     const key = computed(() => {
       const { state, kernel, line } = this.page.session.view.value;
@@ -110,10 +118,10 @@ export class SessionWatch {
       const now = key.value;
       if (now === before) return;
       const { label, detail } = describe(this.page.session.view.peek());
-      if (now === "" && before !== "starting") this.page.tell(before === "out" ? "Signed in again" : "The kernel is ready");
+      if (now === "" && before !== "starting") this.tell(before === "out" ? "Signed in again" : "The kernel is ready");
       // That the kernel died is an alert already.
-      else if (now !== "" && now !== "starting" && now !== "dead") this.page.tell(`${label}. ${detail}`);
-      if (now === "gone") notify(`${this.page.title.peek()}: the session has ended`, detail, "session");
+      else if (now !== "" && now !== "starting" && now !== "dead") this.tell(`${label}. ${detail}`);
+      if (now === "gone") this.notify("the session has ended", detail);
       before = now;
     });
   }

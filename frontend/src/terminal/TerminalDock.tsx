@@ -146,8 +146,10 @@ function Tab({ name, label, current, choose, close }: TabProps): VNode {
     setNaming(false);
   };
   const keys = (event: KeyboardEvent) => {
+    if (event.key !== "Enter" && event.key !== "Escape") return;
     if (event.key === "Enter") done(event);
-    if (event.key === "Escape") setNaming(false);
+    setNaming(false);
+    choose();
   };
   return (
     <span class={`tab${current ? " current" : ""}`}>
