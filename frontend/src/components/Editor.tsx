@@ -3,6 +3,7 @@
 import type { VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { loadLanguage, loadMarkdown, readyLanguage } from "../editor/languages";
+import { languageOf } from "../editor/magics";
 import { CellEditor, type EditorEvents } from "../editor/setup";
 import type { Cell, CellType } from "../notebook/document";
 import { usePage } from "./context";
@@ -61,13 +62,18 @@ export function Editor({ cell, type, label, focused }: Props): VNode {
       events,
     });
     editor.current = made;
-    if (type !== "raw") dress(made, type === "code" ? page.settings.language : "markdown");
     return () => {
       editor.current = null;
       made.destroy();
     };
   }, [near, type]);
 
+  const language = type === "raw" ? "" : type === "markdown" ? "markdown" : languageOf(source, page.settings.language);
+  useLayoutEffect(() => {
+    if (editor.current && language) dress(editor.current, language);
+  }, [language, near, type]);
+  const readOnly = (page as { readOnly?: { value: boolean } }).readOnly?.value ?? false;
+  useLayoutEffect(() => editor.current?.setReadOnly(readOnly), [readOnly, near, type]);
   useLayoutEffect(() => editor.current?.setLabel(label), [label, near]);
   useLayoutEffect(() => editor.current?.setText(source), [source, near]);
   useLayoutEffect(() => {

@@ -2,11 +2,16 @@
 
 import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, startCompletion } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentLess, indentMore, insertNewlineAndIndent } from "@codemirror/commands";
-import { bracketMatching, indentOnInput, indentUnit } from "@codemirror/language";
+import { bracketMatching, codeFolding, foldKeymap, indentOnInput } from "@codemirror/language";
+import { effect } from "@preact/signals";
+import { selectNextOccurrence } from "@codemirror/search";
 import { Compartment, EditorState, Prec, type Extension } from "@codemirror/state";
-import { crosshairCursor, drawSelection, dropCursor, EditorView, highlightSpecialChars, keymap, placeholder, rectangularSelection, type KeyBinding } from "@codemirror/view";
+import { crosshairCursor, drawSelection, dropCursor, EditorView, highlightSpecialChars, keymap, lineNumbers, placeholder, rectangularSelection, type KeyBinding } from "@codemirror/view";
 import { kernelCompletions, type AskKernel } from "./completion";
-import { closeInspection, inspectAtCursor, inspection } from "./inspection";
+import { closeInspection, hoverHelp, inspectAtCursor, inspection } from "./inspection";
+import { magicLines } from "./magics";
+import { lineNumbersShown } from "./preferences";
+import { closeSignature, signatureHelp } from "./signature";
 import { theme } from "./theme";
 
 export interface EditorEvents {
@@ -34,10 +39,17 @@ export class CellEditor {
   readonly view: EditorView;
   private language = new Compartment();
   private naming = new Compartment();
+  private numbers = new Compartment();
+  private lock = new Compartment();
+  private readonly forget: () => void;
 
   constructor(parent: HTMLElement, options: EditorOptions) {
-    const state = EditorState.create({ doc: options.text, extensions: [this.extensions(options), this.language.of([]), this.naming.of(named(options.label))] });
+    const state = EditorState.create({ doc: options.text, extensions: [this.extensions(options), this.language.of([]), this.naming.of(named(options.label)), this.numbers.of([]), this.lock.of([])] });
     this.view = new EditorView({ state, parent });
+    this.forget = effect(() => {
+      const shown = lineNumbersShown.value && options.code;
+      this.view.dispatch({ effects: this.numbers.reconfigure(shown ? lineNumbers() : []) });
+    });
   }
 
   setLanguage(extension: Extension): void {
@@ -46,6 +58,11 @@ export class CellEditor {
 
   setLabel(label: string): void {
     this.view.dispatch({ effects: this.naming.reconfigure(named(label)) });
+  }
+
+  /** It can be read, selected and copied, and not changed. */
+  setReadOnly(locked: boolean): void {
+    this.view.dispatch({ effects: this.lock.reconfigure(locked ? [EditorState.readOnly.of(true), EditorView.contentAttributes.of({ "aria-readonly": "true" })] : []) });
   }
 
   /** Text that changed elsewhere, such as by an undo. */
@@ -59,6 +76,7 @@ export class CellEditor {
   }
 
   destroy(): void {
+    this.forget();
     this.view.destroy();
   }
 
@@ -74,11 +92,10 @@ export class CellEditor {
       rectangularSelection(),
       crosshairCursor(),
       EditorView.lineWrapping,
-      indentUnit.of("    "),
       placeholder(hint),
       theme,
-      code ? [indentOnInput(), bracketMatching(), closeBrackets(), inspection, completions(ask)] : [],
-      keymap.of([...closeBracketsKeymap, ...completionKeymap, ...historyKeymap, ...defaultKeymap]),
+      code ? [indentOnInput(), bracketMatching(), closeBrackets(), codeFolding(), magicLines, inspection, hoverHelp(ask), signatureHelp(ask), completions(ask)] : [],
+      keymap.of([...closeBracketsKeymap, ...foldKeymap, ...completionKeymap, ...historyKeymap, ...defaultKeymap]),
       // After completion, which uses the same keys while its list is open.
       Prec.lowest(keymap.of([{ key: "Escape", run: () => (events.escape(), true) }])),
       EditorView.updateListener.of((update) => {
@@ -112,7 +129,8 @@ function codeKeys(events: EditorEvents, ask: AskKernel): KeyBinding[] {
   return [
     { key: "Tab", run: (view) => acceptCompletion(view) || (afterName(view) ? startCompletion(view) : indentMore(view)) },
     { key: "Shift-Tab", run: (view) => inspectAtCursor(view, ask, events.tell) || indentLess(view) },
-    { key: "Escape", run: closeInspection },
+    { key: "Mod-d", run: selectNextOccurrence, preventDefault: true },
+    { key: "Escape", run: (view) => [closeInspection(view), closeSignature(view)].some(Boolean) },
     { key: "Enter", run: (view) => acceptCompletion(view) || insertNewlineAndIndent(view) },
     { key: "ArrowUp", run: (view) => atEdge(view, -1) && (events.leave(-1), true) },
     { key: "ArrowDown", run: (view) => atEdge(view, 1) && (events.leave(1), true) },
