@@ -46,7 +46,9 @@ def describe(execution: Execution) -> dict[str, Any]:
 
 def last_session(notebook: Notebook, user_id: int) -> dict[str, Any] | None:
     """The newest session of this person for this notebook: live, or ended and why."""
-    rows = Session.objects.filter(tenant=notebook.tenant_id, identifier=notebook.identifier(user_id))
+    # Of the pool that it runs in now: a session in another one is of a language that it was in before.
+    identifier = notebook.identifier(user_id)
+    rows = Session.objects.filter(tenant=notebook.tenant_id, identifier=identifier, pool__name=notebook.pool)
     session = rows.order_by("-created_at").first()
     if session is None:
         return None

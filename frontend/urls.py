@@ -2,7 +2,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.generic import RedirectView
 
-from frontend.views import containers, document, notebooks, pages, tenant
+from frontend.views import containers, document, language, notebooks, pages, tenant
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="notebooks"), name="home"),
@@ -17,6 +17,7 @@ urlpatterns = [
     path("notebooks/<uuid:notebook_id>/", notebooks.page, name="notebook"),
     path("notebooks/<uuid:notebook_id>/document", document.document, name="notebook_document"),
     path("notebooks/<uuid:notebook_id>/rename", notebooks.rename, name="rename_notebook"),
+    path("notebooks/<uuid:notebook_id>/language", language.language, name="notebook_language"),
     path("notebooks/<uuid:notebook_id>/delete", notebooks.delete, name="delete_notebook"),
     path("notebooks/<uuid:notebook_id>/restore", notebooks.restore, name="restore_notebook"),
     path("notebooks/<uuid:notebook_id>/download", notebooks.download, name="download_notebook"),

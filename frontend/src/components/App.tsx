@@ -7,6 +7,7 @@ import { PageProvider } from "./context";
 import { Dialogs } from "./Dialogs";
 import { Icon } from "./Icon";
 import { SidePanel } from "./panels";
+import { LanguageDialog } from "../languages/LanguageDialog";
 import { Toolbar } from "./Toolbar";
 
 const TerminalDock = lazy(() => import("../terminal/TerminalDock").then((module) => module.TerminalDock));
@@ -22,6 +23,7 @@ export function App({ page }: { page: Page }): VNode {
       </div>
       {page.terminalOpen.value && <Suspense load={TerminalDock} />}
       <Dialogs />
+      <LanguageDialog />
       <Toasts page={page} />
       <Announcer page={page} />
     </PageProvider>

@@ -2,6 +2,7 @@
 
 import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { languageDialogOpen } from "../languages/LanguageDialog";
 import { describe, duration, size } from "../session/words";
 import { StateSign } from "./StateSign";
 import { usePage } from "./context";
@@ -73,6 +74,7 @@ export function SessionBar(): VNode {
               Start a new session
             </button>
           )}
+          <MenuButton act={() => (languageDialogOpen.value = true)}>Change the language…</MenuButton>
         </div>
       </details>
     </div>

@@ -2,6 +2,8 @@
 //
 // A part of the page adds its own commands where it lives, as a list like this one, and is named at the end.
 
+import { toggleLineNumbers } from "../editor/preferences";
+import { LANGUAGES } from "../languages/LanguageDialog";
 import { VARIABLES } from "../variables/commands";
 import type { Page } from "./page";
 
@@ -16,6 +18,9 @@ export interface PageCommand {
   available?(page: Page): boolean;
 }
 
-const PAGE: PageCommand[] = [{ id: "view.files", title: "Show or hide files", group: "View", run: (page) => page.togglePanel("files") }];
+const PAGE: PageCommand[] = [
+  { id: "view.files", title: "Show or hide files", group: "View", run: (page) => page.togglePanel("files") },
+  { id: "view.lineNumbers", title: "Show or hide line numbers", group: "View", run: () => toggleLineNumbers() },
+];
 
-export const COMMANDS: PageCommand[] = [...PAGE, ...VARIABLES];
+export const COMMANDS: PageCommand[] = [...PAGE, ...VARIABLES, ...LANGUAGES];

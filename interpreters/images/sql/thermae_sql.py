@@ -100,7 +100,7 @@ class SqlKernel(Questions, Kernel):
     def _fail(self, kind: str, words: str, silent: bool) -> dict[str, Any]:
         told = {
             "ename": kind,
-            "evalue": text(words.splitlines()[0], 500),
+            "evalue": text(words, 2000),
             "traceback": [f"\x1b[31m{kind}\x1b[0m: {words}"],
         }
         if not silent:
