@@ -1,5 +1,7 @@
 """The SQL image as a pool uses it: DuckDB over files, another database, interrupt, questions; by the agent inside."""
 
+import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -22,8 +24,6 @@ LONG = "SELECT count(*) FROM range(10_000_000) a, range(100_000) b WHERE a.range
 
 @pytest.fixture(scope="module")
 def sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UUID]:
-    import os
-    import tempfile
 
     source = sources.load("sql")
     runtime = DockerRuntime()

@@ -143,3 +143,16 @@ def test_completion_and_inspection_know_tables_columns_aliases_and_files(
     assert described(shop, "SELECT * FROM orders", 17).splitlines()[0].startswith("table orders")
     assert "orders.item" in described(shop, "SELECT item", 9)
     assert described(shop, "SELECT nothing", 10) == ""
+
+
+def test_a_command_is_a_line_of_its_own_and_other_comments_are_none(modules: None) -> None:
+    from thermae_sql import SqlKernel
+
+    def parts(code: str) -> list[str]:
+        found: list[str] = SqlKernel._statements(None, code)
+        return [part.strip() for part in found]
+
+    assert parts("%connect sqlite:a b.db\nSELECT 1\n-- connect\nSELECT 2") == [
+        "%connect sqlite:a b.db", "SELECT 1", "%connect", "SELECT 2",
+    ]  # fmt: skip
+    assert parts("-- connect the dots\nSELECT 7 % 2") == ["-- connect the dots\nSELECT 7 % 2"]

@@ -4,6 +4,7 @@ A cell is any number of statements, each of which shows its result. `%connect fi
 """
 
 import asyncio
+import re
 import signal
 from typing import Any
 
@@ -14,6 +15,8 @@ from thermae_sql_databases import Database, SqlError, connect
 from thermae_sql_naming import completions, described
 from thermae_sql_results import Results, shown
 
+# As a comment it names one thing at most: other comments begin with that word, too.
+COMMAND = re.compile(r"%(\w+.*)|--\s*(connect(?:\s+\S+)?)")
 HELP = """Connects to a database: %connect (DuckDB in memory), %connect file.duckdb, %connect sqlite:file.db,
 %connect sqlite: (SQLite in memory)."""
 
@@ -53,14 +56,12 @@ class SqlKernel(Questions, Kernel):
         self.database.interrupt()
 
     def _statements(self, code: str) -> list[str]:
-        """The statements of a cell; a line that begins with `%connect` or `-- connect` is one of its own."""
+        """The statements of a cell; a line that says `%connect …` or `-- connect …` is one of its own."""
         parts: list[str] = [""]
         for line in code.splitlines(keepends=True):
-            word = line.strip().removeprefix("--").strip()
-            if line.lstrip().startswith(("%", "-- connect ")) and word.removeprefix("%").startswith(
-                ("connect", "help")
-            ):
-                parts += ["%" + word.removeprefix("%"), ""]
+            command = COMMAND.fullmatch(line.strip())
+            if command:
+                parts += ["%" + (command[1] or command[2]), ""]
             else:
                 parts[-1] += line
         return [part for part in parts if part.strip()]
