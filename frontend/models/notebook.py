@@ -76,6 +76,20 @@ class Notebook(models.Model):
         self.document, self.version, self.updated_at = document, base + 1, now
         return True
 
+    def change_pool(self, pool: str, kernel: str, language: str) -> bool:
+        """Run it in another pool from now on, and say so in the document; False if somebody saved in between."""
+        name = language.lower()
+        about = {
+            "kernelspec": {"name": kernel, "display_name": language, "language": name},
+            "language_info": {"name": name},
+        }
+        document = {**self.document, "metadata": {**self.document.get("metadata", {}), **about}}
+        if not self.save_document(document, base=self.version):
+            return False
+        self.pool = pool
+        self.save(update_fields=["pool"])
+        return True
+
     def rename(self, title: str) -> None:
         self.title = title
         self.updated_at = timezone.now()

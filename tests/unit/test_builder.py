@@ -74,8 +74,8 @@ def quiet(line: str) -> None:
 
 
 def test_every_language_has_all_that_it_needs() -> None:
-    assert sources.names() == ["bash", "deno", "python", "r"]
-    assert sources.all_names() == ["bash", "deno", "octave", "python", "r"]
+    assert sources.names() == ["bash", "deno", "python", "r", "sql"]
+    assert sources.all_names() == ["bash", "deno", "octave", "python", "r", "sql"]
     for name in sources.all_names():
         source = sources.load(name)
         assert source.language
@@ -86,7 +86,7 @@ def test_every_language_has_all_that_it_needs() -> None:
 
 
 def test_an_unknown_language_is_refused_with_the_choices() -> None:
-    with pytest.raises(sources.UnknownSource, match="bash, deno, octave, python, r"):
+    with pytest.raises(sources.UnknownSource, match="bash, deno, octave, python, r, sql"):
         sources.load("../python")
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from frontend.documents import InvalidDocument, check, fill_outputs, new_document
 from frontend.models import BroughtOutput, Notebook
-from interpreters.models import Execution, Session
+from interpreters.models import Execution, InterpreterImage, Session, SessionPool
 
 
 @pytest.fixture
@@ -66,13 +66,13 @@ def executed(
 
 
 class TestAStrangerAndAColleague:
-    @pytest.mark.parametrize("route", ["notebook", "notebook_document", "download_notebook"])
+    @pytest.mark.parametrize("route", ["notebook", "notebook_document", "download_notebook", "notebook_language"])
     def test_find_nothing(self, client: Client, notebook: Notebook, bob: Any, charlie: Any, route: str) -> None:
         for user in (bob, charlie):
             client.force_login(user)
             assert client.get(reverse(route, args=[notebook.pk])).status_code == 404
 
-    @pytest.mark.parametrize("route", ["rename_notebook", "delete_notebook", "restore_notebook"])
+    @pytest.mark.parametrize("route", ["rename_notebook", "delete_notebook", "restore_notebook", "notebook_language"])
     def test_change_nothing(self, client: Client, notebook: Notebook, bob: Any, charlie: Any, route: str) -> None:
         for user in (bob, charlie):
             client.force_login(user)
@@ -221,3 +221,40 @@ class TestADocument:
     def test_with_too_many_cells_is_refused(self) -> None:
         with pytest.raises(InvalidDocument, match="at most"):
             check(document_of(*(code_cell(f"c{n}") for n in range(5001))))
+
+
+class TestLanguage:
+    def test_is_chosen_among_the_pools_and_the_document_says_so(self, signed_in: Client, notebook: Notebook) -> None:
+        image = InterpreterImage.objects.create(
+            name="sql", language="SQL", kernel="sql", source="sql", reference="sql", state="ready"
+        )
+        SessionPool.objects.create(name="sql", image=image)
+        notebook.document["metadata"]["mine"] = 7
+        notebook.save()
+        address = reverse("notebook_language", args=[notebook.pk])
+        told = signed_in.get(address).json()
+        assert told["pool"] == "python"
+        assert "SQL" in [each["language"] for each in told["languages"]]
+        assert signed_in.post(address, {"pool": "sql"}).json() == {"pool": "sql", "language": "SQL"}
+        notebook.refresh_from_db()
+        assert (notebook.pool, notebook.version) == ("sql", 2)
+        metadata = notebook.document["metadata"]
+        assert (metadata["kernelspec"]["name"], metadata["language_info"]["name"], metadata["mine"]) == (
+            "sql",
+            "sql",
+            7,
+        )
+
+    def test_of_before_leaves_its_session_behind(self, signed_in: Client, notebook: Notebook, alice: Any) -> None:
+        executed(notebook, alice, "a", [])
+        document = reverse("notebook_document", args=[notebook.pk])
+        assert signed_in.get(document).json()["session"] is not None
+        notebook.change_pool("r", "ir", "R")
+        assert signed_in.get(document).json()["session"] is None
+
+    @pytest.mark.parametrize("pool", ["", "nowhere", "../python"])
+    def test_that_is_not_there_changes_nothing(self, signed_in: Client, notebook: Notebook, pool: str) -> None:
+        answer = signed_in.post(reverse("notebook_language", args=[notebook.pk]), {"pool": pool})
+        assert (answer.status_code, answer.json()["error"]) == (400, "not_available")
+        notebook.refresh_from_db()
+        assert (notebook.pool, notebook.version) == ("python", 1)

@@ -42,7 +42,7 @@ def test_the_demo_has_a_person_and_a_pool_for_each_language() -> None:
     assert authenticate(username="demo", password=password)
     assert Membership.objects.get().role == "owner"
     pools = shared()
-    assert {"python", "bash", "deno", "r"} <= set(pools)
+    assert {"python", "bash", "deno", "r", "sql"} <= set(pools)
     assert {name: pool.ready_instances for name, pool in pools.items()} == dict.fromkeys(pools, 1) | {"python": 2}
     for pool in pools.values():
         pool.full_clean()
@@ -71,7 +71,7 @@ def test_images_are_usable_as_the_runtime_has_them(settings: Any) -> None:
     InterpreterImage.objects.filter(name="r").update(state="ready", reference="thermae/r:1")
     settings.RUNTIME = "bubblewrap"
     run("seed_demo")
-    assert {name for name, pool in shared().items() if pool.image.usable} == {"python", "bash", "deno"}
+    assert {name for name, pool in shared().items() if pool.image.usable} == {"python", "bash", "deno", "sql"}
     settings.RUNTIME = "docker"
     run("seed_demo")
     assert not any(pool.image.usable for pool in shared().values()), "a folder's name is no image of an engine"

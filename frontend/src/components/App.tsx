@@ -11,6 +11,7 @@ import { PageProvider } from "./context";
 import { Dialogs } from "./Dialogs";
 import { Icon } from "./Icon";
 import { SidePanel } from "./panels";
+import { LanguageDialog } from "../languages/LanguageDialog";
 import { Toolbar } from "./Toolbar";
 
 const TerminalDock = lazy(() => import("../terminal/TerminalDock").then((module) => module.TerminalDock));
@@ -30,6 +31,7 @@ export function App({ page }: { page: Page }): VNode {
       <KeyRow />
       <Dialogs />
       <ChoiceDialog />
+      <LanguageDialog />
       <Toasts page={page} />
       <Announcer page={page} />
     </PageProvider>

@@ -4,6 +4,7 @@
 import type { VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { loadLanguage, loadMarkdown, readyLanguage } from "../editor/languages";
+import { languageOf } from "../editor/magics";
 import { whenNear } from "../editor/near";
 import { CellEditor, type EditorEvents } from "../editor/setup";
 import type { Cell, CellType } from "../notebook/document";
@@ -65,7 +66,6 @@ export function Editor({ cell, type, label, focused }: Props): VNode {
     });
     editor.current = made;
     page.editors.set(cell.id, made);
-    if (type !== "raw") dress(made, type === "code" ? page.settings.language : "markdown");
     if (clicked.current) made.placeCursorAt(clicked.current.x, clicked.current.y);
     clicked.current = null;
     return () => {
@@ -75,6 +75,10 @@ export function Editor({ cell, type, label, focused }: Props): VNode {
     };
   }, [near, type]);
 
+  const language = type === "raw" ? "" : type === "markdown" ? "markdown" : languageOf(source, page.settings.language);
+  useLayoutEffect(() => {
+    if (editor.current && language) dress(editor.current, language);
+  }, [language, near, type]);
   useLayoutEffect(() => editor.current?.setLabel(label), [label, near]);
   useLayoutEffect(() => editor.current?.setText(source), [source, near]);
   useLayoutEffect(() => editor.current?.setLineNumbers(numbers), [numbers]);

@@ -2,6 +2,7 @@
 
 import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { languageDialogOpen } from "../languages/LanguageDialog";
 import type { Usage } from "../protocol";
 import { clock, endInWords, nearlyFull, share, usedInWords, type Limit } from "../session/attention";
 import { toggleNotifications } from "../session/commands";
@@ -89,6 +90,7 @@ function SessionSheet(): VNode {
           Start a new session
         </button>
       )}
+      {page.live.right.value === "own" && <MenuButton act={() => (languageDialogOpen.value = true)}>Change the language…</MenuButton>}
       <label class="check">
         <input type="checkbox" checked={wanted.value} onChange={() => void toggleNotifications(page)} /> Notify me when a long run or the session ends
       </label>

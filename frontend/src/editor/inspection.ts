@@ -1,7 +1,7 @@
 // What is this? A tooltip with what the kernel says about the name at the cursor.
 
-import { StateEffect, StateField } from "@codemirror/state";
-import { EditorView, showTooltip, type Tooltip } from "@codemirror/view";
+import { StateEffect, StateField, type Extension } from "@codemirror/state";
+import { closeHoverTooltips, EditorView, hasHoverTooltips, hoverTooltip, showTooltip, type Tooltip } from "@codemirror/view";
 import { render } from "preact";
 import { LineTerminal } from "../outputs/lines";
 import { StyledLines } from "../components/StyledLines";
@@ -35,9 +35,29 @@ export function inspectAtCursor(view: EditorView, ask: AskKernel, tell: (words: 
 }
 
 export function closeInspection(view: EditorView): boolean {
-  if (!view.state.field(inspection, false)) return false;
-  view.dispatch({ effects: show.of(null) });
+  const hovered = hasHoverTooltips(view.state);
+  if (!view.state.field(inspection, false) && !hovered) return false;
+  view.dispatch({ effects: [show.of(null), ...(hovered ? [closeHoverTooltips] : [])] });
   return true;
+}
+
+/** The pointer rests on a name: the same, until it goes away or Escape is pressed. Nothing is said where nothing is known. */
+export function hoverHelp(ask: AskKernel): Extension {
+  return hoverTooltip(
+    async (view, pos) => {
+      const line = view.state.doc.lineAt(pos);
+      const before = /[\p{L}\p{N}_.]*$/u.exec(line.text.slice(0, pos - line.from))![0];
+      const behind = /^[\p{L}\p{N}_]*/u.exec(line.text.slice(pos - line.from))![0];
+      if (!/[\p{L}_]/u.test(before + behind)) return null;
+      const code = view.state.doc.toString();
+      const end = pos + behind.length;
+      const reply = await ask("inspect", code, toCodePoints(code, end));
+      const text = reply?.found ? String((reply.data as Record<string, unknown> | undefined)?.["text/plain"] ?? "") : "";
+      if (!text || view.state.doc.toString() !== code || view.state.field(inspection)) return null;
+      return { ...tooltipOf(text, pos - before.length), end };
+    },
+    { hoverTime: 600, hideOnChange: true },
+  );
 }
 
 function tooltipOf(text: string, pos: number): Tooltip {

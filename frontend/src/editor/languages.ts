@@ -1,7 +1,7 @@
 // Syntax by language. Python comes with the page; every other language is loaded when a notebook needs it.
 
 import { python } from "@codemirror/lang-python";
-import { StreamLanguage, type StreamParser } from "@codemirror/language";
+import { indentUnit, StreamLanguage, type StreamParser } from "@codemirror/language";
 import type { Extension } from "@codemirror/state";
 
 type Load = () => Promise<Extension>;
@@ -13,13 +13,18 @@ const LOADERS: [RegExp, Load][] = [
   [/javascript|\bjs\b|node/, async () => (await import("@codemirror/lang-javascript")).javascript({ jsx: true })],
   [/^r\b/, legacy(async () => (await import("@codemirror/legacy-modes/mode/r")).r)],
   [/bash|shell|\bsh\b/, legacy(async () => (await import("@codemirror/legacy-modes/mode/shell")).shell)],
-  [/sql/, legacy(async () => (await import("@codemirror/legacy-modes/mode/sql")).standardSQL as StreamParser<unknown>)],
+  [/sql/, async () => (({ sql, PostgreSQL }) => sql({ dialect: PostgreSQL, upperCaseKeywords: true }))(await import("@codemirror/lang-sql"))],
+  [/json/, async () => (await import("@codemirror/lang-json")).json()],
   [/julia/, legacy(async () => (await import("@codemirror/legacy-modes/mode/julia")).julia as StreamParser<unknown>)],
   [/java|kotlin|scala/, legacy(async () => (await import("@codemirror/legacy-modes/mode/clike")).java as StreamParser<unknown>)],
   [/octave/, legacy(async () => (await import("@codemirror/legacy-modes/mode/octave")).octave as StreamParser<unknown>)],
 ];
 
-const loaded = new Map<string, Extension>([["python", python()]]);
+/** Columns of a step, as people write the language. */
+const FOUR = /python|java|kotlin|scala|julia|octave/;
+const indented = (name: string, extension: Extension): Extension => [extension, indentUnit.of(/javascript/.test(name) || !FOUR.test(name) ? "  " : "    ")];
+
+const loaded = new Map<string, Extension>([["python", indented("python", python())]]);
 
 /** The extension if it is there already, else null and `loadLanguage` brings it. */
 export function readyLanguage(name: string): Extension | null {
@@ -31,7 +36,7 @@ export async function loadLanguage(name: string): Promise<Extension> {
   const known = loaded.get(key);
   if (known) return known;
   const load = /python/.test(key) ? async () => python() : LOADERS.find(([pattern]) => pattern.test(key))?.[1];
-  const extension = load ? await load() : [];
+  const extension = indented(key, load ? await load() : []);
   loaded.set(key, extension);
   return extension;
 }

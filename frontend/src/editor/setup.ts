@@ -2,12 +2,15 @@
 
 import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, closeCompletion, completionKeymap, completionStatus, startCompletion } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentLess, indentMore, insertNewlineAndIndent } from "@codemirror/commands";
-import { bracketMatching, indentOnInput, indentUnit } from "@codemirror/language";
+import { bracketMatching, codeFolding, foldKeymap, indentOnInput } from "@codemirror/language";
+import { selectNextOccurrence } from "@codemirror/search";
 import { Compartment, EditorState, Prec, type Extension } from "@codemirror/state";
 import { crosshairCursor, drawSelection, dropCursor, EditorView, highlightSpecialChars, keymap, lineNumbers, placeholder, rectangularSelection, type KeyBinding } from "@codemirror/view";
 import { kernelCompletions, type AskKernel } from "./completion";
-import { closeInspection, inspectAtCursor, inspection } from "./inspection";
+import { closeInspection, hoverHelp, inspectAtCursor, inspection } from "./inspection";
+import { magicLines } from "./magics";
 import { matchMarks, showMatches, type MarkedMatch } from "./matches";
+import { closeSignature, signatureHelp } from "./signature";
 import { theme } from "./theme";
 
 export interface EditorEvents {
@@ -110,12 +113,11 @@ export class CellEditor {
       rectangularSelection(),
       crosshairCursor(),
       EditorView.lineWrapping,
-      indentUnit.of("    "),
       placeholder(hint),
       theme,
       matchMarks,
-      code ? [indentOnInput(), bracketMatching(), closeBrackets(), inspection, completions(ask)] : [],
-      keymap.of([...closeBracketsKeymap, ...completionKeymap, ...historyKeymap, ...defaultKeymap]),
+      code ? [indentOnInput(), bracketMatching(), closeBrackets(), codeFolding(), magicLines, inspection, hoverHelp(ask), signatureHelp(ask), completions(ask)] : [],
+      keymap.of([...closeBracketsKeymap, ...foldKeymap, ...completionKeymap, ...historyKeymap, ...defaultKeymap]),
       EditorView.updateListener.of((update) => {
         if (update.docChanged) events.changed(update.state.doc.toString());
         if (update.focusChanged && update.view.hasFocus) events.focused();
@@ -144,6 +146,7 @@ function codeKeys(events: EditorEvents, ask: AskKernel): KeyBinding[] {
   return [
     { key: "Tab", run: (view) => acceptCompletion(view) || (afterName(view) ? startCompletion(view) : indentMore(view)) },
     { key: "Shift-Tab", run: (view) => inspectAtCursor(view, ask, events.tell) || indentLess(view) },
+    { key: "Mod-d", run: selectNextOccurrence, preventDefault: true },
     { key: "Enter", run: (view) => acceptCompletion(view) || insertNewlineAndIndent(view) },
     { key: "ArrowUp", run: (view) => atEdge(view, -1) && (events.leave(-1), true) },
     { key: "ArrowDown", run: (view) => atEdge(view, 1) && (events.leave(1), true) },
@@ -153,7 +156,7 @@ function codeKeys(events: EditorEvents, ask: AskKernel): KeyBinding[] {
 /** Escape closes what is open over the editor, and else leaves it: also while completions are only being looked for. */
 function leave(view: EditorView, events: EditorEvents): boolean {
   if (completionStatus(view.state) === "active") return false;
-  if (closeInspection(view)) return true;
+  if ([closeInspection(view), closeSignature(view)].some(Boolean)) return true;
   closeCompletion(view);
   events.escape();
   return true;

@@ -24,6 +24,8 @@ const look = EditorView.theme({
   ".cm-tooltip.cm-tooltip-autocomplete > ul > li": { padding: "3px 10px 3px 4px", lineHeight: "1.5" },
   ".cm-tooltip-autocomplete ul li[aria-selected]": { backgroundColor: "var(--accent)", color: "var(--on-accent)" },
   ".cm-completionMatchedText": { textDecoration: "none", fontWeight: "600" },
+  ".cm-magic, .cm-magic *": { color: "var(--code-function)" },
+  ".cm-foldPlaceholder": { backgroundColor: "var(--accent-soft)", border: "1px solid var(--line)", color: "var(--text)", padding: "0 6px" },
   ".cm-completionIcon": { opacity: "0.7", width: "1.2em" },
 });
 

@@ -7,6 +7,7 @@ import { RUN_COMMANDS } from "./commands/running";
 import { VIEW_COMMANDS } from "./commands/view";
 import { pressOf, type Where } from "./keys";
 import { HISTORY_COMMANDS } from "../history/commands";
+import { LANGUAGES } from "../languages/LanguageDialog";
 import { LIVE_COMMANDS } from "../live/commands";
 import { SESSION_COMMANDS } from "../session/commands";
 import { TERMINAL_COMMANDS } from "../terminal/commands";
@@ -33,7 +34,7 @@ export interface PageCommand {
   checked?(page: Page): boolean;
 }
 
-export const COMMANDS: PageCommand[] = [...VIEW_COMMANDS, ...CELL_COMMANDS, ...RUN_COMMANDS, ...HISTORY_COMMANDS, ...LIVE_COMMANDS, ...SESSION_COMMANDS, ...TERMINAL_COMMANDS];
+export const COMMANDS: PageCommand[] = [...VIEW_COMMANDS, ...CELL_COMMANDS, ...RUN_COMMANDS, ...HISTORY_COMMANDS, ...LIVE_COMMANDS, ...SESSION_COMMANDS, ...TERMINAL_COMMANDS, ...LANGUAGES];
 
 export function isAvailable(command: PageCommand, page: Page): boolean {
   return !(command.edits && page.readOnly.value) && (command.available?.(page) ?? true);

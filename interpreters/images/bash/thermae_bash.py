@@ -16,9 +16,21 @@ class PromptSpawn(pexpect.spawn):
         self.delaybeforesend = None
 
 
-if __name__ == "__main__":
+def launch() -> None:
     pexpect.spawn = PromptSpawn
     from bash_kernel.kernel import BashKernel
     from ipykernel.kernelapp import IPKernelApp
 
-    IPKernelApp.launch_instance(kernel_class=BashKernel)
+    class OneShell(BashKernel):
+        """There is one shell behind it: what it is asked aside would be typed into the cell that runs."""
+
+        @property
+        def kernel_info(self) -> dict[str, Any]:
+            info: dict[str, Any] = super().kernel_info
+            return {**info, "supported_features": []}
+
+    IPKernelApp.launch_instance(kernel_class=OneShell)
+
+
+if __name__ == "__main__":
+    launch()

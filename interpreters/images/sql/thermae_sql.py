@@ -4,6 +4,7 @@ A cell is any number of statements, each of which shows its result. `%connect fi
 """
 
 import asyncio
+import re
 import signal
 from typing import Any
 
@@ -14,6 +15,8 @@ from thermae_sql_databases import Database, SqlError, connect
 from thermae_sql_naming import completions, described
 from thermae_sql_results import Results, shown
 
+# As a comment it names one thing at most: other comments begin with that word, too.
+COMMAND = re.compile(r"%(\w+.*)|--\s*(connect(?:\s+\S+)?)")
 HELP = """Connects to a database: %connect (DuckDB in memory), %connect file.duckdb, %connect sqlite:file.db,
 %connect sqlite: (SQLite in memory)."""
 
@@ -22,7 +25,7 @@ class SqlKernel(Questions, Kernel):
     implementation = "thermae_sql"
     implementation_version = "1.0"
     banner = "SQL by DuckDB and SQLite"
-    language_info = {"name": "sql", "mimetype": "application/sql", "file_extension": ".sql"}  # noqa: RUF012
+    language_info = {"name": "sql", "mimetype": "application/sql", "file_extension": ".sql"}
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -30,7 +33,12 @@ class SqlKernel(Questions, Kernel):
         self.results = Results()
 
     async def do_execute(
-        self, code: str, silent: bool, store_history: bool = True, user_expressions: Any = None, allow_stdin: bool = False
+        self,
+        code: str,
+        silent: bool,
+        store_history: bool = True,
+        user_expressions: Any = None,
+        allow_stdin: bool = False,
     ) -> dict[str, Any]:
         before = signal.signal(signal.SIGINT, self._interrupt)
         self._interrupted = False
@@ -48,19 +56,20 @@ class SqlKernel(Questions, Kernel):
         self.database.interrupt()
 
     def _statements(self, code: str) -> list[str]:
-        """The statements of a cell; a line that begins with `%connect` or `-- connect` is one of its own."""
+        """The statements of a cell; a line that says `%connect …` or `-- connect …` is one of its own."""
         parts: list[str] = [""]
         for line in code.splitlines(keepends=True):
-            word = line.strip().removeprefix("--").strip()
-            if line.lstrip().startswith(("%", "-- connect ")) and word.removeprefix("%").startswith(("connect", "help")):
-                parts += ["%" + word.removeprefix("%"), ""]
+            command = COMMAND.fullmatch(line.strip())
+            if command:
+                parts += ["%" + (command[1] or command[2]), ""]
             else:
                 parts[-1] += line
         return [part for part in parts if part.strip()]
 
     def _run(self, part: str, silent: bool) -> None:
         if part.startswith("%"):
-            return self._command(part, silent)
+            self._command(part, silent)
+            return
         for statement in self.database.split(part):
             if self._interrupted:
                 raise SqlError("Interrupted.", "Interrupted")
@@ -76,10 +85,12 @@ class SqlKernel(Questions, Kernel):
     def _command(self, command: str, silent: bool) -> None:
         name, _, argument = command[1:].strip().partition(" ")
         if name != "connect":
-            return None if silent else self._say(HELP)
+            self._say(HELP)
+            return
         old, self.database = self.database, connect(argument.strip().rstrip(";").strip("'\""))
         old.close()
-        return None if silent else self._say(f"Connected to {self.database.title}.")
+        if not silent:
+            self._say(f"Connected to {self.database.title}.")
 
     def _say(self, words: str) -> None:
         self.send_response(self.iopub_socket, "stream", {"name": "stdout", "text": f"{words}\n"})
@@ -88,7 +99,11 @@ class SqlKernel(Questions, Kernel):
         self.send_response(self.iopub_socket, "display_data", {"data": data, "metadata": {}, "transient": {}})
 
     def _fail(self, kind: str, words: str, silent: bool) -> dict[str, Any]:
-        told = {"ename": kind, "evalue": text(words.splitlines()[0], 500), "traceback": [f"\x1b[31m{kind}\x1b[0m: {words}"]}
+        told = {
+            "ename": kind,
+            "evalue": text(words, 2000),
+            "traceback": [f"\x1b[31m{kind}\x1b[0m: {words}"],
+        }
         if not silent:
             self.send_response(self.iopub_socket, "error", told)
         return {"status": "error", "execution_count": self.execution_count, **told}
@@ -139,7 +154,7 @@ class SqlKernel(Questions, Kernel):
             raise Bad(f"There is no table {name[:80]} any more.", "gone")
         row = {"name": name, "type": found.kind, "kind": "data", "value": "", "bytes": None}
         with self.database.aside() as other:
-            data = shown(other.run(f"SELECT * FROM {found.quoted} LIMIT 200"), None)
+            data = shown(other.run(f"SELECT * FROM {found.quoted} LIMIT 200"), None)  # noqa: S608 - quoted
         return row | {
             "table": data["application/vnd.thermae.table+json"],
             "tree": [{"label": column, "type": kind, "value": "", "length": None} for column, kind in found.columns],

@@ -6,11 +6,96 @@ from typing import Any
 
 from thermae_sql_databases import Database, Table
 
-KEYWORDS = """SELECT FROM WHERE GROUP BY ORDER BY HAVING LIMIT OFFSET JOIN LEFT JOIN RIGHT JOIN FULL JOIN CROSS JOIN ON
-USING AS DISTINCT UNION ALL INTERSECT EXCEPT WITH RECURSIVE INSERT INTO VALUES UPDATE SET DELETE CREATE TABLE VIEW INDEX
-DROP ALTER ADD COLUMN PRIMARY KEY FOREIGN REFERENCES NOT NULL DEFAULT CHECK UNIQUE AND OR IN IS LIKE ILIKE BETWEEN EXISTS
-CASE WHEN THEN ELSE END CAST ASC DESC NULLS FIRST LAST OVER PARTITION WINDOW QUALIFY PIVOT UNPIVOT DESCRIBE SUMMARIZE SHOW
-EXPLAIN ANALYZE BEGIN COMMIT ROLLBACK ATTACH DETACH COPY TO TRUE FALSE""".split()
+KEYWORDS = frozenset(
+    [
+        "SELECT",
+        "FROM",
+        "WHERE",
+        "GROUP",
+        "BY",
+        "ORDER",
+        "HAVING",
+        "LIMIT",
+        "OFFSET",
+        "JOIN",
+        "LEFT",
+        "RIGHT",
+        "FULL",
+        "CROSS",
+        "ON",
+        "USING",
+        "AS",
+        "DISTINCT",
+        "UNION",
+        "ALL",
+        "INTERSECT",
+        "EXCEPT",
+        "WITH",
+        "RECURSIVE",
+        "INSERT",
+        "INTO",
+        "VALUES",
+        "UPDATE",
+        "SET",
+        "DELETE",
+        "CREATE",
+        "TABLE",
+        "VIEW",
+        "INDEX",
+        "DROP",
+        "ALTER",
+        "ADD",
+        "COLUMN",
+        "PRIMARY",
+        "KEY",
+        "FOREIGN",
+        "REFERENCES",
+        "NOT",
+        "NULL",
+        "DEFAULT",
+        "CHECK",
+        "UNIQUE",
+        "AND",
+        "OR",
+        "IN",
+        "IS",
+        "LIKE",
+        "ILIKE",
+        "BETWEEN",
+        "EXISTS",
+        "CASE",
+        "WHEN",
+        "THEN",
+        "ELSE",
+        "END",
+        "CAST",
+        "ASC",
+        "DESC",
+        "NULLS",
+        "FIRST",
+        "LAST",
+        "OVER",
+        "PARTITION",
+        "WINDOW",
+        "QUALIFY",
+        "PIVOT",
+        "UNPIVOT",
+        "DESCRIBE",
+        "SUMMARIZE",
+        "SHOW",
+        "EXPLAIN",
+        "ANALYZE",
+        "BEGIN",
+        "COMMIT",
+        "ROLLBACK",
+        "ATTACH",
+        "DETACH",
+        "COPY",
+        "TO",
+        "TRUE",
+        "FALSE",
+    ]
+)
 MOST = 200
 READABLE = (".csv", ".tsv", ".parquet", ".json", ".ndjson", ".jsonl", ".db", ".duckdb", ".sqlite")
 
@@ -29,7 +114,7 @@ def completions(database: Database, code: str, cursor: int) -> dict[str, Any]:
         found = [(column, "property") for column, _ in _columns(tables, _aliases(code).get(owner.lower(), owner))]
     else:
         upper = start.isupper() or not start
-        names = sorted({*KEYWORDS}) if upper else sorted(word.lower() for word in {*KEYWORDS})
+        names = sorted(KEYWORDS) if upper else sorted(word.lower() for word in KEYWORDS)
         mentioned = [table for table in tables if re.search(rf"\b{re.escape(table.name)}\b", code)]
         found = [
             *((column, "property") for table in mentioned for column, _ in table.columns),

@@ -241,10 +241,10 @@ def _text(names: list[str], rows: list[list[Any]], total: int, words: str) -> st
     cells = [
         ["NULL" if value is None else " ".join(str(value).split())[:40] for value in row] for row in rows[:TEXT_ROWS]
     ]
-    widths = [
-        max([len(name), *(len(row[number]) for row in cells)]) for number, name in enumerate(names)
+    widths = [max([len(name), *(len(row[number]) for row in cells)]) for number, name in enumerate(names)]
+    lines = [
+        " | ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)) for row in [names, *cells]
     ]
-    lines = [" | ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)) for row in [names, *cells]]
     lines.insert(1, "-+-".join("-" * width for width in widths))
     return "\n".join([*lines, *(["…"] if total > TEXT_ROWS else []), f"({words})"])
 

@@ -15,7 +15,7 @@ from tenants.models import Membership, Tenant
 
 USERNAME = "demo"
 # Languages that bubblewrap can run: their kernels come from PyPI.
-EMBEDDED = ("bash", "deno", "python")
+EMBEDDED = ("bash", "deno", "python", "sql")
 # Fit for two cores and 8 GB: limits are no reservations, but ready instances hold memory all the time.
 FIRST = {"ready_instances": 2, "max_concurrent": 12, "memory": 1024}
 OTHERS = {"ready_instances": 1, "max_concurrent": 6, "memory": 512}

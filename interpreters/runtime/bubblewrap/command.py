@@ -18,7 +18,8 @@ from interpreters.runtime.hardening import (
     temporary_size,
 )
 
-KERNELS_TARGETS = ("/opt/python", "/opt/bash", "/opt/deno")  # where the images have them, so kernelspecs are the same
+# Where the images have them, so kernelspecs are the same.
+KERNELS_TARGETS = ("/opt/python", "/opt/bash", "/opt/deno", "/opt/sql")
 AGENT_TARGET = "/opt/agent/app/agent"
 AGENT_SOURCE = Path(__file__).parents[2] / "agent"
 # Of the host's /etc only what programs look for and nobody minds showing.

@@ -15,7 +15,7 @@ from pathlib import Path
 from django.conf import settings
 
 # Those whose kernels come from PyPI. Read as plain files, for the builder of images stands above runtimes.
-LANGUAGES = ("python", "bash", "deno")
+LANGUAGES = ("python", "bash", "deno", "sql")
 IMAGES = Path(__file__).parents[2] / "images"
 TIMEOUT = 1800.0
 
