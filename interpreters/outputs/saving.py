@@ -68,7 +68,7 @@ def _update_displays(session: UUID, execution: UUID, elsewhere: Mapping[str, dic
     earlier = Execution.objects.filter(session=session, outputs__icontains=DISPLAY).exclude(pk=execution)
     with transaction.atomic():
         for row in earlier.select_for_update().order_by("-queued_at")[:MOST_UPDATED]:
-            if shown_anew(row.outputs, elsewhere):
+            if shown_anew(row.outputs or [], elsewhere):
                 row.save(update_fields=["outputs"])
 
 
