@@ -1,7 +1,8 @@
 """Tables of this kernel as data, beside their HTML: `application/vnd.thermae.table+json`, and its pages on demand.
 
 The schema and the first rows go with the display; `page_of` gives any other rows, sorted and filtered, as long as the
-table is there. Nothing here may break a display: whatever goes wrong, there is the usual HTML. No library is imported for it.
+table is there. Nothing here may break a display: whatever goes wrong, there is the usual HTML. No library is imported
+for it.
 """
 
 import math
@@ -100,7 +101,7 @@ def _size(table: Any) -> int:
 
 def _columns(frame: Any) -> list[dict[str, Any]]:
     """Index levels first, as a table shows them. Several columns may have one name: a column is its place."""
-    levels = [frame.index.get_levelvalues_of(number) for number in range(frame.index.nlevels)]
+    levels = [frame.index.get_level_values(number) for number in range(frame.index.nlevels)]
     named = [{"name": _name(level.name, ""), "type": _type(level), "index": True} for level in levels]
     for place in range(min(frame.shape[1], max(0, MOST_COLUMNS - len(named)))):
         about = {"name": _name(frame.columns[place], str(place)), "type": _type(frame.iloc[:, place]), "index": False}
