@@ -57,14 +57,14 @@ def _order(values: Any, descending: bool) -> Any:
         missing = values.isna().to_numpy()
         if not all(isinstance(value, str) for value in values[~missing]):
             try:
-                return values.sortvalues_of(ascending=not descending, kind="stable").index.to_numpy()
+                return values.sort_values(ascending=not descending, kind="stable").index.to_numpy()
             except TypeError:
                 values = values.astype(str).mask(missing)
         # Far faster than comparing texts one by one.
         codes, _ = values.factorize(sort=True)
         codes = numpy.where(codes < 0, len(values), -codes if descending else codes)
         return numpy.argsort(codes, kind="stable")
-    return values.sortvalues_of(ascending=not descending, kind="stable", na_position="last").index.to_numpy()
+    return values.sort_values(ascending=not descending, kind="stable", na_position="last").index.to_numpy()
 
 
 def _matches(values: Any, op: str, wanted: str) -> Any:
