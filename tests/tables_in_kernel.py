@@ -1,3 +1,4 @@
+# ruff: noqa: E501, PT018
 """Run inside the Python image, with thermae_tables.py beside it: what the table formatter makes of all kinds of tables.
 
 Prints `ok` at the end; an assertion that fails is the traceback. See tests/integration/test_tables.py.
@@ -77,7 +78,13 @@ assert column(page(about, search="a,B"), 1) == [2]
 assert column(page(about, search="1.5"), 1) == [3]
 assert page(about, search="(")["filtered"] == 0  # no pattern: a text
 assert column(page(about, offset=1, limit=1), 1) == [1]
-for bad in ({"sort": [{"column": 99}]}, {"filters": [{"column": 1, "op": "gt", "value": "x"}]}, {"filters": [{"column": 1, "op": "??"}]}, {"filters": [{}]}, {"offset": "x"}):
+for bad in (
+    {"sort": [{"column": 99}]},
+    {"filters": [{"column": 1, "op": "gt", "value": "x"}]},
+    {"filters": [{"column": 1, "op": "??"}]},
+    {"filters": [{}]},
+    {"offset": "x"},
+):
     assert tables.page_of(about["id"], **bad)["error"] == "bad", bad
 assert tables.page_of("t999")["error"] == "gone"
 
@@ -85,9 +92,16 @@ assert tables.page_of("t999")["error"] == "gone"
 twice = described(pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"]))
 assert [each["name"] for each in twice["columns"]] == ["", "a", "a"]
 assert column(page(twice, sort=[{"column": 2, "descending": True}]), 2) == [4, 2]
-levels = pd.DataFrame({("a", "x"): [1, 2], ("a", ""): [3, 4]}, index=pd.MultiIndex.from_tuples([("u", 1), ("v", 2)], names=["p", "q"]))
+levels = pd.DataFrame(
+    {("a", "x"): [1, 2], ("a", ""): [3, 4]}, index=pd.MultiIndex.from_tuples([("u", 1), ("v", 2)], names=["p", "q"])
+)
 about = described(levels)
-assert [(each["name"], each["index"]) for each in about["columns"]] == [("p", True), ("q", True), ("a / x", False), ("a", False)]
+assert [(each["name"], each["index"]) for each in about["columns"]] == [
+    ("p", True),
+    ("q", True),
+    ("a / x", False),
+    ("a", False),
+]
 assert about["rows"] == [["u", 1, 1, 3], ["v", 2, 2, 4]]
 assert column(page(about, sort=[{"column": 0, "descending": True}]), 0) == ["v", "u"]
 category = described(pd.DataFrame({"c": pd.Categorical(["x", "y", None])}))
@@ -95,7 +109,9 @@ assert category["columns"][1]["type"] == "string"
 assert page(category, search="X")["filtered"] == 1
 assert page(category, sort=[{"column": 1, "descending": True}])["rows"][-1][1] is None
 assert described(pd.DataFrame())["rows"] == [] and described(pd.DataFrame({"a": []}))["total"] == 0
-nullable = described(pd.DataFrame({"i": pd.array([1, None], dtype="Int64"), "s": pd.array(["x", None], dtype="string")}))
+nullable = described(
+    pd.DataFrame({"i": pd.array([1, None], dtype="Int64"), "s": pd.array(["x", None], dtype="string")})
+)
 assert nullable["rows"] == [[0, 1, "x"], [1, None, None]], nullable
 assert page(nullable, filters=[{"column": 1, "op": "gt", "value": "0"}])["filtered"] == 1
 assert page(nullable, filters=[{"column": 2, "op": "empty"}])["filtered"] == 1
@@ -107,6 +123,7 @@ wide = described(pd.DataFrame(np.zeros((2, 300))))
 assert (len(wide["columns"]), wide["hidden_columns"], wide["truncated"]) == (100, 201, True)
 huge = described(pd.DataFrame({str(place): ["w" * 900] * 300 for place in range(50)}))
 assert huge["truncated"] and 0 < len(huge["rows"]) < 200
+
 
 # What breaks is shown as it always was.
 class Broken(pd.DataFrame):
@@ -141,7 +158,11 @@ assert len(tables._tables) == tables.MOST_TABLES
 # A million rows.
 rng = np.random.default_rng(0)
 million = pd.DataFrame(
-    {"i": rng.integers(0, 1000, 10**6), "x": rng.random(10**6), "s": rng.choice(["alpha", "beta", "gamma"], 10**6).astype(object)}
+    {
+        "i": rng.integers(0, 1000, 10**6),
+        "x": rng.random(10**6),
+        "s": rng.choice(["alpha", "beta", "gamma"], 10**6).astype(object),
+    }
 )
 about = described(million)
 for asked in (

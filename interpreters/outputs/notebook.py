@@ -168,7 +168,8 @@ def _display_id(content: Mapping[str, Any]) -> str:
 def bundle(content: Mapping[str, Any]) -> dict[str, Any]:
     """`data` and `metadata` as the notebook format wants them, whatever a kernel sent.
 
-    The format has no place for a display_id. Ours is the metadata, so that a later execution can still change what is shown.
+    The format has no place for a display_id. Ours is the metadata, so that a later execution can still change what is
+    shown.
     """
     data, metadata = content.get("data"), content.get("metadata")
     kept = {str(kind): _in_kind(str(kind), value) for kind, value in data.items()} if isinstance(data, dict) else {}

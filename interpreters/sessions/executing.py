@@ -163,7 +163,13 @@ def comm_op(message: str, msg_type: str, content: dict[str, Any], context: str) 
     """A widget's message as an op of a channel. Its id is no execution's: what it prints is not theirs."""
     if message and not COMM_MESSAGE.fullmatch(message):
         raise problems.BadRequest("A comm message's `id` is two names with a colon between, or is left out.")
-    header = {"msg_id": message or f"comm:{uuid4().hex}", "msg_type": msg_type, "username": "", "session": "", "version": "5.3"}
+    header = {
+        "msg_id": message or f"comm:{uuid4().hex}",
+        "msg_type": msg_type,
+        "username": "",
+        "session": "",
+        "version": "5.3",
+    }
     checked_name(context, "context")
     return {"op": "message", "context": context, "channel": "shell", "msg": {"header": header, "content": content}}
 

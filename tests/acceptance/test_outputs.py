@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - code of cells
 """What cells print and draw, as a person sees it: like a terminal, rich, from widgets, and never a way into our page."""
 
 import re
@@ -109,7 +110,7 @@ display(Latex(r'$\\frac{1}{2}$'), Markdown('**strong**'), JSON({'deep': {'er': [
 display(SVG('<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40"><circle r="9" cx="20" cy="20"/></svg>'))
 show('application/pdf', 'JVBERi0=')
 show('image/png', 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==')
-"""  # fmt: skip  # noqa: E501
+"""  # fmt: skip
 
 
 def test_rich_outputs_are_seen_without_a_network(screen: Screen) -> None:
@@ -150,7 +151,7 @@ def test_rich_outputs_are_seen_without_a_network(screen: Screen) -> None:
     expect(frame(output, 1).get_by_text("letters")).to_be_visible(timeout=PATIENCE)
     assert not [url for url in asked if "127.0.0.1" not in url and not url.startswith(("data:", "blob:"))]
     # Frames that are far from the window are no frames yet; when near, they are.
-    many = add(screen, "for n in range(60): display(HTML(f'<div style=\"height:300px\" class=\"n{n}\">{n}</div>'))", 2)
+    many = add(screen, 'for n in range(60): display(HTML(f\'<div style="height:300px" class="n{n}">{n}</div>\'))', 2)
     screen.finished(2)
     expect(many.locator(".frame-output")).to_have_count(60)
     assert many.locator("iframe").count() < 30
@@ -280,7 +281,7 @@ show('application/vnd.vega.v5+json', {'$schema': 'https://vega.github.io/schema/
 show('application/vnd.jupyter.widget-view+json', {'model_id': '<img src=x onerror=window.hacked=1>'})
 display(HTML('<meta http-equiv=refresh content="0;url=https://evil.example/m"><script>location.href = "/logout"</script>'))
 show('text/latex', r'$\href{javascript:window.hacked=1}{x}\includegraphics{https://evil.example/l.png}\htmlId{main}{y}$')
-"""  # fmt: skip  # noqa: E501
+"""  # fmt: skip
 
 
 def test_no_output_reaches_our_page_or_the_network(screen: Screen) -> None:
@@ -298,8 +299,8 @@ def test_no_output_reaches_our_page_or_the_network(screen: Screen) -> None:
     frame(output, 3).get_by_text("press").click(timeout=PATIENCE)
     expect(output.get_by_text("bold")).to_be_visible()
     expect(frame(output, 4).get_by_text("could not be drawn")).to_be_visible(timeout=PATIENCE)
-    output.get_by_text("cell</b>").hover()
-    output.locator(".image-output img").click()
+    output.get_by_text("cell</b>").hover(force=True)
+    output.locator(".image-output img").click(force=True)
     # A link that is pressed in a frame is offered, with its address, and not followed.
     frame(output, 2).get_by_text("go").first.click(force=True)
     page.wait_for_timeout(500)

@@ -120,7 +120,8 @@ async def test_a_widget_speaks_with_its_kernel(mine: Session, secret: str) -> No
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"msg_type": "execute_request"}, {"msg_type": "shutdown_request"}, {"content": "x"}, {"content": [1]}, {"id": "x" * 129},
+        {"msg_type": "execute_request"}, {"msg_type": "shutdown_request"}, {"content": "x"}, {"content": [1]},
+        {"id": "x" * 129},
         {"id": str(uuid4())}, {"id": "a:b\n"}, {"id": 5}, {"context": "../x"},
     ],
 )  # fmt: skip

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { placeIn } from "./traceback";
+import { blankAbove, placeIn } from "./traceback";
 
 describe("a line of a traceback", () => {
   it("names a cell by its count, or the cell that printed it", () => {
@@ -9,6 +9,10 @@ describe("a line of a traceback", () => {
     expect(placeIn("    at <anonymous>:3:7")).toEqual({ count: null, line: 3 });
     expect(placeIn("    at f (<anonymous>:4:9)")).toEqual({ count: null, line: 4 });
     expect(placeIn("bash: line 2: nosuch: command not found")).toEqual({ count: null, line: 2 });
+  });
+
+  it("is counted from the first that is not blank", () => {
+    expect([blankAbove("a\nb"), blankAbove("\n  \n\ta\n\nb"), blankAbove("")]).toEqual([0, 2, 0]);
   });
 
   it("may name none", () => {

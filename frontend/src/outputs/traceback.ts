@@ -26,8 +26,14 @@ export function referenceOf(page: Page, own: string) {
     const cell = place && (place.count === null ? own : cellOf(page, place.count));
     const index = cell ? page.notebook.indexOf(cell) : -1;
     if (!place || !cell || index < 0) return null;
-    return { label: `Go to line ${place.line} of cell ${index + 1}`, go: () => goTo(page, cell, place.line) };
+    const line = place.line + (place.count === null ? 0 : blankAbove(page.notebook.find(cell)!.source.peek()));
+    return { label: `Go to line ${line} of cell ${index + 1}`, go: () => goTo(page, cell, line) };
   };
+}
+
+/** IPython counts from the first line that is not blank. */
+export function blankAbove(source: string): number {
+  return /^(?:[^\S\n]*\n)*/.exec(source)![0].split("\n").length - 1;
 }
 
 /** Two cells of two sessions may bear one count: the one that ran last is meant. */

@@ -1,7 +1,8 @@
 """Tables of this kernel as data, beside their HTML: `application/vnd.thermae.table+json`, and its pages on demand.
 
-The schema and the first rows go with the display; `page_of` gives any other rows, sorted and filtered, as long as the table
-is there. Nothing here may break a display: whatever goes wrong, there is the usual HTML. No library is imported for it.
+The schema and the first rows go with the display; `page_of` gives any other rows, sorted and filtered, as long as the
+table is there. Nothing here may break a display: whatever goes wrong, there is the usual HTML. No library is imported
+for it.
 """
 
 import math
@@ -10,6 +11,8 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from thermae_table_rows import ordered, values_of
 
 MIME = "application/vnd.thermae.table+json"
 FIRST_ROWS = 200
@@ -57,7 +60,7 @@ def describe(table: Any) -> dict[str, Any] | None:
         more = first.shape[1] + first.index.nlevels - len(columns)
         about = {"version": 1, "id": _remember(table), "columns": columns, "rows": rows, "total": total}
         return {**about, "truncated": len(rows) < total or more > 0, "hidden_columns": more}
-    except Exception:
+    except Exception:  # a display must never fail because of us
         return None
 
 
@@ -91,7 +94,7 @@ def _remember(table: Any) -> str | None:
 def _size(table: Any) -> int:
     if hasattr(table, "memory_usage"):
         # Of objects only the pointers are counted here: some of what they point to, for all of them.
-        objects = sum(kind == object for kind in table.dtypes)
+        objects = sum(str(kind) == "object" for kind in table.dtypes)
         return int(table.memory_usage().sum()) + objects * len(table) * 64
     return int(getattr(table, "nbytes", 0) or table.estimated_size())
 
@@ -122,23 +125,15 @@ def _type(values: Any) -> str:
     return "string" if some and all(isinstance(value, str) for value in some) else "object"
 
 
-def _values(frame: Any, place: int) -> Any:
-    """The column of that place, index levels counted first."""
-    levels = frame.index.nlevels
-    if place < levels:
-        return frame.index.get_level_values(place).to_series(index=range(len(frame)))
-    return frame.iloc[:, place - levels].reset_index(drop=True)
-
-
 def _rows(frame: Any, columns: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
-    told = [[_cell(value) for value in _values(frame, place).tolist()] for place in range(len(columns))]
+    told = [[_cell(value) for value in values_of(frame, place).tolist()] for place in range(len(columns))]
     return [list(row) for row in zip(*told, strict=True)] if told else [[] for _ in range(len(frame))]
 
 
 def _missing(value: Any) -> bool:
     try:
         return value is None or bool(value != value) or type(value).__name__ == "NAType"
-    except Exception:
+    except Exception:  # an array, or what cannot be compared
         return type(value).__name__ == "NAType"
 
 
@@ -167,7 +162,7 @@ def _words(value: Any) -> str:
         return f"{type(value).__name__} with {len(value)} items"
     try:
         return str(value)
-    except Exception:
+    except Exception:  # whatever a program put into a table
         return f"<{type(value).__name__}>"
 
 
@@ -194,7 +189,7 @@ def page_of(
         columns = _columns(table)
         asked = (len(table), repr(list(sort)), repr(list(filters)), str(search))
         if entry.asked != asked:
-            entry.rows, entry.asked = _ordered(table, columns, sort, filters, str(search)), asked
+            entry.rows, entry.asked = ordered(table, len(columns), sort, filters, str(search)), asked
         rows = entry.rows
         if rows is None:
             shown, filtered = table.iloc[offset : offset + limit], len(table)
@@ -203,123 +198,8 @@ def page_of(
         return {"rows": _rows(shown, columns), "total": len(table), "filtered": int(filtered)}
     except (KeyError, IndexError, TypeError, ValueError) as error:
         return {"error": "bad", "message": f"The table cannot be shown so: {error}"[:300]}
-    except Exception as error:
+    except Exception as error:  # another thread may be changing it
         return {"error": "busy", "message": f"The table cannot be read at the moment: {error}"[:300]}
-
-
-def _ordered(
-    frame: Any,
-    columns: Sequence[Any],
-    sort: Sequence[Mapping[str, Any]],
-    filters: Sequence[Mapping[str, Any]],
-    search: str,
-) -> Any:
-    """Positions of the rows that are wanted, in the order in which they are; None for all as they are."""
-    import numpy
-
-    rows = None
-    for one in filters:
-        kept = _matches(_values(frame, _place(one, columns)), str(one["op"]), str(one.get("value", "")))
-        rows = kept if rows is None else rows & kept
-    if search:
-        found = numpy.zeros(len(frame), dtype=bool)
-        for place in range(len(columns)):
-            found |= _contains(_values(frame, place), search)
-        rows = found if rows is None else rows & found
-    places = None if rows is None else numpy.flatnonzero(rows)
-    # The last is the first key: each sorting keeps the order of equals.
-    for one in reversed(sort):
-        values = _values(frame, _place(one, columns))
-        order = _order(values if places is None else values.iloc[places], bool(one.get("descending")))
-        places = order if places is None else places[order]
-    return places
-
-
-def _place(one: Mapping[str, Any], columns: Sequence[Any]) -> int:
-    place = one["column"]
-    if not isinstance(place, int) or not 0 <= place < len(columns):
-        raise ValueError(f"there is no column {place!r}")
-    return place
-
-
-def _order(values: Any, descending: bool) -> Any:
-    """Positions that sort the values; what is missing comes last either way."""
-    import numpy
-
-    values = values.reset_index(drop=True)
-    if values.dtype == object:
-        missing = values.isna().to_numpy()
-        if not all(isinstance(value, str) for value in values[~missing]):
-            try:
-                return values.sort_values(ascending=not descending, kind="stable").index.to_numpy()
-            except TypeError:
-                values = values.astype(str).mask(missing)
-        # Far faster than comparing texts one by one.
-        codes, _ = values.factorize(sort=True)
-        codes = numpy.where(codes < 0, len(values), -codes if descending else codes)
-        return numpy.argsort(codes, kind="stable")
-    return values.sort_values(ascending=not descending, kind="stable", na_position="last").index.to_numpy()
-
-
-def _matches(values: Any, op: str, wanted: str) -> Any:
-    if op == "empty":
-        return values.isna().to_numpy() | (values == "").to_numpy(dtype=bool, na_value=False)
-    if op == "contains":
-        return _contains(values, wanted)
-    if op not in ("eq", "lt", "gt"):
-        raise ValueError(f"there is no filter {op!r}")
-    other = _like(values, wanted)
-    if isinstance(other, str) and values.dtype == object:
-        values = values.where(values.isna(), values.astype(str))
-    compared = {"eq": values.eq, "lt": values.lt, "gt": values.gt}[op](other)
-    return (compared & values.notna()).to_numpy(dtype=bool, na_value=False)
-
-
-def _like(values: Any, wanted: str) -> Any:
-    """The text that somebody typed, as what the column holds. Raises ValueError."""
-    kind = getattr(values.dtype, "kind", "O")
-    if kind == "b":
-        return wanted.strip().lower() in ("true", "1", "yes")
-    if kind in "iuf":
-        return float(wanted)
-    if kind == "M":
-        import pandas
-
-        return pandas.Timestamp(wanted, tz=getattr(values.dtype, "tz", None))
-    return wanted
-
-
-def _contains(values: Any, wanted: str) -> Any:
-    """Where the text of a value holds another, whatever the case."""
-    import numpy
-
-    number = getattr(values.dtype, "kind", "O") in "iuf"
-    if number and not set(wanted.lower()) <= set("0123456789.+-e"):
-        return numpy.zeros(len(values), dtype=bool)
-    if str(values.dtype) == "category":
-        values = values.astype(object)
-    found = _found_fast(values, wanted) if number or values.dtype == object else None
-    if found is not None:
-        return found
-    text = values.astype(str).str
-    return (text.contains(wanted, case=False, regex=False) & values.notna()).to_numpy(dtype=bool, na_value=False)
-
-
-def _found_fast(values: Any, wanted: str) -> Any:
-    """The same by pyarrow, several times as fast; None for what it does not take."""
-    if "pyarrow" not in sys.modules:
-        return None
-    import pyarrow
-    from pyarrow import compute
-
-    try:
-        words = pyarrow.array(values, from_pandas=True)
-        if not pyarrow.types.is_string(words.type):
-            words = words.cast(pyarrow.string())
-        found = compute.match_substring(words, wanted, ignore_case=True)
-        return found.fill_null(False).to_numpy(zero_copy_only=False)
-    except (pyarrow.ArrowException, AttributeError):
-        return None
 
 
 # --- IPython ---
@@ -335,6 +215,10 @@ def load_ipython_extension(shell: Any) -> None:
         _return_type = dict
 
     formatter = TableFormatter(parent=shell.display_formatter)
-    for module, name in (("pandas.core.frame", "DataFrame"), ("polars.dataframe.frame", "DataFrame"), ("pyarrow.lib", "Table")):
+    for module, name in (
+        ("pandas.core.frame", "DataFrame"),
+        ("polars.dataframe.frame", "DataFrame"),
+        ("pyarrow.lib", "Table"),
+    ):
         formatter.for_type_by_name(module, name, describe)
     shell.display_formatter.formatters[MIME] = formatter
