@@ -16,6 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from interpreters.images import sources
 from tests import capabilities
 from tests.acceptance.conftest import sign_in
 from tests.acceptance.screen import PATIENCE, Screen
@@ -66,12 +67,12 @@ def installed() -> Iterator[str]:
     from tests.stack import Stack
 
     with Stack() as stack:
-        for image in ("r", "deno", "bash", "sql"):
-            if stack.offers(image):
-                stack.console.image(name=image)
-                stack.console.pool(name=image, image=image, ready_instances=0, max_concurrent=4, memory=768)
+        offered = {image for image in sources.names() if stack.offers(image)}
+        for image in offered & {"r", "deno", "bash", "sql"}:
+            stack.console.image(name=image)
+            stack.console.pool(name=image, image=image, ready_instances=0, max_concurrent=4, memory=768)
         for title, pool, minutes in NOTEBOOKS:
-            if pool == "python" or stack.offers(pool):
+            if pool in offered:
                 stack.console.notebook(owner="alice", title=title, pool=pool, minutes_ago=minutes)
         yield stack.url
 
