@@ -16,6 +16,14 @@ pytestmark = [
 ]  # fmt: skip
 
 
+DROP = """([name, text]) => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([text], name));
+    for (const type of ["dragover", "drop"])
+        document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+}"""
+
+
 def saved(page: Page) -> None:
     expect(page.locator(".save-state.saved")).to_be_attached(timeout=PATIENCE)
 
@@ -153,7 +161,7 @@ def test_a_file_is_imported_with_its_outputs_and_exported(screen: Screen, tmp_pa
     form.get_by_label("Language").select_option("python")
     page.wait_for_url(re.compile(r"/notebooks/[0-9a-f-]{36}/"))
     page.goto("/notebooks/")
-    form.get_by_label("Import notebooks").set_input_files(tmp_path / "Данные 1.ipynb")
+    page.evaluate(DROP, ["Данные 1.ipynb", json.dumps(files["Данные 1.ipynb"])])
     page.wait_for_url(re.compile(r"/notebooks/[0-9a-f-]{36}/"))
     screen.shows("printed elsewhere")
     expect(page.get_by_role("heading", name="Words")).to_be_visible()
