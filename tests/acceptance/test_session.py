@@ -59,6 +59,7 @@ def test_terminals_have_names_a_place_and_a_key_that_leaves_them_and_programs_ar
     assert page.evaluate("document.activeElement.closest('#terminal')") is None
     dock.get_by_role("button", name="pager", exact=True).click()
     expect(rows).to_contain_text(re.compile("1.*2.*3.*:", re.DOTALL), timeout=PATIENCE)
+    expect(dock.get_by_role("textbox", name=re.compile("^pager"))).to_be_focused()
     page.keyboard.press("q")
     page.keyboard.type("exit 3\n")
     expect(dock.get_by_text("The shell ended with code 3.", exact=True)).to_be_visible(timeout=PATIENCE)

@@ -72,7 +72,6 @@ export function TerminalView({ session, name, label, shown, query, downSince, fo
     made.unicode.activeVersion = "11";
     made.loadAddon(new WebLinksAddon((_, address) => follow(session, address, say), { urlRegex: LINK }));
     made.open(holder.current!);
-    made.textarea?.setAttribute("aria-label", `${label}. Shift F6 leaves it.`);
     const acts = {
       leave,
       copy: () => made.hasSelection() && void copyText(made.getSelection()).then(() => made.focus()),
@@ -128,6 +127,7 @@ export function TerminalView({ session, name, label, shown, query, downSince, fo
   useEffect(() => {
     if (shown && query.step && query.text) search.current?.findPrevious(query.text);
   }, [query]);
+  useEffect(() => terminal.current!.textarea?.setAttribute("aria-label", `${label}. Shift F6 leaves it.`), [label]);
   const wasDown = useRef(false);
   useEffect(() => {
     if (downSince === null && wasDown.current) line.current?.renew();
