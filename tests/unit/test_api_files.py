@@ -138,7 +138,7 @@ def test_a_notebooks_files_are_kept_until_it_is_deleted_for_good(
     client.force_login(alice)
     client.get(reverse("notebook", args=[notebook.pk]))
     kept = Workspace.objects.get()
-    assert (kept.identifier, kept.enabled) == (notebook.identifier(alice.pk), True)
+    assert (kept.identifier, kept.enabled) == (notebook.identifier, True)
     Workspace.objects.update(enabled=False)
     client.get(reverse("notebook", args=[notebook.pk]))
     assert not Workspace.objects.get().enabled, "what somebody has switched off stays off"

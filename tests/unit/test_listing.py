@@ -108,14 +108,14 @@ class TestARow:
     def test_says_that_a_session_is_open(self, signed_in: Client, notebooks: Any, pool: Any, alice: Any) -> None:
         one, two = notebooks("One", "Two")
         for notebook, state in ((one, "leased"), (two, "gone")):
-            identifier = notebook.identifier(alice.pk)
+            identifier = notebook.identifier
             Session.objects.create(pool=pool, tenant=one.tenant, user=alice, state=state, identifier=identifier)
         rows = signed_in.get(reverse("notebooks")).context["listing"].rows
         assert {row.notebook.title: row.live for row in rows} == {"One": True, "Two": False}
 
     def test_is_duplicated_with_its_outputs(self, signed_in: Client, notebooks: Any, pool: Any, alice: Any) -> None:
         (notebook,) = notebooks("One")
-        identifier = notebook.identifier(alice.pk)
+        identifier = notebook.identifier
         session = Session.objects.create(
             pool=pool, tenant=notebook.tenant, user=alice, state="gone", identifier=identifier
         )

@@ -117,7 +117,7 @@ class TestImport:
 class TestACopy:
     def test_has_the_outputs_too(self, signed_in: Client, notebook: Notebook, alice: Any, pool: Any) -> None:
         session = Session.objects.create(
-            pool=pool, tenant=notebook.tenant, user=alice, state="gone", identifier=notebook.identifier(alice.pk)
+            pool=pool, tenant=notebook.tenant, user=alice, state="gone", identifier=notebook.identifier
         )
         Execution.objects.create(
             session=session, tenant=notebook.tenant, user=alice, cell="a", code="", status="ok", outputs=PRINTED
@@ -232,15 +232,15 @@ class TestTheTrash:
         for each in (notebook, other):
             keep_named(each, "v", alice)
             session = Session.objects.create(
-                pool=pool, tenant=each.tenant, user=alice, state="leased", identifier=each.identifier(alice.pk)
+                pool=pool, tenant=each.tenant, user=alice, state="leased", identifier=each.identifier
             )
             Execution.objects.create(session=session, tenant=each.tenant, user=alice, cell="a", code="")
         notebook.delete_softly()
         signed_in.post(reverse("empty_trash"))
         assert [each.notebook for each in NotebookVersion.objects.all()] == [other]
-        assert [each.session.identifier for each in Execution.objects.all()] == [other.identifier(alice.pk)]
+        assert [each.session.identifier for each in Execution.objects.all()] == [other.identifier]
         states = Session.objects.values_list("identifier", "state")
-        assert dict(states) == {notebook.identifier(alice.pk): "stopping", other.identifier(alice.pk): "leased"}
+        assert dict(states) == {notebook.identifier: "stopping", other.identifier: "leased"}
 
     def test_is_emptied_of_what_has_been_in_it_for_long(self, notebook: Notebook, alice: Any, settings: Any) -> None:
         settings.TRASH_DAYS = 30

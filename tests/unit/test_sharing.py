@@ -102,8 +102,8 @@ class TestWithPeople:
         answer = send(client, "post", "copy_notebook", notebook, {"document": edited})
         assert answer.status_code == 201
         copy = Notebook.objects.get(owner=bob)
-        assert answer.json()["address"] == reverse("notebook", args=[copy.pk])
-        assert (copy.document["cells"][0]["source"], copy.title) == ("mine", "Study (edits of bob)")
+        assert answer.json()["url"] == reverse("notebook", args=[copy.pk])
+        assert (copy.document["cells"][0]["source"], copy.title) == ("mine", "Copy of Study")
         for bad in ("{", "[]", {"document": {}}):
             assert send(client, "post", "copy_notebook", notebook, bad).status_code == 400
         vera = member(acme, "vera", "viewer")
