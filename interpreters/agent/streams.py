@@ -39,8 +39,9 @@ class Streams:
         pending = self._pending.get(key)
         if pending is None:
             pending = self._pending[key] = _Pending(header, parent, 0.0)
-        if pending.size + len(text) > MOST_TEXT:
-            self._flush(key, pending)  # what is large enough already stays as it is
+        if pending.size + len(text) > MOST_TEXT or pending.parent != parent:
+            self._flush(key, pending)  # what is large enough already, or answers something else, stays as it is
+        pending.parent = parent
         pending.content = b"" if pending.texts else content
         pending.texts.append(text)
         pending.size += len(text)

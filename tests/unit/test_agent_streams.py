@@ -48,6 +48,22 @@ async def test_the_first_text_goes_out_at_once_and_what_follows_is_gathered(jour
     assert said(journal) == ["a", "bc"]
 
 
+async def test_text_of_two_widgets_messages_keeps_its_parents(journal: Journal) -> None:
+    """What no execution printed has one owner: its parent tells whose it is."""
+    nobody = Owner("default", "")
+    for parent, text in (("w:1", "a"), ("w:1", "b"), ("w:2", "c"), ("w:2", "d")):
+        content = {"name": "stdout", "text": text}
+        header = dump({"msg_id": parent})
+        journal.take(
+            nobody,
+            "iopub",
+            Message("m", "stream", parent, b'{"msg_type":"stream"}', header, b"{}", dump(content), content),
+        )
+    journal.flush(nobody)
+    told = [(entry["parent_header"]["msg_id"], entry["content"]["text"]) for entry in entries(journal)]
+    assert told == [("w:1", "a"), ("w:1", "b"), ("w:2", "cd")]
+
+
 async def test_a_result_is_never_behind_its_text(journal: Journal) -> None:
     for text in "abc":
         journal.take(OWNER, "iopub", stream(text))
