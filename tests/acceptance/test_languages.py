@@ -24,6 +24,14 @@ def sql(stack: Stack) -> Iterator[str]:
         yield name
 
 
+def shows_in_a_table(screen: Screen, text: str) -> None:
+    """In the page's own table, or in the frame of a result as HTML."""
+    output = screen.output()
+    expect(output.locator("iframe, table").first).to_be_visible(timeout=PATIENCE)
+    place = output.frame_locator("iframe").first if output.locator("iframe").count() else output
+    expect(place.get_by_text(text, exact=True).first).to_be_visible(timeout=PATIENCE)
+
+
 def test_sql_reads_an_uploaded_file_and_tells_its_tables(screen: Screen, sql: str) -> None:
     screen.create(sql)
     screen.run("CREATE TABLE made AS SELECT 1 AS one")
@@ -37,9 +45,7 @@ def test_sql_reads_an_uploaded_file_and_tells_its_tables(screen: Screen, sql: st
     expect(page.get_by_role("link", name="shop.csv")).to_be_visible(timeout=PATIENCE)
     screen.run("SELECT * FROM 'shop.csv'; SELECT count(*) AS n FROM 'shop.csv'")
     screen.finished()
-    frame = screen.output().frame_locator("iframe").first
-    told = frame.get_by_text("tea 7", exact=True).or_(screen.output().get_by_text("tea 7", exact=True))
-    expect(told.first).to_be_visible(timeout=PATIENCE)
+    shows_in_a_table(screen, "tea 7")
     page.get_by_role("button", name="Variables", exact=True).click()
     panel = page.get_by_role("complementary", name="Variables")
     expect(panel.get_by_role("button", name=re.compile("^made, table"))).to_be_visible(timeout=PATIENCE)
@@ -102,6 +108,4 @@ def test_a_notebook_changes_its_language_and_keeps_its_cells(screen: Screen, sql
         dialog.get_by_role("button", name="Change", exact=True).click()
     screen.shows("from python")
     screen.run("SELECT 6 * 7 AS answer")
-    screen.shows("42") if page.locator("iframe").count() == 0 else expect(
-        screen.output().frame_locator("iframe").first.get_by_text("42")
-    ).to_be_visible(timeout=PATIENCE)
+    shows_in_a_table(screen, "42")

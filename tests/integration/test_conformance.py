@@ -38,7 +38,8 @@ KERNELS = [
            False, False, False),
     Kernel("bash", "a_name=1", "ech", "echo", "echo", "while true; do sleep 0.1; done", False, False, False),
     Kernel("sql", "CREATE TABLE a_name AS SELECT 1 AS x", "FROM a_na", "a_name", "a_name",
-           "SELECT count(*) FROM range(10_000_000) a, range(100_000) b WHERE a.range * b.range % 7 = 3", True, True, True),
+           "SELECT count(*) FROM range(10_000_000) a, range(100_000) b WHERE a.range * b.range % 7 = 3",
+           True, True, True),
 ]  # fmt: skip
 
 
