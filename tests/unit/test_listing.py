@@ -12,7 +12,7 @@ from frontend.documents import check, new_document
 from frontend.listing import PER_PAGE
 from frontend.models import Notebook
 from frontend.starters import FOLDER, has_starter, starter
-from interpreters.models import Execution, Session
+from interpreters.models import Session
 
 
 @pytest.fixture
@@ -112,21 +112,6 @@ class TestARow:
             Session.objects.create(pool=pool, tenant=one.tenant, user=alice, state=state, identifier=identifier)
         rows = signed_in.get(reverse("notebooks")).context["listing"].rows
         assert {row.notebook.title: row.live for row in rows} == {"One": True, "Two": False}
-
-    def test_is_duplicated_with_its_outputs(self, signed_in: Client, notebooks: Any, pool: Any, alice: Any) -> None:
-        (notebook,) = notebooks("One")
-        identifier = notebook.identifier
-        session = Session.objects.create(
-            pool=pool, tenant=notebook.tenant, user=alice, state="gone", identifier=identifier
-        )
-        printed = [{"output_type": "stream", "name": "stdout", "text": "42"}]
-        cell = notebook.document["cells"][0]["id"]
-        Execution.objects.create(
-            session=session, tenant=notebook.tenant, user=alice, cell=cell, code="", status="ok", outputs=printed
-        )
-        page = signed_in.post(reverse("copy_notebook", args=[notebook.pk]), follow=True).content.decode()
-        assert "“Copy of One” is in your list" in page
-        assert Notebook.objects.get(title="Copy of One").document["cells"][0]["outputs"] == printed
 
     def test_of_somebody_else_is_not_duplicated(self, client: Client, notebooks: Any, bob: Any, charlie: Any) -> None:
         (notebook,) = notebooks("One")

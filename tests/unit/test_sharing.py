@@ -32,7 +32,9 @@ def owner(client: Client, alice: Any) -> Client:
 def send(client: Client, method: str, name: str, notebook: Notebook, body: Any, *more: Any) -> Any:
     address = reverse(name, args=[notebook.pk, *more])
     data = body if isinstance(body, str) else json.dumps(body)
-    return getattr(client, method)(address, data, content_type="application/json")
+    return getattr(client, method)(
+        address, data, content_type="application/json", headers={"accept": "application/json"}
+    )
 
 
 def new_link(client: Client, notebook: Notebook, **body: Any) -> str:
