@@ -72,7 +72,7 @@ async def until_interactive(page: Page, address: str, ready: str) -> float:
     await page.goto(address, wait_until="commit")
     found = await page.evaluate(
         """(ready) => new Promise((done) => {
-            const test = new Function(`return ${ready}`);
+            const test = new Function(`return (${ready});`);
             const drawn = () => done(performance.now());
             const look = () => requestAnimationFrame(test() ? drawn : look);
             look();

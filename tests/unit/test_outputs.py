@@ -307,7 +307,7 @@ def test_teardown_does_not_wait_for_an_agent_that_stalls(session: Session, monke
 SEQUENCES = json.loads((Path(__file__).resolve().parents[2] / "frontend/src/outputs/sequences.json").read_text())
 
 
-def told(output: dict[str, Any]) -> Any:
+def in_short(output: dict[str, Any]) -> Any:
     """An output in the short form of sequences.json."""
     if output["output_type"] == "stream":
         return [output["name"], output["text"]]
@@ -325,7 +325,7 @@ def test_a_sequence_is_saved_as_the_page_shows_it(case: dict[str, Any], session:
         assert outputs.store(session.pk, row.pk, Outputs(Record(row.pk, "default", "ok"), messages))
     for name, wanted in case["outputs"].items():
         rows[name].refresh_from_db()
-        found = [told(output) for output in rows[name].outputs]
+        found = [in_short(output) for output in rows[name].outputs]
         # A text is kept as it was printed: where it is drawn otherwise, that comes third.
         kept = [[each[0], each[-1]] if isinstance(each, list) else each for each in wanted]
         assert found == kept, name
