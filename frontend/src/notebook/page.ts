@@ -167,7 +167,9 @@ export class Page {
 
   /** 1 is the next to run. Counted here, because the queue moves on without telling each that waits. */
   placeOf(cell: string): number {
-    return Math.max(1, this.pending.value.indexOf(cell));
+    // The first of them runs, unless all wait for a sandbox.
+    const running = this.session.view.value.state === "starting" ? 0 : 1;
+    return Math.max(1, this.pending.value.indexOf(cell) + 1 - running);
   }
 
   private queue(cell: string, waiting: boolean): void {
