@@ -115,7 +115,9 @@ def test_one_edits_the_others_see_it_and_the_editing_changes_hands(screen: Scree
 def test_a_link_shows_a_copy_that_runs_nothing(screen: Screen, new_context: NewContext, stack: Stack) -> None:
     screen.create()
     alice = screen.page
-    screen.run("from IPython.display import HTML\nHTML('<b id=x>frozen</b><script>x.title = document.referrer</script>')")
+    screen.run(
+        "from IPython.display import HTML\nHTML('<b id=x>frozen</b><script>x.title = document.referrer</script>')"
+    )
     screen.finished()
     alice.get_by_role("button", name="Share", exact=True).click()
     dialog = alice.get_by_role("dialog", name="Share")
