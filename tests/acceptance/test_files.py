@@ -114,6 +114,8 @@ def test_files_are_brought_looked_at_edited_and_taken(screen: Screen) -> None:
     shot(screen, "tree")
 
 
+MINE = """(notebook) => fetch('/api/v1/sessions').then((answer) => answer.json())
+  .then((all) => all.find((one) => one.identifier.includes(notebook)).id)"""
 MADE = """
 open('note.txt', 'w').write('first')
 open('pic.svg', 'w').write("<svg xmlns='http://www.w3.org/2000/svg' width='40' height='40'>"
@@ -132,7 +134,7 @@ def test_a_file_that_code_changed_is_not_saved_over_and_a_picture_runs_nothing(s
     preview.get_by_role("textbox", name="Text of note.txt").click()
     page.keyboard.press("Control+A")
     page.keyboard.insert_text("mine")
-    session = page.evaluate("() => fetch('/api/v1/sessions').then((r) => r.json()).then((s) => s[0].id)")
+    session = page.evaluate(MINE, re.findall(r"[0-9a-f-]{36}", page.url)[0])
     write = """([id]) => fetch(`/api/v1/sessions/${id}/files/note.txt`, { method: 'PUT', body: 'by code',
       headers: { 'X-CSRFToken': document.cookie.match(/csrftoken=([^;]+)/)[1] } }).then((r) => r.status)"""
     assert page.evaluate(write, [session]) == 204
