@@ -38,11 +38,12 @@ export function App({ page }: { page: Page }): VNode {
   );
 }
 
-/** A panel that is closed from inside takes the focus with it: then the current cell has it, not nobody. */
+/** A panel that is closed from inside takes the focus with it, and a dialog may have been opened from a menu that is shut
+    by then: in both cases the current cell has the focus, not nobody. */
 function useFocusBack(page: Page): void {
   useEffect(() => {
-    if (document.activeElement === document.body) page.go(page.notebook.indexOf(page.current.id));
-  }, [page.panel.value, page.terminalOpen.value]);
+    if (page.dialog.value === null && document.activeElement === document.body) page.go(page.notebook.indexOf(page.current.id));
+  }, [page.panel.value, page.terminalOpen.value, page.dialog.value]);
 }
 
 /** Keys that mean the same everywhere on the page. */
