@@ -147,6 +147,7 @@ async def typing(page: Page, presses: int) -> Row:
 async def many_lines(page: Page, address: str) -> list[Row]:
     await open_and_run(page, address, forget=True)
     await page.wait_for_function(f"document.body.innerText.includes('line {LINES - 1}')")
+    await asyncio.sleep(1)  # a page hears of its long tasks a little later
     longest, blocked = await page.evaluate("[longest, blocked]")
     note = "longest task of the page's thread while they come"
     return [
