@@ -18,7 +18,9 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 
-from tenants.models import TOKEN_PREFIX, ApiToken, Membership, Scope, Tenant, hash_token
+from tenants import token_text
+from tenants.addresses import client_of, client_of_request, within
+from tenants.models import ApiToken, Membership, Scope, Tenant, hash_token
 
 TENANT_HEADER = "X-Thermae-Tenant"
 SUBPROTOCOL_PREFIX = "bearer."
@@ -74,6 +76,11 @@ class Actor:
     def may(self, scope: str) -> bool:
         return scope in self.scopes
 
+    @property
+    def only_pools(self) -> list[str]:
+        """The names of the pools that its token is limited to; empty for all."""
+        return list(self.token.pools) if self.token else []
+
     def reaches(self, session: UUID) -> bool:
         """Whether its token opens this session. That the session is its tenant's is checked by the query for it."""
         return self.only_session in (None, session)
@@ -87,19 +94,19 @@ class Actor:
             raise Forbidden("session_token", "This token opens one session only: use that session, or another token.")
 
 
-def actor_from_token(secret: str) -> Actor:
-    """Raises Unauthenticated."""
-    if not secret.startswith(TOKEN_PREFIX) or len(secret) > LONGEST_TOKEN:
-        raise Unauthenticated("bad_token", f"This is no token of ours: they begin with {TOKEN_PREFIX}.")
+def actor_from_token(secret: str, client: str) -> Actor:
+    """Whom a token speaks for, used from the address `client`. Raises NotAllowed."""
+    if fault := token_text.fault_of(secret):
+        raise Unauthenticated("bad_token", fault)
     hashed = hash_token(secret)
     token = _tokens().filter(hashed=hashed).first()
     if token is None or not hmac.compare_digest(token.hashed, hashed):
         raise Unauthenticated("bad_token", "This token is unknown: check that it was copied whole, or make a new one.")
-    return _actor_of(token)
+    return _actor_of(token, client)
 
 
 def actor_from_known_token(token: UUID) -> Actor:
-    """For what a token has opened and what lives no longer than it. Raises Unauthenticated."""
+    """For what a token has opened, wherever that is used, and what lives no longer than it. Raises Unauthenticated."""
     found = _tokens().filter(pk=token).first()
     if found is None:
         raise Unauthenticated("bad_token", "The token that opened this is no more: make a new one.")
@@ -111,13 +118,16 @@ def _tokens() -> QuerySet[Any]:
     return ApiToken.objects.select_related("tenant", "user").annotate(role=Subquery(role))
 
 
-def _actor_of(token: Any) -> Actor:
+def _actor_of(token: Any, client: str | None = None) -> Actor:
+    """`client`: the address that must be in one of its networks; None where it need not."""
     if token.revoked_at is not None:
         raise Unauthenticated("revoked_token", "This token was revoked: make a new one.")
     if not token.usable:
         raise Unauthenticated("expired_token", "This token has expired: make a new one.")
     if not token.user.is_active or token.role is None:
         raise Unauthenticated("not_a_member", f"The owner of this token is no member of {token.tenant} any more.")
+    if client is not None and token.networks and not within(client, token.networks):
+        raise Forbidden("foreign_network", f"This token may not be used from {client or 'an unknown address'}.")
     _note_use(token)
     scopes = SCOPES_OF_ROLE[token.role] & frozenset(token.scopes)
     return Actor(token.user, token.tenant, token.role, scopes, token)
@@ -163,7 +173,7 @@ def authenticate(request: HttpRequest) -> Actor:
 
 def _authenticate(request: HttpRequest) -> Actor:
     if "Authorization" in request.headers:
-        return actor_from_token(bearer(request.headers["Authorization"]))
+        return actor_from_token(bearer(request.headers["Authorization"]), client_of_request(request.META))
     chosen = request.session.get("tenant", "")
     return actor_from_user(request.user, request.headers.get(TENANT_HEADER, ""), str(chosen))
 
@@ -191,7 +201,7 @@ def authenticate_scope(scope: Mapping[str, Any]) -> Actor:
     """The actor of a WebSocket, below Channels' AuthMiddlewareStack. Raises NotAllowed."""
     secret = token_in_scope(scope)
     if secret is not None:
-        return actor_from_token(secret)
+        return actor_from_token(secret, client_of(scope))
     session = scope.get("session") or {}
     return actor_from_user(scope.get("user") or AnonymousUser(), chosen=str(session.get("tenant", "")))
 

@@ -1,21 +1,24 @@
 """Who is asking, and what they may use. Everything else in the project starts its queries at a Tenant."""
 
 import hashlib
-import secrets
+import re
 import uuid
 from datetime import timedelta
 from typing import Any, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import IntegrityError, models, transaction
+from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 
-from tenants import registries
+from tenants import registries, token_text
+from tenants.addresses import check_networks
 from tenants.egress import MODE_CHOICES, Ceiling, Mode, parse_entries
 from tenants.fields import EntriesField
 
-TOKEN_PREFIX = "thm_"  # noqa: S105
+POOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}")
+MOST_POOLS = 100
 
 
 class TenantQuerySet(models.QuerySet["Tenant"]):
@@ -103,6 +106,18 @@ class Scope(models.TextChoices):
     POOLS_MANAGE = "pools:manage", "make, change and delete pools and images"
 
 
+class CannotRotate(Exception):
+    """The message says what to do."""
+
+
+def check_names(names: object) -> None:
+    """Raises ValidationError unless this is a list of names that pools can have."""
+    if not isinstance(names, list) or not all(isinstance(name, str) and POOL_NAME.fullmatch(name) for name in names):
+        raise ValidationError("Give a list of names of pools.")
+    if len(names) > MOST_POOLS:
+        raise ValidationError(f"At most {MOST_POOLS} pools: a token without any is for all.")
+
+
 def default_scopes() -> list[str]:
     return [Scope.POOLS_READ, Scope.SESSIONS_USE]
 
@@ -113,7 +128,7 @@ def hash_token(secret: str) -> str:
 
 
 class ApiToken(models.Model):
-    """A secret that stands for a member in one tenant. Shown once, stored hashed.
+    """A secret that stands for a member, or a service account, in one tenant. Shown once, stored hashed.
 
     `session` limits it to one session: such tokens are short-lived and are handed to a browser or an agent
     that must not reach anything else.
@@ -127,6 +142,17 @@ class ApiToken(models.Model):
     hashed = models.CharField(max_length=64, unique=True, editable=False)
     scopes = models.JSONField(default=default_scopes)
     session = models.UUIDField(null=True, blank=True, db_index=True)
+    # Empty lists limit nothing.
+    pools = models.JSONField(
+        default=list, blank=True, validators=[check_names], help_text="Names of the only pools it may use."
+    )
+    networks = models.JSONField(
+        default=list, blank=True, validators=[check_networks], help_text="The only networks it may be used from."
+    )
+    # The token that this one took the place of, when it was rotated.
+    successor_of = models.OneToOneField(
+        "self", models.SET_NULL, null=True, blank=True, related_name="successor", editable=False
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -145,9 +171,25 @@ class ApiToken(models.Model):
 
     def set_secret(self) -> str:
         """Give it a new secret; save the token, and show the secret now or never."""
-        secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
+        secret = token_text.make()
         self.prefix, self.hashed = secret[:12], hash_token(secret)
         return secret
+
+    def rotate(self, overlap: timedelta) -> tuple["ApiToken", str]:
+        """A new token that may do the same, for as long; this one ends after `overlap`. Raises CannotRotate."""
+        if not self.usable or self.session:
+            raise CannotRotate("Only a valid token that is for more than one session can be rotated: make a new one.")
+        lasts = self.expires_at - self.created_at if self.expires_at else None
+        fields = {name: getattr(self, name) for name in ("tenant", "user", "name", "scopes", "pools", "networks")}
+        ends = timezone.now() + overlap
+        try:
+            with transaction.atomic():
+                made = ApiToken.issue(lifetime=lasts, successor_of=self, **fields)
+                ApiToken.objects.filter(pk=self.pk).update(expires_at=Least(Coalesce("expires_at", ends), ends))
+        except IntegrityError:
+            raise CannotRotate("This token was rotated before: use its successor, or make a new one.") from None
+        self.refresh_from_db(fields=["expires_at"])
+        return made
 
     def revoke(self) -> None:
         """End it for good. Whoever uses it is refused from the next request on."""

@@ -3,7 +3,7 @@
 Each verb is given the Actor who asks, or a Session that was found for one; each raises Problem.
 """
 
-from interpreters.sessions import files, ports
+from interpreters.sessions import files, ports, tokens
 from interpreters.sessions.access import get
 from interpreters.sessions.executing import (
     ask_kernel,
@@ -58,5 +58,6 @@ __all__ = [
     "running",
     "start",
     "stream",
+    "tokens",
     "usage",
 ]

@@ -32,14 +32,14 @@ LISTED = 200
 def pools(actor: Actor) -> list[SessionPool]:
     """Those that the tenant may use, counted (see `SessionPool.objects.with_counts`)."""
     access.allowed(actor, Scope.POOLS_READ)
-    return list(SessionPool.objects.usable_by(actor.tenant).with_counts().order_by("name"))
+    return list(access.usable_pools(actor).with_counts().order_by("name"))
 
 
 @in_thread
 def open(actor: Actor, pool: str, identifier: str) -> Lease:
     """The tenant's session of `identifier`: the live one, a ready instance, or a cold start. Raises Problem."""
     access.allowed(actor, Scope.SESSIONS_USE)
-    found = SessionPool.objects.usable_by(actor.tenant).filter(name=pool).first()
+    found = access.usable_pools(actor).filter(name=pool).first()
     if found is None:
         raise problems.NotFound(f"There is no pool named {pool!r:.80}: GET /pools lists those that you may use.")
     began = time.perf_counter()
@@ -58,7 +58,7 @@ def open(actor: Actor, pool: str, identifier: str) -> Lease:
 def list_open(actor: Actor) -> list[Session]:
     """The tenant's sessions that are starting or running, newest first."""
     access.allowed(actor, Scope.SESSIONS_USE)
-    rows = Session.objects.filter(tenant=actor.tenant).open().select_related("pool__image")
+    rows = access.sessions_of(actor).open().select_related("pool__image")
     return list(rows.order_by("-created_at")[:LISTED])
 
 
