@@ -35,21 +35,32 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        return
     remove_labelled_containers()
     remove_images()
     shutil.rmtree(os.environ["THERMAE_STATE_DIR"], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # What starts a whole stack takes long: with one module to a worker it is started once.
     for item in items:
-        if "/acceptance/" in item.nodeid or "/integration/" in item.nodeid:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
+        if group := _group(item.nodeid):
+            item.add_marker(pytest.mark.xdist_group(group))
         # Real engines, kernels and browsers on a busy machine of two cores: a second try, which the summary counts.
         if any(folder in item.nodeid for folder in ("/acceptance/", "/integration/", "/contracts/")):
             item.add_marker(pytest.mark.flaky(reruns=2))
+
+
+# They put the same images on the engine, and remove them.
+OF_IMAGES = ("custom_containers", "image_uploads", "images_journey", "registries", "third_party", "churn", "isolation")
+
+
+def _group(nodeid: str) -> str:
+    """What must run in one process: a module, whose fixtures take long; the browser's; and all that load images."""
+    module = nodeid.split("::")[0]
+    if module.startswith("tests/acceptance/test_container") or any(f"test_{name}" in module for name in OF_IMAGES):
+        return "images"
+    if module.startswith("tests/acceptance/"):
+        return "browser"
+    return module if "/integration/" in module else ""
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -11,7 +11,12 @@ import uuid
 # An installation's own variables must not reach the tests; these say how to test, and stay.
 TESTS_OWN = ("THERMAE_TEST_DATABASE_URL", "THERMAE_TEST_POSTGRES_URL")
 KEPT = ("THERMAE_BUILD_CA_BUNDLE", "THERMAE_DOCKER_HOST", *TESTS_OWN)
-if "PYTEST_XDIST_WORKER" not in os.environ:  # workers take what their controller made
+if "PYTEST_XDIST_WORKER" in os.environ:  # a worker has a folder and sandboxes of its own, within its controller's
+    worker = os.environ["PYTEST_XDIST_WORKER"]
+    if not os.environ["THERMAE_INSTALLATION"].endswith(worker):
+        os.environ["THERMAE_INSTALLATION"] += f"-{worker}"
+        os.environ["THERMAE_STATE_DIR"] += f"/{worker}"
+else:
     for name in [name for name in os.environ if name.startswith("THERMAE_") and name not in KEPT]:
         del os.environ[name]
     os.environ["THERMAE_STATE_DIR"] = tempfile.mkdtemp(prefix="thermae-tests-")

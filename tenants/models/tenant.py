@@ -1,0 +1,88 @@
+"""Organisations and who works in them."""
+
+from typing import Any, Self
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from tenants import registries
+from tenants.egress import MODE_CHOICES, Ceiling, Mode, parse_entries
+from tenants.fields import EntriesField
+
+
+class TenantQuerySet(models.QuerySet["Tenant"]):
+    def administered_by(self, user: Any) -> Self:
+        """The tenants whose rows this person may see in the admin: of a superuser all, else those they run."""
+        if user.is_superuser:
+            return self
+        roles = (Membership.Role.OWNER, Membership.Role.ADMIN)
+        return self.filter(pk__in=Membership.objects.filter(user=user.pk, role__in=roles).values("tenant"))
+
+
+def check_registries(names: object) -> None:
+    try:
+        registries.checked_list(names)
+    except registries.BadRegistry as error:
+        raise ValidationError(str(error)) from error
+
+
+class Tenant(models.Model):
+    """An organisation. It owns members, tokens, images, pools, sessions and notebooks."""
+
+    name = models.CharField(max_length=100)
+    slug = models.SlugField(max_length=63, unique=True)
+    # What the operator allows; only superusers write it.
+    allowed_registries = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[check_registries],
+        help_text="Hosts that images may be taken from; empty for those of the installation; “*” for any.",
+    )
+    egress_ceiling = models.CharField(
+        max_length=10,
+        choices=MODE_CHOICES,
+        blank=True,
+        help_text="The most network access that its pools may have. Empty: what EGRESS_CEILING says.",
+    )
+    egress_allowed = EntriesField(
+        help_text="All that its pools may reach, one to a line, as example.org, *.example.org or 198.51.100.0/24, each "
+        "with :port if it is not 80 and 443. Empty: any public destination.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = TenantQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def registries(self) -> list[str]:
+        """The hosts that its images may come from."""
+        return registries.checked_list(self.allowed_registries) or list(settings.ALLOWED_REGISTRIES)
+
+    @property
+    def egress_limit(self) -> Ceiling:
+        """The most that its pools may reach. Raises BadEntry, ValueError where the row is no sense."""
+        return Ceiling(Mode(self.egress_ceiling or settings.EGRESS_CEILING), parse_entries(self.egress_allowed))
+
+
+class Membership(models.Model):
+    """A person's place in a tenant."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner"
+        ADMIN = "admin"
+        MEMBER = "member"
+        VIEWER = "viewer"
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "user"], name="one_membership_per_tenant")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.tenant} ({self.role})"
