@@ -277,6 +277,10 @@ EGRESS_PRIVATE_ALLOW = _networks("EGRESS_PRIVATE_ALLOW", env.list("EGRESS_PRIVAT
 # Days for which decisions of the egress proxy are kept.
 EGRESS_LOG_DAYS = env.int("EGRESS_LOG_DAYS", default=30)
 
+# --- Audit -----------------------------------------------------------------------------------------------------
+# Days for which events of the audit log are kept, 7 at least; 0: for ever.
+AUDIT_DAYS = env.int("AUDIT_DAYS", default=365, validate=validate.Range(min=0))
+
 # --- Logs and metrics ----------------------------------------------------------------------------------------
 LOG_LEVEL = env.log_level("LOG_LEVEL", default=logging.INFO)
 # `text` for people, `json` for collectors.

@@ -9,6 +9,7 @@ from django.db.models import Count, ForeignKey, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
+from tenants.admin_audit import AuditEventAdmin
 from tenants.fields import Lines
 from tenants.models import ApiToken, CannotRotate, Membership, Scope, Tenant, default_scopes
 from tenants.scoping import TenantScopedAdmin, administered
@@ -54,6 +55,7 @@ class TenantAdmin(admin.ModelAdmin[Tenant]):
         return bool(request.user.is_superuser)
 
 
+__all__ = ["AuditEventAdmin"]  # registers itself
 # How long a token that is rotated in the admin still works.
 OVERLAP = timedelta(days=1)
 

@@ -13,7 +13,10 @@ from ninja import Router, Status
 from interpreters import sessions
 from interpreters.api.caller import Request
 from interpreters.api.schemas import ERRORS, Folder, Unpacked
+from interpreters.auditing import downloaded
 from interpreters.client.base import Download
+from interpreters.models import Session
+from interpreters.notices import aside
 from interpreters.sessions import files, problems
 
 router = Router(tags=["files"])
@@ -35,7 +38,9 @@ async def download(request: Request, session: UUID, path: str) -> StreamingHttpR
     def opening(start: int) -> AbstractAsyncContextManager[Download]:
         return files.download(found, path, start)
 
-    return await _sent(opening, basename(path), request.headers.get("Range", ""))
+    response = await _sent(opening, basename(path), request.headers.get("Range", ""))
+    _tell(request, found, path, response)
+    return response
 
 
 @router.put("/sessions/{uuid:session}/files/{path:path}", response={204: None, **ERRORS}, summary="Write a file")
@@ -61,7 +66,10 @@ async def delete(request: Request, session: UUID, path: str) -> Status[None]:
 @router.get("/sessions/{uuid:session}/archive", summary="A folder as a zip")
 async def archive(request: Request, session: UUID, path: str = "") -> StreamingHttpResponse:
     found = await sessions.get(request.auth, session)
-    return await _sent(lambda _: files.archive(found, path), f"{basename(path.rstrip('/')) or 'files'}.zip", "")
+    name = f"{basename(path.rstrip('/')) or 'files'}.zip"
+    response = await _sent(lambda _: files.archive(found, path), name, "")
+    _tell(request, found, f"{path.rstrip('/')}/", response)
+    return response
 
 
 @router.post(
@@ -75,6 +83,14 @@ async def unpack(request: Request, session: UUID, path: str = "") -> Status[Unpa
     found = await sessions.get(request.auth, session)
     _check_length(request)
     return Status(201, Unpacked(files=await files.unpack(found, path, _body(request))))
+
+
+def _tell(request: Request, session: Session, path: str, response: StreamingHttpResponse) -> None:
+    """Into the audit log, once for a download: its later pieces go on where the first ended."""
+    if not response.get("Content-Range", "bytes 0-").startswith("bytes 0-"):
+        return
+    actor = request.auth
+    aside(lambda: downloaded(actor, session, path))
 
 
 def _check_length(request: Request) -> None:

@@ -2,7 +2,7 @@
 
 from ninja import NinjaAPI
 
-from interpreters.api import credentials, errors, executions, files, images, pools, sessions, tokens
+from interpreters.api import audit, credentials, errors, executions, files, images, pools, sessions, tokens
 from interpreters.api.caller import Caller
 
 api = NinjaAPI(
@@ -15,5 +15,5 @@ api = NinjaAPI(
     auth=[Caller()],
 )
 errors.install(api)
-for part in (pools, sessions, executions, files, images, credentials, tokens):
+for part in (pools, sessions, executions, files, images, credentials, tokens, audit):
     api.add_router("", part.router)

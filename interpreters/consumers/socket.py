@@ -24,6 +24,7 @@ from interpreters.lifecycle import State
 from interpreters.models import Session
 from interpreters.models.threads import in_thread
 from interpreters.sessions import Problem, access, problems
+from tenants.audit import acts
 from tenants.authentication import Actor
 
 logger = logging.getLogger(__name__)
@@ -147,6 +148,7 @@ class Socket(ABC):
 
     def _enter(self) -> tuple[Actor, Session, dict[str, Any]]:
         actor = identify(self.scope)
+        acts(actor.who)
         session = access.find(actor, self.id)
         return actor, session, sessions.describe(session)
 

@@ -3,7 +3,7 @@
 Each verb is given the Actor who asks, or a Session that was found for one; each raises Problem.
 """
 
-from interpreters.sessions import files, ports, tokens
+from interpreters.sessions import audit, files, ports, tokens
 from interpreters.sessions.access import get
 from interpreters.sessions.executing import (
     ask_kernel,
@@ -29,6 +29,7 @@ __all__ = [
     "Follower",
     "Problem",
     "ask_kernel",
+    "audit",
     "cancel",
     "change_pool",
     "changes",

@@ -8,10 +8,13 @@ from uuid import UUID
 
 from prometheus_client import Counter, Histogram
 
+from interpreters.auditing import session_opened
 from interpreters.lifecycle import Phase, Reason, State
 from interpreters.models import BadIdentifier, Lease, NoInstance, Session, SessionPool
 from interpreters.models.threads import in_thread
+from interpreters.notices import aside
 from interpreters.sessions import access, problems
+from tenants.audit import Action, record
 from tenants.authentication import Actor
 from tenants.models import ApiToken, Scope
 
@@ -46,7 +49,11 @@ def open(actor: Actor, pool: str, identifier: str) -> Lease:
     try:
         lease = found.lease(actor.tenant, actor.user, identifier)
     except (BadIdentifier, NoInstance) as refusal:
+        record(Action.SESSION_REFUSED, tenant=actor.tenant, about=found, name=f"{pool}/{identifier}", why=str(refusal))
         raise problems.of_pool(refusal) from refusal
+    if lease.fresh:
+        who = actor.who
+        aside(lambda: session_opened(lease.session, who))
     kind = "live" if not lease.fresh else "cold" if lease.cold else "ready"
     LEASE_SECONDS.labels(pool, kind).observe(time.perf_counter() - began)
     if kind == "cold":

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import DatabaseError, IntegrityError, transaction
 
 from interpreters import outputs
+from interpreters.auditing import record_code
 from interpreters.client import AgentError, ExecuteRequest, Outputs, get_agent
 from interpreters.models import Execution, Session
 from interpreters.models.threads import in_thread
@@ -135,6 +136,8 @@ def _insert(actor: Actor, session: Session, request: ExecuteRequest) -> None:
                 cell=request.cell,
                 code=request.code.replace("\0", "\ufffd"),
             )
+            if actor.tenant.record_code:
+                record_code(actor, session, request.code)
             if _worth_noting(session.pk):
                 session.touch()
     except IntegrityError:

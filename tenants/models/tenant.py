@@ -49,6 +49,11 @@ class Tenant(models.Model):
         help_text="All that its pools may reach, one to a line, as example.org, *.example.org or 198.51.100.0/24, each "
         "with :port if it is not 80 and 443. Empty: any public destination.",
     )
+    record_code = models.BooleanField(
+        "record code",
+        default=False,
+        help_text="Write the code that is run into the audit log. Tell your members before you turn it on.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = TenantQuerySet.as_manager()

@@ -9,7 +9,6 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
-from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 
 from tenants import token_text
@@ -26,6 +25,7 @@ class Scope(models.TextChoices):
     POOLS_READ = "pools:read", "list pools"
     SESSIONS_USE = "sessions:use", "open and use sessions"
     POOLS_MANAGE = "pools:manage", "make, change and delete pools and images"
+    AUDIT_READ = "audit:read", "read the audit log"
 
 
 class CannotRotate(Exception):
@@ -78,6 +78,7 @@ class ApiToken(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_from = models.GenericIPAddressField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
@@ -107,16 +108,17 @@ class ApiToken(models.Model):
         try:
             with transaction.atomic():
                 made = ApiToken.issue(lifetime=lasts, successor_of=self, **fields)
-                ApiToken.objects.filter(pk=self.pk).update(expires_at=Least(Coalesce("expires_at", ends), ends))
+                self.expires_at = min(self.expires_at or ends, ends)
+                self.save(update_fields=["expires_at"])
         except IntegrityError:
             raise CannotRotate("This token was rotated before: use its successor, or make a new one.") from None
-        self.refresh_from_db(fields=["expires_at"])
         return made
 
     def revoke(self) -> None:
         """End it for good. Whoever uses it is refused from the next request on."""
-        ApiToken.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=timezone.now())
-        self.refresh_from_db()
+        if self.revoked_at is None:
+            self.revoked_at = timezone.now()
+            self.save(update_fields=["revoked_at"])
 
     @property
     def usable(self) -> bool:
