@@ -16,7 +16,7 @@ from interpreters.api.schemas import ERRORS, Folder, Unpacked
 from interpreters.auditing import downloaded
 from interpreters.client.base import Download
 from interpreters.models import Session
-from interpreters.notices import aside
+from interpreters.models.threads import in_thread
 from interpreters.sessions import files, problems
 
 router = Router(tags=["files"])
@@ -39,7 +39,7 @@ async def download(request: Request, session: UUID, path: str) -> StreamingHttpR
         return files.download(found, path, start)
 
     response = await _sent(opening, basename(path), request.headers.get("Range", ""))
-    _tell(request, found, path, response)
+    await _tell(request, found, path, response)
     return response
 
 
@@ -68,7 +68,7 @@ async def archive(request: Request, session: UUID, path: str = "") -> StreamingH
     found = await sessions.get(request.auth, session)
     name = f"{basename(path.rstrip('/')) or 'files'}.zip"
     response = await _sent(lambda _: files.archive(found, path), name, "")
-    _tell(request, found, f"{path.rstrip('/')}/", response)
+    await _tell(request, found, f"{path.rstrip('/')}/", response)
     return response
 
 
@@ -85,12 +85,11 @@ async def unpack(request: Request, session: UUID, path: str = "") -> Status[Unpa
     return Status(201, Unpacked(files=await files.unpack(found, path, _body(request))))
 
 
-def _tell(request: Request, session: Session, path: str, response: StreamingHttpResponse) -> None:
+async def _tell(request: Request, session: Session, path: str, response: StreamingHttpResponse) -> None:
     """Into the audit log, once for a download: its later pieces go on where the first ended."""
     if not response.get("Content-Range", "bytes 0-").startswith("bytes 0-"):
         return
-    actor = request.auth
-    aside(lambda: downloaded(actor, session, path))
+    await in_thread(downloaded)(request.auth, session, path)
 
 
 def _check_length(request: Request) -> None:
