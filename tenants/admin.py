@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from tenants.admin_audit import AuditEventAdmin
 from tenants.fields import Lines
 from tenants.models import ApiToken, CannotRotate, Membership, Scope, Tenant, default_scopes
+from tenants.models.tenant import QUOTAS
 from tenants.scoping import TenantScopedAdmin, administered
 
 
@@ -35,7 +36,7 @@ class TenantAdmin(admin.ModelAdmin[Tenant]):
     prepopulated_fields = {"slug": ("name",)}
     inlines = (MembershipInline,)
     # What an operator allows a tenant is not the tenant's to say.
-    allowances = ("allowed_registries", "egress_ceiling", "egress_allowed")
+    allowances = ("allowed_registries", "egress_ceiling", "egress_allowed", *QUOTAS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> tuple[str, ...]:
         return () if request.user.is_superuser else self.allowances

@@ -9,6 +9,7 @@ class TenantsConfig(AppConfig):
         from tenants import append_only, signing_in
         from tenants.audit import Action
         from tenants.models import ApiToken, Membership, Tenant
+        from tenants.models.tenant import QUOTAS
         from tenants.watching import watch
 
         post_migrate.connect(append_only.guard, sender=self, dispatch_uid="audit is append-only")
@@ -23,6 +24,6 @@ class TenantsConfig(AppConfig):
             created=Action.MEMBER_ADDED, changed=Action.MEMBER_CHANGED, deleted=Action.MEMBER_REMOVED,
         )  # fmt: skip
         watch(
-            Tenant, "name", "slug", "allowed_registries", "egress_ceiling", "egress_allowed", "record_code",
+            Tenant, "name", "slug", "allowed_registries", "egress_ceiling", "egress_allowed", "record_code", *QUOTAS,
             created=Action.TENANT_CREATED, changed=Action.TENANT_CHANGED, tenant=lambda row: row.pk,
         )  # fmt: skip

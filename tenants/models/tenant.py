@@ -4,11 +4,15 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 
 from tenants import registries
 from tenants.egress import MODE_CHOICES, Ceiling, Mode, parse_entries
 from tenants.fields import EntriesField
+
+# What the operator bounds; one that is empty bounds nothing.
+QUOTAS = ("max_sessions", "max_member_sessions", "max_cpu", "max_memory")
 
 
 class TenantQuerySet(models.QuerySet["Tenant"]):
@@ -49,6 +53,19 @@ class Tenant(models.Model):
         help_text="All that its pools may reach, one to a line, as example.org, *.example.org or 198.51.100.0/24, each "
         "with :port if it is not 80 and 443. Empty: any public destination.",
     )
+    # Quotas, enforced where sessions are leased. Empty: none.
+    max_sessions = models.PositiveIntegerField(
+        "sessions", null=True, blank=True, help_text="Sessions that its members have at the same time."
+    )
+    max_member_sessions = models.PositiveIntegerField(
+        "sessions of a member", null=True, blank=True, help_text="Sessions that one member has at the same time."
+    )
+    max_cpu = models.FloatField(
+        "CPU", null=True, blank=True, validators=[MinValueValidator(0)], help_text="Cores of all its sessions together."
+    )
+    max_memory = models.PositiveIntegerField(
+        "memory", null=True, blank=True, help_text="MiB of all its sessions together."
+    )
     record_code = models.BooleanField(
         "record code",
         default=False,
@@ -60,6 +77,10 @@ class Tenant(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def has_quotas(self) -> bool:
+        return any(getattr(self, name) is not None for name in QUOTAS)
 
     @property
     def registries(self) -> list[str]:
