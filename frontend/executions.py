@@ -54,9 +54,7 @@ def describe(execution: Execution, source: str | None) -> dict[str, Any]:
 
 def newest_session(notebook: Notebook) -> Session | None:
     # Of the pool that it runs in now: a session in another one is of a language that it was in before.
-    rows = Session.objects.filter(
-        tenant=notebook.tenant_id, identifier=notebook.identifier, pool__name=notebook.pool
-    )
+    rows = Session.objects.filter(tenant=notebook.tenant_id, identifier=notebook.identifier, pool__name=notebook.pool)
     return rows.select_related("pool__image").order_by("-created_at").first()
 
 

@@ -32,6 +32,7 @@ from interpreters.outputs import collect_sync
 from interpreters.runtime import RuntimeUnavailable, get_runtime
 from interpreters.runtime.egress import remove_egress_folder
 from interpreters.runtime.sockets import remove_socket_folder
+from tenants import audit
 
 logger = logging.getLogger(__name__)
 
@@ -157,6 +158,13 @@ def forget_egress_decisions() -> None:
     forgotten = EgressDecision.objects.forget_old()
     if forgotten:
         logger.info("%d egress decisions were older than %d days", forgotten, settings.EGRESS_LOG_DAYS)
+
+
+@shared_task
+def prune_audit() -> None:
+    pruned = audit.prune()
+    if pruned:
+        logger.info("%d audit events were older than %d days", pruned, settings.AUDIT_DAYS)
 
 
 @shared_task

@@ -32,6 +32,11 @@ def schedule(sender: Celery, **_: object) -> None:
             "schedule": 3600.0,
             "options": {"expires": 3600.0},
         },
+        "forget audit events that were kept long enough": {
+            "task": "interpreters.tasks.prune_audit",
+            "schedule": 3600.0,
+            "options": {"expires": 3600.0},
+        },
         "forget old decisions of the egress proxy": {
             "task": "interpreters.tasks.forget_egress_decisions",
             "schedule": 3600.0,

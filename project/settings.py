@@ -41,6 +41,16 @@ SHELL_DIR = SOCKET_DIR / ".shells"
 EGRESS_DIR = Path(env.str("EGRESS_DIR", default=str(STATE_DIR / "egress")))
 
 
+def _networks(name: str, written: list[str]) -> list[str]:
+    """Networks in canonical form, each with its length."""
+    try:
+        return [str(ip_network(text.strip())) for text in written if text.strip()]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"THERMAE_{name}: {error}; write networks as 198.51.100.0/24, with commas."
+        ) from None
+
+
 def _secret_key() -> str:
     """The key from the environment, else one made once and kept in STATE_DIR."""
     given: str = env.str("SECRET_KEY", default="")
@@ -74,6 +84,9 @@ PREVIEW_HOST: str = env.str("PREVIEW_HOST", default="" if PRODUCTION else "previ
 BEHIND_TLS_PROXY = env.bool("BEHIND_TLS_PROXY", default=PRODUCTION)
 if BEHIND_TLS_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Networks of the proxies in front of us, whose X-Forwarded-For is believed: where a request comes from counts for
+# tokens that are limited to networks.
+TRUSTED_PROXIES = _networks("TRUSTED_PROXIES", env.list("TRUSTED_PROXIES", default=[]))
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS_PROXY
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -282,24 +295,16 @@ IMAGE_DISK_PATH = env.str("IMAGE_DISK_PATH", default="")
 # --- Network access of sandboxes -------------------------------------------------------------------------------
 # The most that a tenant's pools may ask for, where the tenant has no ceiling of its own.
 EGRESS_CEILING = env.str("EGRESS_CEILING", default="none", validate=validate.OneOf(["none", "allow_list", "open"]))
-
-
-def _networks(name: str, written: list[str]) -> list[str]:
-    """Networks in canonical form, each with its length."""
-    try:
-        return [str(ip_network(text.strip())) for text in written if text.strip()]
-    except ValueError as error:
-        raise ImproperlyConfigured(
-            f"THERMAE_{name}: {error}; write networks as 198.51.100.0/24, with commas."
-        ) from None
-
-
 # Networks that no sandbox may reach besides those that none ever may: this machine's public address behind a NAT.
 EGRESS_DENY = _networks("EGRESS_DENY", env.list("EGRESS_DENY", default=[]))
 # Private networks that may be reached where a pool's list names the address, such as a mirror's.
 EGRESS_PRIVATE_ALLOW = _networks("EGRESS_PRIVATE_ALLOW", env.list("EGRESS_PRIVATE_ALLOW", default=[]))
 # Days for which decisions of the egress proxy are kept.
 EGRESS_LOG_DAYS = env.int("EGRESS_LOG_DAYS", default=30)
+
+# --- Audit -----------------------------------------------------------------------------------------------------
+# Days for which events of the audit log are kept, 7 at least; 0: for ever.
+AUDIT_DAYS = env.int("AUDIT_DAYS", default=365, validate=validate.Range(min=0))
 
 # --- Logs and metrics ----------------------------------------------------------------------------------------
 LOG_LEVEL = env.log_level("LOG_LEVEL", default=logging.INFO)

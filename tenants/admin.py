@@ -1,5 +1,6 @@
 """Tenants, their members and tokens, for administrators."""
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -8,7 +9,10 @@ from django.db.models import Count, ForeignKey, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from tenants.models import ApiToken, Membership, Scope, Tenant, default_scopes
+from tenants.admin_audit import AuditEventAdmin
+from tenants.fields import Lines
+from tenants.models import ApiToken, CannotRotate, Membership, Scope, Tenant, default_scopes
+from tenants.models.tenant import QUOTAS
 from tenants.scoping import TenantScopedAdmin, administered
 
 
@@ -32,7 +36,7 @@ class TenantAdmin(admin.ModelAdmin[Tenant]):
     prepopulated_fields = {"slug": ("name",)}
     inlines = (MembershipInline,)
     # What an operator allows a tenant is not the tenant's to say.
-    allowances = ("allowed_registries", "egress_ceiling", "egress_allowed")
+    allowances = ("allowed_registries", "egress_ceiling", "egress_allowed", *QUOTAS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> tuple[str, ...]:
         return () if request.user.is_superuser else self.allowances
@@ -52,14 +56,21 @@ class TenantAdmin(admin.ModelAdmin[Tenant]):
         return bool(request.user.is_superuser)
 
 
+__all__ = ["AuditEventAdmin"]  # registers itself
+# How long a token that is rotated in the admin still works.
+OVERLAP = timedelta(days=1)
+
+
 class TokenForm(forms.ModelForm[ApiToken]):
+    pools = Lines(help_text="Names of the only pools it may use, one to a line. Empty: all.")
+    networks = Lines(help_text="The only networks it may be used from, one to a line, as 198.51.100.0/24. Empty: any.")
     scopes = forms.MultipleChoiceField(
         choices=Scope.choices, initial=default_scopes, widget=forms.CheckboxSelectMultiple
     )
 
     class Meta:
         model = ApiToken
-        fields = ("tenant", "user", "name", "scopes", "expires_at")
+        fields = ("tenant", "user", "name", "scopes", "pools", "networks", "expires_at")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -76,10 +87,10 @@ class ApiTokenAdmin(TenantScopedAdmin[ApiToken]):
     list_filter = (("tenant", admin.RelatedOnlyFieldListFilter), ("revoked_at", admin.EmptyFieldListFilter))
     list_select_related = ("tenant", "user")
     search_fields = ("name", "prefix", "user__username")
-    actions = ("revoke",)
+    actions = ("rotate", "revoke")
 
     def get_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> tuple[str, ...]:
-        made = ("tenant", "user", "name", "scopes", "expires_at")
+        made = ("tenant", "user", "name", "scopes", "pools", "networks", "expires_at")
         return made if obj is None else (*made, "prefix", "session", "created_at", "last_used_at", "revoked_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> tuple[str, ...]:
@@ -100,6 +111,18 @@ class ApiTokenAdmin(TenantScopedAdmin[ApiToken]):
         if secret:
             note = "Copy the token now, it is not shown again: {}"
             self.message_user(request, format_html(note, format_html("<code>{}</code>", secret)), messages.WARNING)
+
+    @admin.action(description="Rotate: make successors, and end the selected tokens in a day", permissions=["change"])
+    def rotate(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
+        for token in tokens:
+            try:
+                _, secret = token.rotate(OVERLAP)
+            except CannotRotate as refusal:
+                self.message_user(request, f"{token}: {refusal}", messages.ERROR)
+            else:
+                note = "Copy the successor of {} now, it is not shown again: {}"
+                told = format_html(note, str(token), format_html("<code>{}</code>", secret))
+                self.message_user(request, told, messages.WARNING)
 
     @admin.action(description="Revoke the selected tokens", permissions=["change"])
     def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:

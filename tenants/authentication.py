@@ -18,7 +18,10 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 
-from tenants.models import TOKEN_PREFIX, ApiToken, Membership, Scope, Tenant, hash_token
+from tenants import token_text
+from tenants.addresses import client_of, client_of_request, within
+from tenants.audit import Action, Who, acts, record
+from tenants.models import ApiToken, Membership, Scope, Tenant, hash_token
 
 TENANT_HEADER = "X-Thermae-Tenant"
 SUBPROTOCOL_PREFIX = "bearer."
@@ -27,7 +30,7 @@ LONGEST_TOKEN = 200
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 EVERYTHING = frozenset(Scope.values)
-MANAGING = frozenset({Scope.POOLS_MANAGE.value})
+MANAGING = frozenset({Scope.POOLS_MANAGE.value, Scope.AUDIT_READ.value})
 SCOPES_OF_ROLE = {
     Membership.Role.OWNER: EVERYTHING,
     Membership.Role.ADMIN: EVERYTHING,
@@ -65,6 +68,13 @@ class Actor:
     role: str
     scopes: frozenset[str]
     token: ApiToken | None = None
+    # Where it asks from; "" where that is not known.
+    address: str = ""
+
+    @property
+    def who(self) -> Who:
+        """For the audit log."""
+        return Who(self.user, self.token.prefix if self.token else "", self.address)
 
     @property
     def only_session(self) -> UUID | None:
@@ -73,6 +83,11 @@ class Actor:
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes
+
+    @property
+    def only_pools(self) -> list[str]:
+        """The names of the pools that its token is limited to; empty for all."""
+        return list(self.token.pools) if self.token else []
 
     def reaches(self, session: UUID) -> bool:
         """Whether its token opens this session. That the session is its tenant's is checked by the query for it."""
@@ -87,19 +102,19 @@ class Actor:
             raise Forbidden("session_token", "This token opens one session only: use that session, or another token.")
 
 
-def actor_from_token(secret: str) -> Actor:
-    """Raises Unauthenticated."""
-    if not secret.startswith(TOKEN_PREFIX) or len(secret) > LONGEST_TOKEN:
-        raise Unauthenticated("bad_token", f"This is no token of ours: they begin with {TOKEN_PREFIX}.")
+def actor_from_token(secret: str, client: str) -> Actor:
+    """Whom a token speaks for, used from the address `client`. Raises NotAllowed."""
+    if fault := token_text.fault_of(secret):
+        raise Unauthenticated("bad_token", fault)
     hashed = hash_token(secret)
     token = _tokens().filter(hashed=hashed).first()
     if token is None or not hmac.compare_digest(token.hashed, hashed):
         raise Unauthenticated("bad_token", "This token is unknown: check that it was copied whole, or make a new one.")
-    return _actor_of(token)
+    return _actor_of(token, client)
 
 
 def actor_from_known_token(token: UUID) -> Actor:
-    """For what a token has opened and what lives no longer than it. Raises Unauthenticated."""
+    """For what a token has opened, wherever that is used, and what lives no longer than it. Raises Unauthenticated."""
     found = _tokens().filter(pk=token).first()
     if found is None:
         raise Unauthenticated("bad_token", "The token that opened this is no more: make a new one.")
@@ -111,27 +126,37 @@ def _tokens() -> QuerySet[Any]:
     return ApiToken.objects.select_related("tenant", "user").annotate(role=Subquery(role))
 
 
-def _actor_of(token: Any) -> Actor:
+def _actor_of(token: Any, client: str | None = None) -> Actor:
+    """`client`: the address that must be in one of its networks; None where it need not."""
     if token.revoked_at is not None:
         raise Unauthenticated("revoked_token", "This token was revoked: make a new one.")
     if not token.usable:
         raise Unauthenticated("expired_token", "This token has expired: make a new one.")
     if not token.user.is_active or token.role is None:
         raise Unauthenticated("not_a_member", f"The owner of this token is no member of {token.tenant} any more.")
-    _note_use(token)
+    if client is not None and token.networks and not within(client, token.networks):
+        raise Forbidden("foreign_network", f"This token may not be used from {client or 'an unknown address'}.")
+    _note_use(token, client or "")
     scopes = SCOPES_OF_ROLE[token.role] & frozenset(token.scopes)
-    return Actor(token.user, token.tenant, token.role, scopes, token)
+    return Actor(token.user, token.tenant, token.role, scopes, token, client or "")
 
 
-def _note_use(token: ApiToken) -> None:
+def _note_use(token: ApiToken, client: str) -> None:
+    """A first use, and one from another address than the last, is audited: at most once in a minute for each token."""
     now = timezone.now()
     stale = now - USE_NOTED_EVERY
     if token.last_used_at is None or token.last_used_at < stale:
         never_or_stale = Q(last_used_at=None) | Q(last_used_at__lt=stale)
-        ApiToken.objects.filter(never_or_stale, pk=token.pk).update(last_used_at=now)
+        noted = ApiToken.objects.filter(never_or_stale, pk=token.pk)
+        is_news = token.last_used_at is None or (client and client != token.last_used_from)
+        if noted.update(last_used_at=now, last_used_from=client or None) and is_news and not token.session:
+            who = Who(token.user, token.prefix, client)
+            record(Action.TOKEN_USED, who=who, tenant=token.tenant, about=token, name=token.name)
 
 
-def actor_from_user(user: AbstractBaseUser | AnonymousUser, named: str = "", chosen: str = "") -> Actor:
+def actor_from_user(
+    user: AbstractBaseUser | AnonymousUser, named: str = "", chosen: str = "", client: str = ""
+) -> Actor:
     """`named`: slug of the tenant that must be used; `chosen`: of the one preferred. Raises NotAllowed."""
     if not user.is_authenticated:
         raise Unauthenticated("not_signed_in", "Sign in, or send a token as “Authorization: Bearer …”.")
@@ -142,7 +167,9 @@ def actor_from_user(user: AbstractBaseUser | AnonymousUser, named: str = "", cho
     if not memberships:
         raise Forbidden("no_tenant", "You belong to no tenant yet: ask an administrator to add you to one.")
     membership = by_slug.get(named or chosen, memberships[0])
-    return Actor(user, membership.tenant, membership.role, SCOPES_OF_ROLE[Membership.Role(membership.role)])
+    return Actor(
+        user, membership.tenant, membership.role, SCOPES_OF_ROLE[Membership.Role(membership.role)], None, client
+    )
 
 
 def bearer(authorization: str) -> str:
@@ -158,14 +185,16 @@ def authenticate(request: HttpRequest) -> Actor:
     known: Actor | None = getattr(request, "_actor", None)
     if known is None:
         known = request._actor = _authenticate(request)  # type: ignore[attr-defined]
+    acts(known.who)
     return known
 
 
 def _authenticate(request: HttpRequest) -> Actor:
     if "Authorization" in request.headers:
-        return actor_from_token(bearer(request.headers["Authorization"]))
+        return actor_from_token(bearer(request.headers["Authorization"]), client_of_request(request.META))
     chosen = request.session.get("tenant", "")
-    return actor_from_user(request.user, request.headers.get(TENANT_HEADER, ""), str(chosen))
+    client = client_of_request(request.META)
+    return actor_from_user(request.user, request.headers.get(TENANT_HEADER, ""), str(chosen), client)
 
 
 aauthenticate = sync_to_async(authenticate)
@@ -191,9 +220,11 @@ def authenticate_scope(scope: Mapping[str, Any]) -> Actor:
     """The actor of a WebSocket, below Channels' AuthMiddlewareStack. Raises NotAllowed."""
     secret = token_in_scope(scope)
     if secret is not None:
-        return actor_from_token(secret)
+        return actor_from_token(secret, client_of(scope))
     session = scope.get("session") or {}
-    return actor_from_user(scope.get("user") or AnonymousUser(), chosen=str(session.get("tenant", "")))
+    return actor_from_user(
+        scope.get("user") or AnonymousUser(), chosen=str(session.get("tenant", "")), client=client_of(scope)
+    )
 
 
 aauthenticate_scope = sync_to_async(authenticate_scope)

@@ -22,8 +22,13 @@ class EntriesField(models.JSONField):
         return models.Field.formfield(self, **{"form_class": EntryLines, **kwargs})
 
 
-class EntryLines(forms.CharField):
-    widget = forms.Textarea(attrs={"rows": 6, "cols": 40})
+class Lines(forms.CharField):
+    """A list of texts, written one to a line."""
+
+    widget = forms.Textarea(attrs={"rows": 4, "cols": 40})
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"required": False, **kwargs})
 
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(map(str, value)) if isinstance(value, list) else value
@@ -33,10 +38,15 @@ class EntryLines(forms.CharField):
         return [line.strip() for line in lines if line.strip()]
 
     def clean(self, value: Any) -> Any:
-        return [str(entry) for entry in _parse(self.to_python(value))]
+        return self.to_python(value)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return bool(self.to_python(initial) != self.to_python(data))
+
+
+class EntryLines(Lines):
+    def clean(self, value: Any) -> Any:
+        return [str(entry) for entry in _parse(self.to_python(value))]
 
 
 def _parse(value: object) -> tuple[Entry, ...]:

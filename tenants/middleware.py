@@ -12,6 +12,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
+from tenants.audit import Who, acts
 from tenants.authentication import NotAllowed, authenticate
 
 
@@ -46,6 +47,7 @@ def _nobody(request: HttpRequest) -> None:
 
 def _find_actor(request: HttpRequest) -> None:
     _nobody(request)
+    acts(Who.of(request))
     if not _has_cookie(request):
         return
     try:

@@ -7,10 +7,12 @@ in forms, in the choices of every field and filter, and on what they try to save
 from typing import Any, TypeVar
 
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import ForeignKey, Model, Q, QuerySet
 from django.forms import ModelChoiceField
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
+from tenants.audit import Action, Who, record
 from tenants.models import Tenant
 
 M = TypeVar("M", bound=Model)
@@ -32,6 +34,21 @@ class TenantScopedAdmin(admin.ModelAdmin[M]):
         if request.user.is_superuser:
             return rows
         return rows.filter(**{f"{self.tenant_path}__in": administered(request)})
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *more: Any) -> HttpResponse | None:
+        """Do an action, and record it for each tenant whose rows were chosen. Deletion is recorded row by row."""
+        name = (request.POST.getlist("action") or [""])[0]
+        chosen = queryset.filter(pk__in=request.POST.getlist(ACTION_CHECKBOX_NAME))
+        keys: dict[int | None, list[str]] = {}
+        if name in self.get_actions(request) and name != "delete_selected":
+            for key, tenant in chosen.values_list("pk", self.tenant_path):
+                keys.setdefault(tenant, []).append(str(key))
+        response = super().response_action(request, queryset, *more)
+        if response is not None:
+            for tenant, told in keys.items():
+                what = f"{name}: {self.opts.verbose_name_plural}"
+                record(Action.ADMIN_ACTION, who=Who.of(request), tenant=tenant, name=what, new={"keys": told})
+        return response
 
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from hypothesis import HealthCheck, settings
 
 from tests import capabilities
@@ -186,6 +187,19 @@ def short_dir() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="thm-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Tests empty every table, the audit log too; test_audit has its guards back."""
+    from django.db import connection
+    from django.db.models.signals import post_migrate
+
+    post_migrate.disconnect(sender=apps.get_app_config("tenants"), dispatch_uid="audit is append-only")
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            for table in ("event", "pruning"):
+                cursor.execute(f"DROP TRIGGER audit_{table}_delete")
 
 
 # --- People and pools ----------------------------------------------------------------------------------------

@@ -14,7 +14,10 @@ from interpreters import sessions
 from interpreters.agent.naming import readable
 from interpreters.api.caller import Request
 from interpreters.api.schemas import ERRORS, Folder, Move, Unpacked
+from interpreters.auditing import downloaded
 from interpreters.client.base import Download
+from interpreters.models import Session
+from interpreters.models.threads import in_thread
 from interpreters.sessions import files, problems
 
 router = Router(tags=["files"])
@@ -38,7 +41,9 @@ async def download(request: Request, session: UUID, path: str) -> StreamingHttpR
     def opening(start: int) -> AbstractAsyncContextManager[Download]:
         return files.download(found, path, start)
 
-    return await _sent(opening, basename(path), request.headers.get("Range", ""))
+    response = await _sent(opening, basename(path), request.headers.get("Range", ""))
+    await _tell(request, found, path, response)
+    return response
 
 
 @router.put(
@@ -81,7 +86,10 @@ async def archive(
     only: list[str] = Query([], description="Paths within the folder; the whole of it if none."),  # noqa: B008
 ) -> StreamingHttpResponse:
     found = await sessions.get(request.auth, session)
-    return await _sent(lambda _: files.archive(found, path, only), f"{basename(path.rstrip('/')) or 'files'}.zip", "")
+    name = f"{basename(path.rstrip('/')) or 'files'}.zip"
+    response = await _sent(lambda _: files.archive(found, path, only), name, "")
+    await _tell(request, found, f"{path.rstrip('/')}/", response)
+    return response
 
 
 @router.post(
@@ -95,6 +103,13 @@ async def unpack(request: Request, session: UUID, path: str = "") -> Status[Unpa
     found = await sessions.get(request.auth, session)
     _check_length(request)
     return Status(201, Unpacked(files=await files.unpack(found, path, _body(request))))
+
+
+async def _tell(request: Request, session: Session, path: str, response: StreamingHttpResponse) -> None:
+    """Into the audit log, once for a download: its later pieces go on where the first ended."""
+    if not response.get("Content-Range", "bytes 0-").startswith("bytes 0-"):
+        return
+    await in_thread(downloaded)(request.auth, session, path)
 
 
 def _check_length(request: Request) -> None:

@@ -2,7 +2,19 @@
 
 from ninja import NinjaAPI
 
-from interpreters.api import credentials, errors, executions, files, images, inside, pools, sessions, workspaces
+from interpreters.api import (
+    audit,
+    credentials,
+    errors,
+    executions,
+    files,
+    images,
+    inside,
+    pools,
+    sessions,
+    tokens,
+    workspaces,
+)
 from interpreters.api.caller import Caller
 
 api = NinjaAPI(
@@ -15,5 +27,5 @@ api = NinjaAPI(
     auth=[Caller()],
 )
 errors.install(api)
-for part in (pools, sessions, inside, executions, files, workspaces, images, credentials):
+for part in (pools, sessions, inside, executions, files, workspaces, images, credentials, tokens, audit):
     api.add_router("", part.router)

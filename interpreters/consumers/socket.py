@@ -19,6 +19,7 @@ from django.db import DatabaseError
 from interpreters.consumers.identity import check_origin, identify
 from interpreters.models.threads import in_thread
 from interpreters.sessions import Problem, problems
+from tenants.audit import acts
 from tenants.authentication import Actor
 
 logger = logging.getLogger(__name__)
@@ -151,6 +152,7 @@ class Socket(ABC, Generic[F]):
 
     def _enter(self) -> tuple[Actor, F]:
         actor = identify(self.scope)
+        acts(actor.who)
         return actor, self.find(actor)
 
     async def _accept(self) -> None:

@@ -3,9 +3,10 @@ from interpreters.models.egress import EgressDecision, EgressProxy, EgressTotal
 from interpreters.models.execution import Execution
 from interpreters.models.image import FormerImage, InterpreterImage
 from interpreters.models.isolation import IsolationReport
-from interpreters.models.lease import BadIdentifier, Lease, NoInstance, PoolFull, PoolUnavailable
+from interpreters.models.lease import Lease
 from interpreters.models.pool import SessionPool
 from interpreters.models.preview import Preview
+from interpreters.models.refusals import BadIdentifier, NoInstance, PoolFull, PoolUnavailable, QuotaReached
 from interpreters.models.session import Session, moved
 from interpreters.models.workspace import Workspace
 
@@ -23,6 +24,7 @@ __all__ = [
     "PoolFull",
     "PoolUnavailable",
     "Preview",
+    "QuotaReached",
     "RegistryCredential",
     "Session",
     "SessionPool",

@@ -1,6 +1,7 @@
 """Giving a session to an identifier, for good: what `pool.lease()` does.
 
-The way of a ready instance is three SELECTs and one UPDATE, and takes no lock. Who has kept files waits for them.
+The way of a ready instance is three SELECTs and one UPDATE, and takes no lock where its tenant has no quotas. Who has
+kept files waits for them.
 """
 
 import re
@@ -12,6 +13,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from interpreters.lifecycle import LIVE, OPEN, Phase, State
+from interpreters.models import tenant_quotas
+from interpreters.models.refusals import BadIdentifier, PoolFull, PoolUnavailable
 from tenants.models import Tenant
 
 if TYPE_CHECKING:
@@ -22,29 +25,6 @@ if TYPE_CHECKING:
     from interpreters.models.workspace import Workspace
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9_.:@/+=-]{1,128}")
-
-
-class BadIdentifier(ValueError):
-    """An identifier is 1 to 128 letters, digits, or any of _ . : @ / + = -"""
-
-    def __init__(self) -> None:
-        super().__init__(self.__doc__)
-
-
-class NoInstance(Exception):
-    """No session can be had now. `retry_after`: seconds after which asking again makes sense."""
-
-    def __init__(self, message: str, retry_after: int) -> None:
-        super().__init__(message)
-        self.message, self.retry_after = message, retry_after
-
-
-class PoolFull(NoInstance):
-    """As many sandboxes are alive as the pool allows."""
-
-
-class PoolUnavailable(NoInstance):
-    """The pool launches nothing now: its engine does not answer, its launches fail, or it has no image yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +49,8 @@ def lease(pool: "SessionPool", tenant: Tenant, user: "User | None", identifier: 
         raise PoolUnavailable("This pool's network access is not available at the moment: try again later.", 30)
     holder = {"tenant": tenant, "user": user, "identifier": identifier}
     try:
-        session = _take_ready(pool, holder) or _take_starting(pool, holder) or _start_cold(pool, holder)
+        with tenant_quotas.room_for(pool, tenant, user):
+            session = _take_ready(pool, holder) or _take_starting(pool, holder) or _start_cold(pool, holder)
     except IntegrityError:
         # The same identifier was given a session between our look and our UPDATE.
         if winner := _open_session(pool, tenant, identifier):

@@ -15,6 +15,7 @@ from interpreters.proxy.headers import OUR_AUTHORIZATION, Came
 from interpreters.proxy.http import Scope
 from interpreters.proxy.lookup import Credential, Token, Visit
 from interpreters.sessions import ports, problems
+from tenants.addresses import client_of
 from tenants.authentication import LONGEST_TOKEN, SUBPROTOCOL_PREFIX, NotAllowed, bearer
 
 
@@ -32,15 +33,15 @@ def of(address: Address, scope: Scope, own_origin: bytes) -> Credential:
 
 
 def _token(scope: Scope) -> Token:
-    given = scope["headers"]
+    given, client = scope["headers"], client_of(scope)
     for name in (OUR_AUTHORIZATION, b"authorization"):
         for value in headers.values(given, name)[:1]:
             if name == OUR_AUTHORIZATION or headers.is_ours(value):
-                return _checked(value)
+                return _checked(value, client)
     if scope["type"] == "websocket":
         for word in headers.offered(given):
             if word.startswith(SUBPROTOCOL_PREFIX):
-                return Token(word.removeprefix(SUBPROTOCOL_PREFIX)[: LONGEST_TOKEN + 1])
+                return Token(word.removeprefix(SUBPROTOCOL_PREFIX)[: LONGEST_TOKEN + 1], client)
     if settings.SESSION_COOKIE_NAME in _cookies(given):
         raise problems.NotAllowed(
             "A browser gets the pages of a sandbox on an origin of their own only: open the link that "
@@ -54,9 +55,9 @@ def _token(scope: Scope) -> Token:
     )
 
 
-def _checked(authorization: bytes) -> Token:
+def _checked(authorization: bytes, client: str) -> Token:
     try:
-        return Token(bearer(authorization.decode("latin-1"))[: LONGEST_TOKEN + 1])
+        return Token(bearer(authorization.decode("latin-1"))[: LONGEST_TOKEN + 1], client)
     except NotAllowed as refusal:
         raise problems.of_tenants(refusal) from refusal
 

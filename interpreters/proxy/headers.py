@@ -13,7 +13,7 @@ from django.conf import settings
 
 from interpreters.client import Fields
 from interpreters.sessions import Problem
-from tenants.models import TOKEN_PREFIX
+from tenants import token_text
 
 OUR_AUTHORIZATION = b"x-thermae-authorization"
 HOP_BY_HOP = frozenset(
@@ -96,7 +96,7 @@ def _named(headers: Fields) -> frozenset[bytes]:
 
 def is_ours(authorization: bytes) -> bool:
     """Whether it carries a token of ours, in whatever scheme."""
-    return TOKEN_PREFIX.encode() in authorization
+    return token_text.PREFIX.encode() in authorization
 
 
 def without_our_cookies(value: bytes) -> bytes:

@@ -31,17 +31,18 @@ COLD_START = 60.0
 @dataclass(frozen=True, slots=True)
 class Token:
     secret: str
+    client: str  # address
 
     def __repr__(self) -> str:
         return "Token(…)"
 
     @property
     def key(self) -> Hashable:
-        return hash_token(self.secret)
+        return hash_token(self.secret), self.client
 
     async def actor(self) -> Actor:
         try:
-            return await in_thread(actor_from_token)(self.secret)
+            return await in_thread(actor_from_token)(self.secret, self.client)
         except NotAllowed as refusal:
             raise problems.of_tenants(refusal) from refusal
 

@@ -3,7 +3,7 @@
 Each verb is given the Actor who asks, or a Session that was found for one; each raises Problem.
 """
 
-from interpreters.sessions import files, ports, terminals
+from interpreters.sessions import audit, files, ports, terminals, tokens
 from interpreters.sessions.access import get
 from interpreters.sessions.executing import (
     ask_about,
@@ -31,6 +31,7 @@ __all__ = [
     "Problem",
     "ask_about",
     "ask_kernel",
+    "audit",
     "cancel",
     "change_pool",
     "changes",
@@ -62,5 +63,6 @@ __all__ = [
     "start",
     "stream",
     "terminals",
+    "tokens",
     "usage",
 ]

@@ -6,7 +6,9 @@ from uuid import UUID
 
 from interpreters.client import Agent, AgentMisbehaved, AgentRefused, AgentUnavailable, get_agent
 from interpreters.lifecycle import Reason, State
-from interpreters.models import Session
+from interpreters.models import Session, SessionPool
+from interpreters.models.pool import PoolQuerySet
+from interpreters.models.session import SessionQuerySet
 from interpreters.models.threads import in_thread
 from interpreters.sessions import guards, problems
 from tenants.authentication import Actor, NotAllowed
@@ -21,10 +23,22 @@ def allowed(actor: Actor, scope: str, session: UUID | None = None) -> None:
         raise problems.of_tenants(refusal) from refusal
 
 
+def usable_pools(actor: Actor) -> PoolQuerySet:
+    """The pools that the tenant may use and, if its token names pools, that it names."""
+    rows = SessionPool.objects.usable_by(actor.tenant)
+    return rows.filter(name__in=actor.only_pools) if actor.only_pools else rows
+
+
+def sessions_of(actor: Actor) -> SessionQuerySet:
+    """The tenant's sessions that its token may use."""
+    rows = Session.objects.filter(tenant=actor.tenant)
+    return rows.filter(pool__name__in=actor.only_pools) if actor.only_pools else rows
+
+
 def find(actor: Actor, session: UUID) -> Session:
     """The tenant's session, with its pool and image. Synchronous: for code that is at the database already."""
     allowed(actor, Scope.SESSIONS_USE, session)
-    found = Session.objects.filter(tenant=actor.tenant, pk=session).select_related("pool__image").first()
+    found = sessions_of(actor).filter(pk=session).select_related("pool__image").first()
     if found is None or not guards.passes(actor, found.identifier):
         raise problems.NotFound("There is no such session: it may never have been, or be another tenant's.")
     return found

@@ -8,10 +8,13 @@ from uuid import UUID
 
 from prometheus_client import Counter, Histogram
 
+from interpreters.auditing import session_opened
 from interpreters.lifecycle import Phase, Reason, State
 from interpreters.models import BadIdentifier, Lease, NoInstance, Session, SessionPool
 from interpreters.models.threads import in_thread
+from interpreters.notices import aside
 from interpreters.sessions import access, guards, problems
+from tenants.audit import Action, record
 from tenants.authentication import Actor
 from tenants.models import ApiToken, Scope
 
@@ -32,14 +35,14 @@ LISTED = 200
 def pools(actor: Actor) -> list[SessionPool]:
     """Those that the tenant may use, counted (see `SessionPool.objects.with_counts`)."""
     access.allowed(actor, Scope.POOLS_READ)
-    return list(SessionPool.objects.usable_by(actor.tenant).with_counts().order_by("name"))
+    return list(access.usable_pools(actor).with_counts().order_by("name"))
 
 
 @in_thread
 def open(actor: Actor, pool: str, identifier: str) -> Lease:
     """The tenant's session of `identifier`: the live one, a ready instance, or a cold start. Raises Problem."""
     access.allowed(actor, Scope.SESSIONS_USE)
-    found = SessionPool.objects.usable_by(actor.tenant).filter(name=pool).first()
+    found = access.usable_pools(actor).filter(name=pool).first()
     if found is None:
         raise problems.NotFound(f"There is no pool named {pool!r:.80}: GET /pools lists those that you may use.")
     if not guards.passes(actor, identifier):
@@ -48,7 +51,11 @@ def open(actor: Actor, pool: str, identifier: str) -> Lease:
     try:
         lease = found.lease(actor.tenant, actor.user, identifier)
     except (BadIdentifier, NoInstance) as refusal:
+        record(Action.SESSION_REFUSED, tenant=actor.tenant, about=found, name=f"{pool}/{identifier}", why=str(refusal))
         raise problems.of_pool(refusal) from refusal
+    if lease.fresh:
+        who = actor.who
+        aside(lambda: session_opened(lease.session, who))
     kind = "live" if not lease.fresh else "cold" if lease.cold else "ready"
     if lease.fresh and lease.session.phase == Phase.WAITING_FOR_FILES:
         kind = "files"  # it was ready, and waits for what was kept
@@ -62,7 +69,7 @@ def open(actor: Actor, pool: str, identifier: str) -> Lease:
 def list_open(actor: Actor) -> list[Session]:
     """The tenant's sessions that are starting or running, newest first."""
     access.allowed(actor, Scope.SESSIONS_USE)
-    rows = Session.objects.filter(tenant=actor.tenant).open().select_related("pool__image")
+    rows = access.sessions_of(actor).open().select_related("pool__image")
     return [row for row in rows.order_by("-created_at")[:LISTED] if guards.passes(actor, row.identifier)]
 
 

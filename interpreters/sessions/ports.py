@@ -8,7 +8,7 @@ from django.conf import settings
 
 from interpreters.client import Exchange, Forward, Tunnel
 from interpreters.lifecycle import State
-from interpreters.models import Preview, Session, SessionPool
+from interpreters.models import Preview, Session
 from interpreters.models.threads import in_thread
 from interpreters.sessions import access, problems
 from tenants.authentication import Actor, NotAllowed, actor_from_known_token, actor_from_user
@@ -38,7 +38,7 @@ def port_of(session: Session, wanted: int | None) -> int:
 def check_target(actor: Actor, pool: str) -> None:
     """Raises Problem unless the tenant has such a pool, of containers with a target port."""
     access.allowed(actor, Scope.SESSIONS_USE)
-    found = SessionPool.objects.usable_by(actor.tenant).filter(name=pool).first()
+    found = access.usable_pools(actor).filter(name=pool).first()
     if found is None:
         raise problems.NotFound(f"There is no pool named {pool!r:.80}: GET /pools lists those that you may use.")
     if found.target_port is None:

@@ -11,7 +11,7 @@
 """
 
 from interpreters.client import AgentRefused
-from interpreters.models import BadIdentifier, NoInstance, PoolFull
+from interpreters.models import BadIdentifier, NoInstance, PoolFull, QuotaReached
 from tenants import authentication
 
 
@@ -100,6 +100,8 @@ def of_tenants(refusal: authentication.NotAllowed) -> Problem:
 
 def of_pool(refusal: BadIdentifier | NoInstance) -> Problem:
     if isinstance(refusal, NoInstance):
+        if isinstance(refusal, QuotaReached):
+            return Full(refusal.message, "quota_reached", retry_after=refusal.retry_after)
         kind = Full if isinstance(refusal, PoolFull) else Unavailable
         return kind(refusal.message, retry_after=refusal.retry_after)
     return BadRequest(str(refusal), "bad_identifier")

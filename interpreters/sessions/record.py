@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import DatabaseError, IntegrityError, transaction
 
 from interpreters import outputs
+from interpreters.auditing import record_code
 from interpreters.client import AgentError, ExecuteRequest, Outputs, get_agent
 from interpreters.models import Execution, Session, waiting
 from interpreters.models.threads import in_thread
@@ -152,6 +153,8 @@ def put_in_line(actor: Actor, session: Session, request: ExecuteRequest) -> bool
         logger.exception("execution %s was not written down", request.id)
         raise problems.Unavailable("The database does not answer: run it again in a moment.", "not_kept") from error
     if put:
+        if actor.tenant.record_code:
+            record_code(actor, session, request.code)
         session_changed(session.pk)
     return put
 
@@ -179,6 +182,8 @@ def _insert(actor: Actor, session: Session, request: ExecuteRequest) -> None:
     try:
         with transaction.atomic():
             Execution.objects.create(session_id=session.pk, **_fields(actor, request))
+            if actor.tenant.record_code:
+                record_code(actor, session, request.code)
             if _worth_noting(session.pk):
                 session.touch()
     except IntegrityError:

@@ -14,6 +14,8 @@ SAME = (
     "tests/unit/test_pool_lease.py",
     "tests/unit/test_session_lifecycle.py",
     "tests/unit/test_authentication.py",
+    "tests/unit/test_audit.py",
+    "tests/unit/test_tenant_quotas.py",
     "tests/properties/test_pool.py",
 )
 

@@ -132,7 +132,7 @@ def test_a_new_token_is_shown_once(staff: Client, alice: Any, acme: Any) -> None
     answer = staff.post(url(ApiToken, "add"), form, follow=True)
     found = re.search(r"thm_[\w-]{40,}", answer.content.decode())
     assert found
-    assert actor_from_token(found[0]).scopes == {"sessions:use"}
+    assert actor_from_token(found[0], "").scopes == {"sessions:use"}
     assert found[0] not in staff.get(url(ApiToken, "changelist")).content.decode()
     assert found[0] not in staff.get(url(ApiToken, "change", ApiToken.objects.get().pk)).content.decode()
 

@@ -1,21 +1,18 @@
-"""Who is asking, and what they may use. Everything else in the project starts its queries at a Tenant."""
+"""Organisations and who works in them."""
 
-import hashlib
-import secrets
-import uuid
-from datetime import timedelta
 from typing import Any, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
-from django.utils import timezone
 
 from tenants import registries
 from tenants.egress import MODE_CHOICES, Ceiling, Mode, parse_entries
 from tenants.fields import EntriesField
 
-TOKEN_PREFIX = "thm_"  # noqa: S105
+# What the operator bounds; one that is empty bounds nothing.
+QUOTAS = ("max_sessions", "max_member_sessions", "max_cpu", "max_memory")
 
 
 class TenantQuerySet(models.QuerySet["Tenant"]):
@@ -56,12 +53,34 @@ class Tenant(models.Model):
         help_text="All that its pools may reach, one to a line, as example.org, *.example.org or 198.51.100.0/24, each "
         "with :port if it is not 80 and 443. Empty: any public destination.",
     )
+    # Quotas, enforced where sessions are leased. Empty: none.
+    max_sessions = models.PositiveIntegerField(
+        "sessions", null=True, blank=True, help_text="Sessions that its members have at the same time."
+    )
+    max_member_sessions = models.PositiveIntegerField(
+        "sessions of a member", null=True, blank=True, help_text="Sessions that one member has at the same time."
+    )
+    max_cpu = models.FloatField(
+        "CPU", null=True, blank=True, validators=[MinValueValidator(0)], help_text="Cores of all its sessions together."
+    )
+    max_memory = models.PositiveIntegerField(
+        "memory", null=True, blank=True, help_text="MiB of all its sessions together."
+    )
+    record_code = models.BooleanField(
+        "record code",
+        default=False,
+        help_text="Write the code that is run into the audit log. Tell your members before you turn it on.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = TenantQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def has_quotas(self) -> bool:
+        return any(getattr(self, name) is not None for name in QUOTAS)
 
     @property
     def registries(self) -> list[str]:
@@ -93,67 +112,3 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} in {self.tenant} ({self.role})"
-
-
-class Scope(models.TextChoices):
-    """What a token may do."""
-
-    POOLS_READ = "pools:read", "list pools"
-    SESSIONS_USE = "sessions:use", "open and use sessions"
-    POOLS_MANAGE = "pools:manage", "make, change and delete pools and images"
-
-
-def default_scopes() -> list[str]:
-    return [Scope.POOLS_READ, Scope.SESSIONS_USE]
-
-
-def hash_token(secret: str) -> str:
-    """SHA-256 of a token. Tokens carry 256 random bits, so a fast hash is enough (and needed on every request)."""
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
-class ApiToken(models.Model):
-    """A secret that stands for a member in one tenant. Shown once, stored hashed.
-
-    `session` limits it to one session: such tokens are short-lived and are handed to a browser or an agent
-    that must not reach anything else.
-    """
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="tokens")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_tokens")
-    name = models.CharField(max_length=100)
-    prefix = models.CharField(max_length=16, editable=False)
-    hashed = models.CharField(max_length=64, unique=True, editable=False)
-    scopes = models.JSONField(default=default_scopes)
-    session = models.UUIDField(null=True, blank=True, db_index=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    expires_at = models.DateTimeField(null=True, blank=True)
-    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
-    revoked_at = models.DateTimeField(null=True, blank=True)
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.prefix}…)"
-
-    @classmethod
-    def issue(cls, *, lifetime: timedelta | None = None, **fields: Any) -> tuple["ApiToken", str]:
-        """Make a token and return it with its secret, which is never readable again."""
-        token = cls(expires_at=timezone.now() + lifetime if lifetime else None, **fields)
-        secret = token.set_secret()
-        token.save()
-        return token, secret
-
-    def set_secret(self) -> str:
-        """Give it a new secret; save the token, and show the secret now or never."""
-        secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
-        self.prefix, self.hashed = secret[:12], hash_token(secret)
-        return secret
-
-    def revoke(self) -> None:
-        """End it for good. Whoever uses it is refused from the next request on."""
-        ApiToken.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=timezone.now())
-        self.refresh_from_db()
-
-    @property
-    def usable(self) -> bool:
-        return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())

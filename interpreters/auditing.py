@@ -1,0 +1,61 @@
+"""What the audit log keeps of images, pools and sessions."""
+
+from typing import Any
+
+from django.dispatch import receiver
+
+from interpreters.lifecycle import State
+from interpreters.models import InterpreterImage, RegistryCredential, Session, SessionPool, moved
+from tenants.audit import Action, Who, record
+from tenants.authentication import Actor
+from tenants.watching import watch
+
+watch(
+    SessionPool,
+    *("name", "image", "enabled", "ready_instances", "max_concurrent", "cooldown", "max_alive", "lifecycle"),
+    *("cpu", "memory", "disk", "pids", "environment", "oci_runtime", "egress", "egress_allow"),
+    *("target_port", "command", "args", "secrets", "probes", "writable_paths", "run_as", "shell"),
+    created=Action.POOL_CREATED,
+    changed=Action.POOL_CHANGED,
+    deleted=Action.POOL_DELETED,
+)
+watch(
+    InterpreterImage,
+    *("name", "kind", "origin", "registry_reference", "credential", "source", "language", "kernel", "warm_up"),
+    *("upload", "digest"),
+    created=Action.IMAGE_CREATED,
+    changed=Action.IMAGE_CHANGED,
+    deleted=Action.IMAGE_DELETED,
+)
+watch(
+    RegistryCredential,
+    *("registry", "username", "secret"),
+    created=Action.CREDENTIAL_CREATED,
+    changed=Action.CREDENTIAL_CHANGED,
+    deleted=Action.CREDENTIAL_DELETED,
+)
+
+
+@receiver(moved)
+def session_ended(sender: type[Session], *, session: Session, frm: State | None, to: State, **_: Any) -> None:
+    """A sandbox that nobody had is no event."""
+    if to != State.STOPPING or session.tenant_id is None:
+        return
+    why = f"{session.reason}: {session.detail}" if session.detail else session.reason
+    record(Action.SESSION_ENDED, tenant=session.tenant_id, about=session, name=name_of(session), why=why)
+
+
+def session_opened(session: Session, who: Who) -> None:
+    record(Action.SESSION_OPENED, who=who, tenant=session.tenant_id, about=session, name=name_of(session))
+
+
+def name_of(session: Session) -> str:
+    return f"{session.pool.name}/{session.identifier}"
+
+
+def record_code(actor: Actor, session: Session, code: str) -> None:
+    record(Action.CODE_RUN, who=actor.who, tenant=actor.tenant, about=session, name=name_of(session), why=code)
+
+
+def downloaded(actor: Actor, session: Session, path: str) -> None:
+    record(Action.FILE_DOWNLOADED, who=actor.who, tenant=actor.tenant, about=session, name=name_of(session), why=path)

@@ -1,0 +1,19 @@
+"""Who is asking, and what they may use. Everything else in the project starts its queries at a Tenant."""
+
+from tenants.models.audit import AuditEvent, AuditPruning
+from tenants.models.tenant import Membership, Tenant, check_registries
+from tenants.models.token import ApiToken, CannotRotate, Scope, check_names, default_scopes, hash_token
+
+__all__ = [
+    "ApiToken",
+    "AuditEvent",
+    "AuditPruning",
+    "CannotRotate",
+    "Membership",
+    "Scope",
+    "Tenant",
+    "check_names",
+    "check_registries",
+    "default_scopes",
+    "hash_token",
+]

@@ -1,0 +1,281 @@
+"""The audit log: what is in it, that nobody changes it, and who may read it."""
+
+import csv
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import Permission
+from django.db import DatabaseError, connection, transaction
+from django.test import AsyncClient, Client
+from django.utils import timezone
+
+from interpreters.lifecycle import Reason
+from interpreters.models import SessionPool
+from tenants import append_only, audit
+from tenants.audit import Action, Who, acting
+from tenants.models import ApiToken, AuditEvent, AuditPruning, Membership, Scope, Tenant
+from tests.edges import bearer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def told(action: str) -> list[AuditEvent]:
+    return list(AuditEvent.objects.filter(action=action).order_by("pk"))
+
+
+# --- Nobody changes it ---
+
+
+@pytest.fixture
+def guarded() -> Iterator[None]:
+    append_only.guard()
+    yield
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            for table in ("event", "pruning"):
+                cursor.execute(f"DROP TRIGGER audit_{table}_delete")
+
+
+def refuses(work: Callable[[], object]) -> bool:
+    try:
+        with transaction.atomic():
+            work()
+    except DatabaseError as error:
+        return append_only.REFUSAL in str(error)
+    return False
+
+
+def test_the_database_refuses_to_change_and_to_delete(acme: Any, guarded: None) -> None:
+    event = audit.record(Action.SIGNED_IN, tenant=acme)
+    rows = AuditEvent.objects.filter(pk=event.pk)
+    assert refuses(lambda: rows.update(who="somebody else"))
+    assert refuses(lambda: rows._raw_delete("default"))
+    assert refuses(lambda: rows.delete())
+    with pytest.raises(TypeError):
+        event.save()
+    # A pruning that claims young events counts for nothing, and is itself never changed.
+    pruning = AuditPruning.objects.create(before=timezone.now() + timedelta(days=1))
+    assert refuses(lambda: rows._raw_delete("default"))
+    assert refuses(lambda: AuditPruning.objects.filter(pk=pruning.pk).update(events=7))
+    assert refuses(lambda: AuditPruning.objects.filter(pk=pruning.pk).delete())
+    assert AuditEvent.objects.get(pk=event.pk).who == ""
+
+
+def test_guards_are_made_again_and_again(guarded: None) -> None:
+    append_only.guard()
+    append_only.guard()
+
+
+def test_what_was_kept_long_enough_goes_and_that_is_kept(acme: Any, settings: Any, guarded: None) -> None:
+    settings.AUDIT_DAYS = 30
+    now = timezone.now()
+    for days in (400, 31, 29, 0):
+        AuditEvent.objects.create(action=Action.SIGNED_IN, tenant=acme, at=now - timedelta(days=days))
+    assert audit.prune() == 2
+    assert len(told("account.signed_in")) == 2
+    assert AuditPruning.objects.get().events == 2
+    assert audit.prune() == 0
+    settings.AUDIT_DAYS = 1  # 7 at least
+    assert audit.prune() == 1
+    settings.AUDIT_DAYS = 0  # for ever
+    assert audit.prune() == 0
+
+
+def test_a_tenant_and_a_person_can_go_and_what_they_did_stays(acme: Any, alice: Any, guarded: None) -> None:
+    audit.record(Action.SIGNED_IN, who=Who(alice, address="192.0.2.1"), tenant=acme)
+    key = alice.pk
+    Tenant.objects.filter(pk=acme.pk).delete()
+    alice.delete()
+    [event] = told("account.signed_in")
+    assert (event.who, event.user_id, event.address) == ("alice", key, "192.0.2.1")
+
+
+# --- What is in it ---
+
+
+def test_signing_in_and_failing_to(acme: Any, other: Any, alice: Any, client: Client) -> None:
+    Membership.objects.create(tenant=other, user=alice)
+    client.post("/login", {"username": "alice", "password": "wrong"}, REMOTE_ADDR="192.0.2.7")
+    failures = told("account.sign_in_failed")
+    assert {(event.tenant_id, event.who, event.address) for event in failures} == {
+        (acme.pk, "alice", "192.0.2.7"),
+        (other.pk, "alice", "192.0.2.7"),
+    }
+    client.post("/login", {"username": "alice", "password": "secret"})
+    assert len(told("account.signed_in")) == 2
+    client.post("/logout")
+    assert len(told("account.signed_out")) == 2
+
+
+def test_a_password_in_the_field_of_the_name_is_not_kept(client: Client, db: None) -> None:
+    client.post("/login", {"username": "hunter2-correct-horse", "password": "x"})
+    [event] = told("account.sign_in_failed")
+    assert event.who == "hun…"
+    assert event.tenant_id is None
+
+
+def test_changes_of_what_is_watched_have_old_and_new_values_and_no_secret(pool: Any, acme: Any, alice: Any) -> None:
+    AuditEvent.objects.all().delete()
+    with acting(Who(alice, "thm_abcd", "2001:db8::1")):
+        pool.cooldown = 60
+        pool.last_error = "the product's own field"
+        pool.save()
+        pool.last_error = "again"
+        pool.save()
+    [event] = told("pool.changed")
+    assert (event.old, event.new) == ({"cooldown": 300}, {"cooldown": 60})
+    assert (event.who, event.token, event.address, event.name) == ("alice", "thm_abcd", "2001:db8::1", str(pool))
+    fresh = SessionPool.objects.create(name="shop", tenant=acme, image=pool.image, secrets={"KEY": "s3cr3t-value"})
+    [made] = told("pool.created")
+    assert made.tenant_id == acme.pk
+    assert made.new["secrets"] == audit.CHANGED
+    fresh.secrets = {"KEY": "s3cr3t-other"}
+    fresh.save(update_fields=["secrets"])
+    assert told("pool.changed")[-1].new == {"secrets": audit.CHANGED}
+    fresh.delete()
+    assert told("pool.deleted")[0].name == str(fresh)
+    kept = str(list(AuditEvent.objects.values_list("old", "new", "why", "name")))
+    assert "s3cr3t" not in kept
+
+
+def test_members_and_tokens(acme: Any, alice: Any, bob: Any) -> None:
+    membership = Membership.objects.get(user=bob)
+    membership.role = "admin"
+    membership.save()
+    [changed] = told("member.changed")
+    assert (changed.old, changed.new) == ({"role": "member"}, {"role": "admin"})
+    membership.delete()
+    assert [event.old["role"] for event in told("member.removed")] == ["admin"]
+    token, secret = ApiToken.issue(tenant=acme, user=alice, name="ci")
+    successor, _ = token.rotate(timedelta(hours=1))
+    successor.revoke()
+    assert [event.key for event in told("token.created")] == [str(token.pk), str(successor.pk)]
+    assert [list(event.new) for event in told("token.changed")] == [["expires_at"], ["revoked_at"]]
+    assert secret not in str(list(AuditEvent.objects.values()))
+
+
+async def test_sessions_opened_refused_and_ended(alice: Any, token: Any, pool: Any, ready: Any) -> None:
+    secret = await sync_to_async(token)(alice)
+    await sync_to_async(ready)()
+    client = AsyncClient()
+    options: dict[str, Any] = {"content_type": "application/json", "headers": bearer(secret)}
+    wanted = {"pool": "python", "identifier": "mine"}
+    opened = await client.post("/api/v1/sessions", wanted, **options)
+    assert opened.status_code == 201
+    await client.post("/api/v1/sessions", wanted, **options)  # the same one: no event
+    [event] = await sync_to_async(told)("session.opened")
+    assert (event.who, event.name, event.key) == ("alice", "python/mine", opened.json()["id"])
+    assert secret.startswith(event.token)
+    assert event.address == "127.0.0.1"
+    await sync_to_async(SessionPool.objects.update)(max_concurrent=1)
+    full = await client.post("/api/v1/sessions", {"pool": "python", "identifier": "two"}, **options)
+    assert full.status_code == 429
+    [refused] = await sync_to_async(told)("session.refused")
+    assert refused.why
+    await client.delete(f"/api/v1/sessions/{event.key}", headers=bearer(secret))
+    [ended] = await sync_to_async(told)("session.ended")
+    assert (ended.who, ended.why) == ("alice", "closed")
+
+
+def test_a_session_that_ends_by_itself_is_nobodys_doing(alice: Any, leased: Any) -> None:
+    session = leased(alice)
+    session.end(Reason.COOLDOWN)
+    [ended] = told("session.ended")
+    assert (ended.who, ended.why, ended.tenant_id) == ("", "cooldown", session.tenant_id)
+
+
+async def test_first_use_of_a_token_and_use_from_elsewhere(alice: Any, token: Any) -> None:
+    secret = await sync_to_async(token)(alice)
+    client = AsyncClient()
+    for _ in range(3):
+        await client.get("/api/v1/pools", headers=bearer(secret))
+    assert len(await sync_to_async(told)("token.used")) == 1
+    long_ago = timezone.now() - timedelta(hours=1)
+    await sync_to_async(ApiToken.objects.update)(last_used_at=long_ago)
+    await client.get("/api/v1/pools", headers=bearer(secret))  # from where it was used before
+    assert len(await sync_to_async(told)("token.used")) == 1
+    await sync_to_async(ApiToken.objects.update)(last_used_at=long_ago, last_used_from="192.0.2.1")
+    await client.get("/api/v1/pools", headers=bearer(secret))
+    assert len(await sync_to_async(told)("token.used")) == 2
+
+
+@pytest.mark.parametrize("on", [False, True])
+async def test_code_is_recorded_only_where_the_tenant_wants_it(
+    alice: Any, acme: Any, token: Any, leased: Any, agents: Any, on: bool
+) -> None:
+    await sync_to_async(Tenant.objects.update)(record_code=on)
+    session = await sync_to_async(leased)(alice)
+    body = {"code": "print('hello')", "mode": "async"}
+    options: dict[str, Any] = {"content_type": "application/json"}
+    answer = await AsyncClient().post(
+        f"/api/v1/sessions/{session.pk}/executions",
+        body,
+        headers=bearer(await sync_to_async(token)(alice)),
+        **options,
+    )
+    assert answer.status_code == 202
+    assert [event.why for event in await sync_to_async(told)("code.run")] == (["print('hello')"] if on else [])
+
+
+# --- Who reads it ---
+
+
+async def test_programs_read_their_own_tenants(alice: Any, charlie: Any, bob: Any, token: Any) -> None:
+    scopes = [*Scope.values]
+    ours, theirs = [await sync_to_async(token)(one, scopes=scopes) for one in (alice, charlie)]
+    client = AsyncClient()
+    events = (await client.get("/api/v1/audit", headers=bearer(theirs))).json()
+    assert {event["who"] for event in events} <= {"", "charlie"}
+    assert "alice" not in str(events)
+    first = (await client.get("/api/v1/audit?limit=1", headers=bearer(ours))).json()
+    rest = (await client.get(f"/api/v1/audit?after={first[0]['id']}", headers=bearer(ours))).json()
+    assert first[0]["id"] not in {event["id"] for event in rest}
+    used = (await client.get("/api/v1/audit?action=token.used&who=alice", headers=bearer(ours))).json()
+    assert {event["action"] for event in used} == {"token.used"}
+    member = await sync_to_async(token)(bob, scopes=scopes)
+    assert (await client.get("/api/v1/audit", headers=bearer(member))).status_code == 403
+    unscoped = await sync_to_async(token)(alice)
+    assert (await client.get("/api/v1/audit", headers=bearer(unscoped))).status_code == 403
+
+
+def staff(user: Any) -> Client:
+    user.is_staff = True
+    user.save()
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label__in=["tenants", "interpreters"]))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def test_administrators_see_their_own_and_take_it_away(acme: Any, other: Any, alice: Any, charlie: Any) -> None:
+    audit.record(Action.SIGNED_IN, who=Who(charlie), tenant=other, name="theirs")
+    formula = "=cmd|'/C calc'!A0"
+    mine = audit.record(Action.SESSION_REFUSED, who=Who(alice), tenant=acme, name=formula, why="<b>full</b>")
+    client = staff(alice)
+    listed = client.get("/admin/tenants/auditevent/").content.decode()
+    assert "session.refused" in listed
+    assert "theirs" not in listed
+    assert "<b>full" not in listed
+    shown = client.get(f"/admin/tenants/auditevent/{mine.pk}/change/")
+    assert shown.status_code == 200
+    assert client.post(f"/admin/tenants/auditevent/{mine.pk}/change/", {"who": "x"}).status_code == 403
+    answer = client.get("/admin/tenants/auditevent/export?action__exact=session.refused")
+    rows = list(csv.DictReader(b"".join(answer.streaming_content).decode().splitlines()))  # type: ignore[attr-defined]
+    assert [(row["who"], row["name"]) for row in rows] == [("alice", f"'{formula}")]
+    assert client.get(f"/admin/tenants/auditevent/?tenant__id__exact={other.pk}").status_code in (200, 302)
+    alice.user_permissions.clear()
+    assert client.get("/admin/tenants/auditevent/export").status_code == 403
+
+
+def test_actions_of_administrators_are_recorded(acme: Any, alice: Any, python_image: Any) -> None:
+    client = staff(alice)
+    own = SessionPool.objects.create(name="own", tenant=acme, image=python_image)
+    shared = SessionPool.objects.create(name="shared", image=python_image)
+    data = {"action": "drain", "_selected_action": [str(own.pk), str(shared.pk)]}
+    client.post("/admin/interpreters/sessionpool/", data)
+    [event] = told("admin.action")
+    assert (event.who, event.tenant_id, event.new) == ("alice", acme.pk, {"keys": [str(own.pk)]})
+    assert event.name.startswith("drain")
