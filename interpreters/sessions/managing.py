@@ -78,9 +78,9 @@ def _alone(actor: Actor) -> None:
 
 
 def _own(actor: Actor, name: str) -> SessionPool:
-    pools = access.usable_pools(actor).filter(tenant=actor.tenant, name=name).select_related("image").with_counts()
+    pools = SessionPool.objects.filter(tenant=actor.tenant, name=name).select_related("image").with_counts()
     found = pools.first()
-    if found is None:
+    if found is None or (actor.only_pools and name not in actor.only_pools):
         raise problems.NotFound(f"Your tenant has no pool of its own named {name!r:.80}.")
     return found
 
