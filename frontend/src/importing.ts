@@ -14,7 +14,7 @@ export function setUpImport(): void {
   if (!form) return;
   const picker = form.querySelector<HTMLInputElement>("input[type=file]")!;
   const language = form.querySelector<HTMLSelectElement>("select")!;
-  const says = form.querySelector<HTMLElement>("[data-says]")!;
+  const says = document.querySelector<HTMLElement>("[data-says]")!;
   // Files that wait for a language.
   let waiting: File[] = [];
 
@@ -38,8 +38,10 @@ export function setUpImport(): void {
     picker.value = "";
     if (opened.length === 1 && told.length === 1) return location.assign(opened[0]!);
     says.textContent = told.join("\n") + (waiting.length ? "\nChoose a language above: the import goes on by itself." : "");
-    if (waiting.length) language.focus();
-    else if (opened.length === files.length) location.reload();
+    if (waiting.length) {
+      form.closest("details")!.open = true;
+      language.focus();
+    } else if (opened.length === files.length) location.reload();
     else if (opened.length) says.append("\n", link("Show what was imported", location.pathname));
   };
 

@@ -106,6 +106,14 @@ def screen(new_context: NewContext) -> Screen:
     return Screen(new_context().new_page())
 
 
+@pytest.fixture(autouse=True)
+def sessions_end(stack: Stack) -> Iterator[None]:
+    """A notebook's session would stay until it has been idle, and the pool would be full before the last test."""
+    yield
+    for session in stack.console.sessions(state__in=["starting", "leased"], tenant__isnull=False):
+        stack.console.end(str(session["id"]))
+
+
 @pytest.fixture
 def nothing_is_left(stack: Stack) -> Iterator[None]:
     yield

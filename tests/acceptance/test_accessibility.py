@@ -209,7 +209,8 @@ def test_a_notebook_in_each_state(new_context: NewContext) -> None:
         # In a dialog the rest of the page is hidden, with its main.
         wrong += [f"{make.__name__}: {line}" for line in wrong_in(page) if "landmark" not in line]
         page.reload()
-        expect(screen.code(1)).to_be_visible()
+        # The cell still asks, and its field takes the focus when it comes back.
+        expect(screen.output(3).get_by_role("textbox")).to_be_focused(timeout=PATIENCE)
     assert not wrong, "\n".join(wrong)
 
 
