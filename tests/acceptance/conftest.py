@@ -111,7 +111,7 @@ def sessions_end(stack: Stack) -> Iterator[None]:
     """A notebook's session would stay until it has been idle, and the pool would be full before the last test."""
     yield
     for session in stack.console.sessions(state__in=["starting", "leased"], tenant__isnull=False):
-        stack.console.end(str(session["id"]))
+        stack.console.end(session=str(session["id"]))
 
 
 @pytest.fixture

@@ -171,6 +171,8 @@ def question(screen: Screen) -> None:
 
 
 def session(screen: Screen) -> None:
+    # Its menu would lie over half a button of it.
+    screen.page.get_by_role("button", name="Hide terminals").click()
     screen.state.click()
 
 

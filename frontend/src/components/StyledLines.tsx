@@ -24,7 +24,7 @@ export function StyledLines({ lines, reference }: { lines: readonly Line[]; refe
     if (leads) {
       flush();
       parts.push(
-        <button type="button" class="trace-link" aria-label={leads.label} title={leads.label} onClick={leads.go}>
+        <button type="button" class="trace-link" title={leads.label} onClick={leads.go}>
           {shortened(line).map(drawn)}
         </button>,
       );

@@ -237,6 +237,7 @@ export class History {
   async bringBack(): Promise<void> {
     try {
       await ask("POST", this.page.addresses.restore);
+      this.page.live.revive();
       this.page.autosave.resume();
       this.page.say("The notebook is back.");
     } catch (error) {

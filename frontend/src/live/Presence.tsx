@@ -50,6 +50,8 @@ export function LiveBanner(): VNode | null {
   const { live, autosave } = page;
   const editor = live.editor.value;
   if (live.gone.value) {
+    // In the trash: that is said, with a way back, by whoever saves.
+    if (autosave.state.value.kind === "deleted") return null;
     return (
       <div class="notice warning row" role="alert">
         <span class="grow">

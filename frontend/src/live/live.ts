@@ -99,14 +99,7 @@ export class Live {
   start(): void {
     const { notebook, autosave } = this.page;
     this.shadow = imageOf(notebook);
-    const scheme = location.protocol === "https:" ? "wss" : "ws";
-    this.socket = new LastingSocket({
-      url: () => `${scheme}://${location.host}/ws/notebooks/${this.page.settings.id}?tab=${this.tab}`,
-      onOpen: () => {},
-      onMessage: (message) => this.hear(message as Heard),
-      onWaiting: () => (this.people.value = []),
-      onEnd: (code) => this.ended(code),
-    });
+    this.connect();
     let edits = notebook.edits.peek();
     effect(() => {
       if (notebook.edits.value !== edits) this.edited();
@@ -120,6 +113,24 @@ export class Live {
     setInterval(() => this.beat(), BEAT);
     addEventListener("online", () => this.socket?.hurry());
     document.addEventListener("visibilitychange", () => this.lookedAt());
+  }
+
+  private connect(): void {
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    this.socket = new LastingSocket({
+      url: () => `${scheme}://${location.host}/ws/notebooks/${this.page.settings.id}?tab=${this.tab}`,
+      onOpen: () => {},
+      onMessage: (message) => this.hear(message as Heard),
+      onWaiting: () => (this.people.value = []),
+      onEnd: (code) => this.ended(code),
+    });
+  }
+
+  /** It is back from the trash. */
+  revive(): void {
+    if (!this.gone.peek()) return;
+    this.gone.value = false;
+    this.connect();
   }
 
   // --- What is heard ------------------------------------------------------------------------------------------
@@ -218,7 +229,9 @@ export class Live {
       this.page.results.readSaved(body, true);
       this.adopt(body.version);
     } catch (error) {
-      if ((error as ApiError).status === 404) this.gone.value = true;
+      const { status } = error as ApiError;
+      if (status === 410) this.page.autosave.discover(error as ApiError);
+      if (status === 404 || status === 410) this.gone.value = true;
       else this.checkSoon();
     }
   }
@@ -227,6 +240,8 @@ export class Live {
     if (code === 4404) {
       this.gone.value = true;
       this.page.tell("This notebook was deleted, or is not shared with you any more");
+      // To its owner it is in the trash, which the page then says.
+      void this.page.history.freshen();
     }
   }
 
