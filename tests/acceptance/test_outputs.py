@@ -83,8 +83,8 @@ def test_errors_lead_to_their_cells_and_a_stream_does_not_stop_who_types(screen:
     failed = add(screen, "ratio(0)", 2)
     screen.finished(2, "failed")
     expect(failed.get_by_role("button", name="Copy error")).to_be_attached()
-    expect(failed.get_by_role("button", name="Go to line 1 of cell 2")).to_be_visible()
-    failed.get_by_role("button", name="Go to line 3 of cell 1").click()
+    expect(failed.get_by_title("Go to line 1 of cell 2")).to_be_visible()
+    failed.get_by_title("Go to line 3 of cell 1").click()
     expect(screen.code(1)).to_be_focused()
     page.wait_for_function("getSelection().toString().includes('return y / x')")
     # A cell streams ten thousand lines; typing in another one goes on.

@@ -11,7 +11,15 @@ from django.test import Client
 from django.urls import path, reverse
 
 from interpreters.lifecycle import State
-from interpreters.models import EgressDecision, Execution, InterpreterImage, RegistryCredential, Session, SessionPool
+from interpreters.models import (
+    EgressDecision,
+    Execution,
+    InterpreterImage,
+    RegistryCredential,
+    Session,
+    SessionPool,
+    Workspace,
+)
 from tenants.authentication import actor_from_token
 from tenants.models import ApiToken, Membership, Tenant
 
@@ -24,7 +32,17 @@ def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
     return HttpResponseForbidden()
 
 
-MODELS = (Tenant, ApiToken, InterpreterImage, RegistryCredential, SessionPool, Session, Execution, EgressDecision)
+MODELS = (
+    Tenant,
+    ApiToken,
+    InterpreterImage,
+    RegistryCredential,
+    SessionPool,
+    Session,
+    Execution,
+    EgressDecision,
+    Workspace,
+)
 
 
 def rows_of(tenant: Tenant, user: Any, word: str) -> dict[type, Any]:
@@ -40,7 +58,8 @@ def rows_of(tenant: Tenant, user: Any, word: str) -> dict[type, Any]:
     decision = EgressDecision.objects.create(
         tenant=tenant, pool=pool, session=session.pk, host=f"{word}.example", port=443, allowed=True
     )
-    rows = (tenant, token, image, credential, pool, session, execution, decision)
+    kept = Workspace.objects.create(tenant=tenant, identifier=f"{word}-kept")
+    rows = (tenant, token, image, credential, pool, session, execution, decision, kept)
     return dict(zip(MODELS, rows, strict=True))
 
 
