@@ -1,4 +1,4 @@
-"""Kept files, for administrators: whose they are, how large, and what is wrong. Their content is read by nobody here."""
+"""Kept files, for administrators: whose they are, how large, what is wrong. Nobody reads their content here."""
 
 from typing import Any
 
