@@ -124,7 +124,7 @@ def copy(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
         return refuse(400, "invalid_document", str(error))
     if _wants_json(request):
         return JsonResponse(_told(made), status=201)
-    messages.success(request, f"“{made.title}” was made.")
+    messages.success(request, f"“{made.title}” is in your list.")
     return redirect("notebooks")
 
 

@@ -66,16 +66,16 @@ NOTEBOOKS = [
     # 4.2: a picture attached to a text.
     Real("nbconvert", "7.17.2", "tests/exporters/files/attachment.ipynb",
          "51ae8d8de92a030cda35422316dd7882dde395f7a329867b43fcc9dcf731568d"),
-    # 4.2: a hundred cells of ipywidgets, with the state of all widgets in its metadata. The image lacks the package.
+    # 4.2: a hundred cells of ipywidgets, with the state of all widgets in its metadata.
     Real("nbconvert", "7.17.2", "tests/files/Widget_List.ipynb",
-         "f19ad2075cc57b504ef2d83cc9f0f19cf025d108e880d1e5d8c9c6940501c9dd", fails=2),
+         "f19ad2075cc57b504ef2d83cc9f0f19cf025d108e880d1e5d8c9c6940501c9dd", finish=(2, 6)),
     # An error in the middle, on purpose.
     Real("nbconvert", "7.17.2", "tests/files/notebook3_with_errors.ipynb",
          "47d475e8f0b7a769f88a0a08e3183493f3fd415c74e31b41dd0a8cfcd23fff24", finish=(3,), fails=4),
     # Displays that change those of other cells.
     Real("nbclient", "0.11.0", "tests/files/update-display-id.ipynb",
          "967a9a63662a8e4d27b7e5d1c0415b3c0c67c74e9aef1da31b4d37a34fc54cb2", finish=(1, 2, 3, 4, 5, 6)),
-    # 4.4, with tags.
+    # 4.4, with tags, and a mistake on purpose.
     Real("papermill", "2.7.0", "papermill/tests/notebooks/complex_parameters.ipynb",
-         "1708818ca3f83439474c467c4f12603cb21733b4ba06549ec3724c19b0464751", finish=(1,)),
+         "1708818ca3f83439474c467c4f12603cb21733b4ba06549ec3724c19b0464751", fails=1),
 ]  # fmt: skip

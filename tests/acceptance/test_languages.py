@@ -42,7 +42,7 @@ def test_sql_reads_an_uploaded_file_and_tells_its_tables(screen: Screen, sql: st
     page.locator("input[type=file]").set_input_files(
         [{"name": "shop.csv", "mimeType": "text/csv", "buffer": rows.encode()}]
     )
-    expect(page.get_by_role("link", name="shop.csv")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("treeitem", name=re.compile("^shop.csv"))).to_be_visible(timeout=PATIENCE)
     screen.run("SELECT * FROM 'shop.csv'; SELECT count(*) AS n FROM 'shop.csv'")
     screen.finished()
     shows_in_a_table(screen, "tea 7")
@@ -70,7 +70,7 @@ def test_help_and_variables_are_there_while_a_cell_runs(screen: Screen) -> None:
     expect(panel.get_by_role("button", name=re.compile("^big, .*among the largest"))).to_be_visible()
     expect(panel.get_by_role("button", name=re.compile("^slow, Slow"))).to_be_visible()
     row.click()
-    expect(panel.get_by_label("Value of long_name")).to_have_text("41", timeout=PATIENCE)
+    expect(panel.get_by_label("Value of long_name", exact=True)).to_have_text("41", timeout=PATIENCE)
     # In a second cell: completion, signature and help by the kernel, which is busy.
     page.get_by_role("region", name=re.compile("^Cell 1 of")).press("b")
     code = screen.code(2)

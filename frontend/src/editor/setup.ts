@@ -54,6 +54,12 @@ export class CellEditor {
     this.view.dispatch({ effects: this.naming.reconfigure(named(label)) });
   }
 
+  /** What is open over the editor, or was just asked for, is of no use once the cell runs. */
+  closePopups(): void {
+    closeCompletion(this.view);
+    closeSignature(this.view);
+  }
+
   setLineNumbers(on: boolean): void {
     this.view.dispatch({ effects: this.numbering.reconfigure(numbered(on)) });
   }

@@ -1,7 +1,7 @@
 // The tree itself: one stop of the Tab key, arrows within, and a place for what is dropped.
 
 import type { VNode } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "../components/Icon";
 import { size } from "../session/words";
 import type { Files } from "./files";
@@ -20,8 +20,8 @@ export function Tree({ files }: { files: Files }): VNode {
   const typed = useRef({ text: "", at: 0 });
   const stop = rows.some((row) => row.entry.path === current) ? current : rows[0]?.entry.path;
 
-  // The focus follows the keyboard, and never comes by itself.
-  useEffect(() => {
+  // The focus follows the keyboard, and never comes by itself. At once: a focus that came after the next key would undo it.
+  useLayoutEffect(() => {
     if (tree.current?.contains(document.activeElement)) tree.current.querySelector<HTMLElement>('[tabindex="0"]')?.focus();
   }, [current]);
 

@@ -26,6 +26,7 @@ export class Running {
     if (cell.type.value !== "code" || !cell.source.value.trim()) return;
     const running = page.shownOf(cell.id).value.execution;
     if (running && !isFinal(running)) return;
+    page.editors.get(cell.id)?.closePopups();
     void page.autosave.flush();
     const execution = page.session.run(cell.id, cell.source.value, this.stopsOnError);
     execution.code = cell.source.value;
