@@ -172,11 +172,14 @@ class Folder:
             os.close(parent)
 
     def discard(self, token: str) -> Answer:
-        parent, temporary, _ = self._uploads.pop(token)
-        try:
-            os.unlink(temporary, dir_fd=parent)
-        finally:
-            os.close(parent)
+        """Nothing happens to what a commit has taken: one that is refused has discarded it."""
+        upload = self._uploads.pop(token, None)
+        if upload is not None:
+            parent, temporary, _ = upload
+            try:
+                os.unlink(temporary, dir_fd=parent)
+            finally:
+                os.close(parent)
         return {}, []
 
     def make(self, path: str) -> Answer:

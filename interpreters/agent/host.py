@@ -83,6 +83,9 @@ class Host:
             answer = {"error": error.code, "message": str(error)}
         except OSError as error:
             answer = {"error": _code(error), "message": error.strerror or str(error)}
+        except Exception as error:  # one bad request must not end all kernels
+            print(f"kernel host: {verb}: {error!r}", file=sys.stderr)
+            answer = {"error": "failed", "message": "The sandbox could not do this: its log says why."}
         try:
             socket.send_fds(self._connection, [json.dumps({"id": number, **answer}).encode()], fds)
         finally:

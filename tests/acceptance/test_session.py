@@ -168,8 +168,8 @@ def test_html_of_a_cell_reaches_nothing_of_ours(screen: Screen) -> None:
     screen.run(
         "from IPython.display import Markdown, SVG, display\n"
         "display(Markdown('<img src=x onerror=\"window.hacked=1\"> [x](javascript:window.hacked=1) **bold**'))\n"
-        'display(SVG(\'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>window.hacked=1</script>'
-        '<rect onclick="window.hacked=1" width="9" height="9"/></svg>\'))\n'
+        'display(SVG(\'<svg xmlns="http://www.w3.org/2000/svg" width="400" height="200">'
+        '<script>window.hacked=1</script><rect onclick="window.hacked=1" width="400" height="200"/></svg>\'))\n'
         "display({'text/html': '<table><tr><td onmouseover=\"window.hacked=1\">cell</td></tr></table>'}, raw=True)"
     )
     expect(screen.output().get_by_text("bold")).to_be_visible(timeout=PATIENCE)

@@ -136,7 +136,7 @@ def test_a_link_shows_a_copy_that_runs_nothing(screen: Screen, new_context: NewC
     assert response is not None
     assert response.headers["referrer-policy"] == "strict-origin"
     expect(stranger.get_by_role("textbox", name="Code of cell 1")).to_contain_text("HTML(")
-    frame = stranger.frame_locator("iframe[title='Output drawn with HTML']")
+    frame = stranger.frame_locator("iframe[title^='Output drawn by']")
     expect(frame.locator("#x")).to_have_text("frozen", timeout=PATIENCE)
     assert "shared" not in (frame.locator("#x").get_attribute("title") or ""), "the secret address stays with us"
     assert stranger.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it fits a phone"

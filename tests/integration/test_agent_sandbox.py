@@ -57,6 +57,16 @@ async def test_what_code_writes_is_there(sandbox: Talk) -> None:
     assert await sandbox.ask("GET", "/files/made.txt") == b"by code"
 
 
+async def test_a_write_over_what_changed_meanwhile_is_refused_and_ends_nothing(sandbox: Talk) -> None:
+    await sandbox.run("open('a.txt', 'w').write('by code'); kept = 1")
+    wrong = {"If-Match": '"0-0-0"'}
+    answer = await sandbox.ask("PUT", "/files/a.txt", status=409, data=b"mine", headers=wrong)
+    assert answer["error"] == "changed"
+    await sandbox.ask("PUT", "/files/a.txt", status=409, data=b"mine", headers={"If-None-Match": "*"})
+    assert await sandbox.ask("GET", "/files/a.txt") == b"by code"
+    await sandbox.run("assert kept == 1")
+
+
 @pytest.mark.parametrize(
     ("asked", "status", "part"),
     [

@@ -48,6 +48,17 @@ def put(folder: Folder, path: str, data: bytes) -> None:
     folder.commit(answer["token"])
 
 
+def test_an_upload_that_is_refused_may_be_discarded_again(folder: Folder, work: Path) -> None:
+    put(folder, "a", b"by code")
+    answer, (fd,) = folder.create("a")
+    os.close(fd)
+    with pytest.raises(Refused, match="changed meanwhile"):
+        folder.commit(answer["token"], given="0-0-0")
+    assert folder.discard(answer["token"]) == ({}, [])
+    assert os.listdir(work) == ["a"]
+    assert (work / "a").read_bytes() == b"by code"
+
+
 CLIMBING = ["../outside/secret", "a/../../outside/secret", "/etc/passwd", "a\0b", "..", "x/" * 100, "y" * 5000]
 
 

@@ -46,8 +46,8 @@ function Prompt({ cell, execution, index }: Omit<Props, "edited">): VNode {
         <button class={`prompt-button ${running ? "running" : "queued"}`} onClick={() => page.running.cancel(cell.id)} aria-label={running ? `Stop cell ${index + 1}` : `Take cell ${index + 1} out of the queue`} title={running ? "Stop" : "Take out of the queue"}>
           <Icon name={running ? "stop" : "cross"} size={16} />
         </button>
-      ) : (
-        <button class="prompt-button" onClick={run} aria-label={`Run cell ${index + 1}`} title="Run (Ctrl Enter)" disabled={page.readOnly.value}>
+      ) : page.readOnly.value ? null : (
+        <button class="prompt-button" onClick={run} aria-label={`Run cell ${index + 1}`} title="Run (Ctrl Enter)">
           <Icon name="run" size={16} />
         </button>
       )}

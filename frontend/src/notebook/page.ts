@@ -183,6 +183,13 @@ export class Page {
     return this.editors.get(cell.id)?.cursors() ?? [cell.source.value.length];
   }
 
+  /** Says why nothing can be changed or run here. */
+  refuseEdit(): void {
+    const editor = this.live.editor.value;
+    if (this.settings.frozen || !this.live.mayEdit.value || !editor) this.say("You may look at this notebook. To edit or run it, ask its owner.");
+    else this.say(`${editor.same_person ? "You are editing in another tab" : `${editor.name} is editing`}: take over first.`);
+  }
+
   // --- Running ----------------------------------------------------------------------------------------------------
 
   run(cell: Cell): void {

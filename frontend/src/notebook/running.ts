@@ -21,7 +21,7 @@ export class Running {
 
   run(cell: Cell): void {
     const { page } = this;
-    if (page.readOnly.value) return page.say("You are looking only: cells cannot be run here.");
+    if (page.readOnly.value) return page.refuseEdit();
     if (cell.type.value === "markdown") cell.editing.value = false;
     if (cell.type.value !== "code" || !cell.source.value.trim()) return;
     const running = page.shownOf(cell.id).value.execution;

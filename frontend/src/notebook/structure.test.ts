@@ -20,6 +20,7 @@ function made(...sources: string[]) {
   let offer: (() => void) | undefined;
   const page = {
     notebook, selection, readOnly: signal(false), tell: () => undefined, withdrawOffers: () => undefined, cursors: () => [1],
+    refuseEdit: () => void said.push("looking only"),
     say: (text: string, action?: { run(): void }) => (said.push(text), void (offer = action?.run)),
   };
   return { notebook, selection, said, page, structure: new Structure(page), texts: () => notebook.cells.value.map((cell) => cell.source.value), chosen: () => selection.cells.value.map((cell) => cell.source.value), takeOffer: () => offer?.() };

@@ -13,6 +13,8 @@ export interface Surroundings {
   readonly readOnly: Signal<boolean>;
   say(text: string, action?: { label: string; run(): void }): void;
   tell(words: string): void;
+  /** Says why nothing can be changed or run. */
+  refuseEdit(): void;
   withdrawOffers(): void;
   cursors(cell: Cell): number[];
 }
@@ -34,7 +36,7 @@ export class Structure {
 
   /** Whether the document may be changed; says why not. */
   private get allowed(): boolean {
-    if (this.page.readOnly.value) this.page.say("You are looking only: this notebook cannot be changed here.");
+    if (this.page.readOnly.value) this.page.refuseEdit();
     return !this.page.readOnly.value;
   }
 
