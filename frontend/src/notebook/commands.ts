@@ -42,7 +42,8 @@ export function isAvailable(command: PageCommand, page: Page): boolean {
 
 export function perform(id: string, page: Page): void {
   const command = COMMANDS.find((each) => each.id === id);
-  if (command && isAvailable(command, page)) command.run(page);
+  if (command?.edits && page.readOnly.value) page.refuseEdit();
+  else if (command && isAvailable(command, page)) command.run(page);
 }
 
 /** Answer a key; whether it meant anything here. */
