@@ -72,6 +72,12 @@ def list_after_deleting(page: Page) -> None:
     expect(page.get_by_role("button", name="Undo")).to_be_focused()
 
 
+def trash(page: Page) -> None:
+    list_after_deleting(page)
+    page.get_by_role("link", name="Trash").first.click()
+    expect(page.get_by_role("button", name="Restore").first).to_be_visible()
+
+
 def statement(page: Page) -> None:
     page.goto("/accessibility")
 
@@ -119,8 +125,8 @@ def away(page: Page) -> None:
 
 
 PAGES: list[Callable[[Page], None]] = [
-    login, login_refused, list_empty, list_full, list_of_examples, list_after_deleting, statement, account, not_found,
-    too_large, out_of_date, broken, away,
+    login, login_refused, list_empty, list_full, list_of_examples, list_after_deleting, trash, statement, account,
+    not_found, too_large, out_of_date, broken, away,
 ]  # fmt: skip
 
 
@@ -165,6 +171,35 @@ def keys(screen: Screen) -> None:
     expect(screen.page.get_by_role("dialog")).to_be_visible()
 
 
+def palette(screen: Screen) -> None:
+    screen.page.keyboard.press("Control+Shift+p")
+    expect(screen.page.get_by_role("combobox", name="Find a command")).to_be_focused()
+    screen.page.keyboard.type("run")
+
+
+def search(screen: Screen) -> None:
+    screen.page.get_by_role("region", name=re.compile("^Cell 1 of")).focus()
+    screen.page.keyboard.press("Control+f")
+    expect(screen.page.get_by_role("textbox", name="Find in all cells")).to_be_focused()
+    screen.page.keyboard.type("plt")
+
+
+def outline(screen: Screen) -> None:
+    screen.page.get_by_role("button", name="Outline", exact=True).click()
+    expect(screen.page.get_by_role("complementary", name="Outline")).to_be_visible()
+
+
+def variables(screen: Screen) -> None:
+    screen.page.get_by_role("button", name="Variables", exact=True).click()
+    screen.page.get_by_role("checkbox", name="Functions and modules").check(timeout=PATIENCE)
+    expect(screen.page.get_by_role("complementary", name="Variables")).to_contain_text("plt")
+
+
+def sharing(screen: Screen) -> None:
+    screen.page.get_by_role("button", name="Share", exact=True).click()
+    expect(screen.page.get_by_role("dialog", name="Share")).to_be_visible()
+
+
 def question(screen: Screen) -> None:
     screen.page.get_by_role("button", name="Restart", exact=True).click()
     expect(screen.page.get_by_role("dialog")).to_be_visible()
@@ -181,7 +216,9 @@ def writing(screen: Screen) -> None:
 
 
 # What a notebook can look like, one after the other in the same one; it is loaded again in between.
-STATES: list[Callable[[Screen], None]] = [cells, files, terminal, keys, question, session, writing]
+STATES: list[Callable[[Screen], None]] = [
+    cells, files, outline, variables, search, palette, sharing, terminal, keys, question, session, writing,
+]  # fmt: skip
 
 
 def wrong_in(page: Page) -> list[str]:

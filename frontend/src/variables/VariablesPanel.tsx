@@ -60,7 +60,7 @@ export function VariablesPanel(): VNode {
             </div>
           )}
           {all && all.length === 0 && !problem && <p class="muted pad">No variables yet. Run a cell that makes some.</p>}
-          {shown && all!.length > 0 && shown.length === 0 && <p class="muted pad">No variable matches.</p>}
+          {shown && all!.length > 0 && shown.length === 0 && <p class="muted pad">{code ? "No variable matches." : "No variable matches; functions and modules are not shown."}</p>}
           {shown && (
             <ul class="variable-list">
               {shown.map((variable) => (
@@ -80,14 +80,14 @@ function Row({ variable, heavy, open }: { variable: Variable; heavy: boolean; op
   const memory = variable.bytes === null ? "" : `${variable.estimated ? "about " : ""}${size(variable.bytes)}`;
   return (
     <li class={heavy ? "heavy" : ""}>
-      <button class="variable" onClick={open} aria-label={`${variable.name}, ${variable.type}${measure(variable) && `, ${measure(variable)}`}${heavy ? ", among the largest" : ""}: details`}>
+      <button class="variable" onClick={open} title="Details">
         <span class="variable-name">{variable.name}</span>
         <span class="variable-type">
           {variable.type} {measure(variable)}
         </span>
         <span class="variable-value">{variable.value}</span>
         <span class="variable-memory">
-          {heavy && <Icon name="warning" size={14} />} {memory}
+          {heavy && <><Icon name="warning" size={14} /><span class="vh">among the largest,</span></>} {memory}
         </span>
       </button>
       <CopyButton text={() => variable.name} label={`Copy the name ${variable.name}`} />
