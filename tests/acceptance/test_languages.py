@@ -82,7 +82,7 @@ def test_help_and_variables_are_there_while_a_cell_runs(screen: Screen) -> None:
     option.click()
     expect(code).to_have_text("long_name")
     page.mouse.move(5, 5)
-    page.get_by_role("textbox", name="Code of cell 2").get_by_text("long_name").hover()
+    page.get_by_role("textbox", name="Code of cell 2").get_by_text("long_name").hover(position={"x": 20, "y": 8})
     expect(page.locator(".inspection")).to_contain_text("int", timeout=PATIENCE)
     code.focus()
     page.keyboard.press("Escape")
