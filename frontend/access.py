@@ -11,7 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 
 from frontend.models import Collaborator, Notebook
 from tenants.authentication import Actor
@@ -92,6 +92,11 @@ def notebook_for(request: MemberRequest, notebook_id: UUID, needed: Right) -> No
 
 def own_notebook(request: MemberRequest, notebook_id: UUID) -> Notebook:
     return notebook_for(request, notebook_id, Right.OWN)
+
+
+def trashed_notebook(request: MemberRequest, notebook_id: UUID) -> Notebook:
+    """One that this person has in the trash. Raises Http404."""
+    return get_object_or_404(Notebook.objects.in_trash_of(request.tenant, request.user), pk=notebook_id)
 
 
 IDENTIFIER = re.compile(r"notebook-([0-9a-f-]{36})-(\d{1,18})")

@@ -15,7 +15,15 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_POST
 
 from frontend import exporting
-from frontend.access import LOOKS_ON, MemberRequest, Right, may_create, member_required, notebook_for
+from frontend.access import (
+    LOOKS_ON,
+    MemberRequest,
+    Right,
+    may_create,
+    member_required,
+    notebook_for,
+    trashed_notebook,
+)
 from frontend.copies import TITLE_LENGTH, make_notebook
 from frontend.documents import Document, InvalidDocument, check, fill_outputs, forget_cleared, without_outputs
 from frontend.executions import filled_document
@@ -106,10 +114,7 @@ def copy(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
         notebook = notebook_for(request, notebook_id, Right.VIEW)
     except Http404:
         # A tab whose notebook was deleted saves what it has.
-        trashed = Notebook.objects.in_trash_of(request.tenant, request.user).filter(pk=notebook_id).first()
-        if trashed is None:
-            raise
-        notebook = trashed
+        notebook = trashed_notebook(request, notebook_id)
     if not may_create(request.actor):
         return refuse(403, "read_only", LOOKS_ON)
     try:

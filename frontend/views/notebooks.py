@@ -20,6 +20,7 @@ from frontend.access import (
     notebook_for,
     own_notebook,
     right_to,
+    trashed_notebook,
 )
 from frontend.copies import TITLE_LENGTH
 from frontend.documents import new_document
@@ -59,9 +60,7 @@ def page(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
     try:
         notebook = notebook_for(request, notebook_id, Right.VIEW)
     except Http404:
-        trashed = Notebook.objects.in_trash_of(request.tenant, request.user).filter(pk=notebook_id).first()
-        if trashed is None:
-            raise
+        trashed = trashed_notebook(request, notebook_id)
         return render(request, "frontend/deleted.html", {"notebook": trashed}, status=410)
     if notebook.owner_id == request.user.pk:
         notebook.mark_opened()
