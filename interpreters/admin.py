@@ -18,7 +18,7 @@ from interpreters.models import EgressDecision, Execution, IsolationReport, Sess
 from interpreters.models.image import RELAY
 from interpreters.tasks import check_isolation, enqueue, maintain_pool
 from tenants.egress import Mode
-from tenants.scoping import TenantScopedAdmin
+from tenants.scoping import OperatorAdmin, TenantScopedAdmin
 
 NO_EGRESS = "Unavailable: no egress process answers. Start `manage.py egress`."
 __all__ = ["admin_images", "admin_workspaces"]  # which register their own
@@ -238,7 +238,7 @@ class ExecutionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(IsolationReport)
-class IsolationReportAdmin(admin.ModelAdmin[IsolationReport]):
+class IsolationReportAdmin(OperatorAdmin[IsolationReport]):
     """For those who run the machine: where a sandbox does not hold is no business of a tenant's."""
 
     list_display = ("created_at", "pool", "runtime", "oci_runtime", "outcome", "contained", "escaped", "unchecked")
@@ -248,12 +248,6 @@ class IsolationReportAdmin(admin.ModelAdmin[IsolationReport]):
     ordering = ("-created_at",)
     fields = ("created_at", "pool", "outcome", "runtime", "oci_runtime", "engine", "took", "table")
     readonly_fields = fields
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_superuser)
-
-    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return bool(request.user.is_superuser)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

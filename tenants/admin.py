@@ -13,7 +13,7 @@ from tenants.admin_audit import AuditEventAdmin
 from tenants.fields import Lines
 from tenants.models import ApiToken, CannotRotate, Membership, Scope, Tenant, default_scopes
 from tenants.models.tenant import QUOTAS
-from tenants.scoping import TenantScopedAdmin, administered
+from tenants.scoping import TenantScopedAdmin
 
 
 class MembershipInline(admin.TabularInline[Membership, Tenant]):
@@ -30,7 +30,8 @@ class MembershipInline(admin.TabularInline[Membership, Tenant]):
 
 
 @admin.register(Tenant)
-class TenantAdmin(admin.ModelAdmin[Tenant]):
+class TenantAdmin(TenantScopedAdmin[Tenant]):
+    tenant_path = "pk"
     list_display = ("name", "slug", "members", "created_at")
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
@@ -42,8 +43,7 @@ class TenantAdmin(admin.ModelAdmin[Tenant]):
         return () if request.user.is_superuser else self.allowances
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
-        own = super().get_queryset(request).filter(pk__in=administered(request))
-        return own.annotate(member_count=Count("memberships"))
+        return super().get_queryset(request).annotate(member_count=Count("memberships"))
 
     @admin.display(ordering="member_count")
     def members(self, tenant: Tenant) -> int:

@@ -21,22 +21,14 @@ from django.utils import timezone
 from tenants import token_text
 from tenants.addresses import client_of, client_of_request, within
 from tenants.audit import Action, Who, acts, record
-from tenants.models import ApiToken, Membership, Scope, Tenant, hash_token
+from tenants.models import ApiToken, Membership, Tenant, hash_token
+from tenants.roles import SCOPES_OF_ROLE, Role
 
 TENANT_HEADER = "X-Thermae-Tenant"
 SUBPROTOCOL_PREFIX = "bearer."
 LONGEST_TOKEN = 200
 # last_used_at is a help for people, not a log: it is written at most this often.
 USE_NOTED_EVERY = timedelta(minutes=1)
-
-EVERYTHING = frozenset(Scope.values)
-MANAGING = frozenset({Scope.POOLS_MANAGE.value, Scope.AUDIT_READ.value})
-SCOPES_OF_ROLE = {
-    Membership.Role.OWNER: EVERYTHING,
-    Membership.Role.ADMIN: EVERYTHING,
-    Membership.Role.MEMBER: EVERYTHING - MANAGING,
-    Membership.Role.VIEWER: frozenset({Scope.POOLS_READ.value}),  # looks on, and runs nothing
-}
 
 
 class NotAllowed(Exception):
@@ -137,7 +129,7 @@ def _actor_of(token: Any, client: str | None = None) -> Actor:
     if client is not None and token.networks and not within(client, token.networks):
         raise Forbidden("foreign_network", f"This token may not be used from {client or 'an unknown address'}.")
     _note_use(token, client or "")
-    scopes = SCOPES_OF_ROLE[token.role] & frozenset(token.scopes)
+    scopes = SCOPES_OF_ROLE[Role(token.role)] & frozenset(token.scopes)
     return Actor(token.user, token.tenant, token.role, scopes, token, client or "")
 
 
@@ -167,9 +159,7 @@ def actor_from_user(
     if not memberships:
         raise Forbidden("no_tenant", "You belong to no tenant yet: ask an administrator to add you to one.")
     membership = by_slug.get(named or chosen, memberships[0])
-    return Actor(
-        user, membership.tenant, membership.role, SCOPES_OF_ROLE[Membership.Role(membership.role)], None, client
-    )
+    return Actor(user, membership.tenant, membership.role, SCOPES_OF_ROLE[Role(membership.role)], None, client)
 
 
 def bearer(authorization: str) -> str:

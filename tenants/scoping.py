@@ -1,7 +1,8 @@
 """Admin pages that show a person only what belongs to the tenants they run.
 
-A superuser sees everything. Another staff member sees rows of the tenants where they are owner or admin: in lists,
-in forms, in the choices of every field and filter, and on what they try to save.
+An operator (a superuser) sees everything. Who owns or administers a tenant signs in to the same admin, without being
+made staff, and sees rows of those tenants alone: in lists, in forms, in the choices of every field and filter, and on
+what they try to save. Django's permissions of users and groups count for neither.
 """
 
 from typing import Any, TypeVar
@@ -22,6 +23,44 @@ def administered(request: HttpRequest) -> QuerySet[Tenant]:
     return Tenant.objects.administered_by(request.user)
 
 
+def administers_any(request: HttpRequest) -> bool:
+    """Whether they have anything to do in the admin. Asked many times for a page, so remembered for the request."""
+    known: bool | None = getattr(request, "_administers_any", None)
+    if known is None:
+        user = request.user
+        known = bool(user.is_active and (user.is_superuser or administered(request).exists()))
+        request._administers_any = known  # type: ignore[attr-defined]
+    return known
+
+
+class ThermaeAdminSite(admin.AdminSite):
+    """For operators, and for whoever runs a tenant."""
+
+    site_header = site_title = "Thermae"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return administers_any(request)
+
+
+class OperatorAdmin(admin.ModelAdmin[M]):
+    """What concerns the machine, and not a tenant."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_active and request.user.is_superuser)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self.has_module_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.has_module_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self.has_module_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self.has_module_permission(request)
+
+
 class TenantScopedAdmin(admin.ModelAdmin[M]):
     """For a model that belongs to a tenant. Rows without a tenant are shared: only superusers see and make them."""
 
@@ -34,6 +73,27 @@ class TenantScopedAdmin(admin.ModelAdmin[M]):
         if request.user.is_superuser:
             return rows
         return rows.filter(**{f"{self.tenant_path}__in": administered(request)})
+
+    # What a role may do is told by the rows that it reaches: a row of a tenant that is not theirs is none of them.
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return administers_any(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return self._reaches(request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return administers_any(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return self._reaches(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return self._reaches(request, obj)
+
+    def _reaches(self, request: HttpRequest, obj: M | None) -> bool:
+        if obj is None or request.user.is_superuser:
+            return administers_any(request)
+        return self.get_queryset(request).filter(pk=obj.pk).exists()
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *more: Any) -> HttpResponse | None:
         """Do an action, and record it for each tenant whose rows were chosen. Deletion is recorded row by row."""

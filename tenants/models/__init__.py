@@ -2,7 +2,8 @@
 
 from tenants.models.audit import AuditEvent, AuditPruning
 from tenants.models.tenant import Membership, Tenant, check_registries
-from tenants.models.token import ApiToken, CannotRotate, Scope, check_names, default_scopes, hash_token
+from tenants.models.token import ApiToken, CannotRotate, check_names, default_scopes, hash_token
+from tenants.roles import Role, Scope
 
 __all__ = [
     "ApiToken",
@@ -10,6 +11,7 @@ __all__ = [
     "AuditPruning",
     "CannotRotate",
     "Membership",
+    "Role",
     "Scope",
     "Tenant",
     "check_names",

@@ -10,6 +10,7 @@ from django.db import models
 from tenants import registries
 from tenants.egress import MODE_CHOICES, Ceiling, Mode, parse_entries
 from tenants.fields import EntriesField
+from tenants.roles import ADMINISTERS, Role
 
 # What the operator bounds; one that is empty bounds nothing.
 QUOTAS = ("max_sessions", "max_member_sessions", "max_cpu", "max_memory")
@@ -20,8 +21,7 @@ class TenantQuerySet(models.QuerySet["Tenant"]):
         """The tenants whose rows this person may see in the admin: of a superuser all, else those they run."""
         if user.is_superuser:
             return self
-        roles = (Membership.Role.OWNER, Membership.Role.ADMIN)
-        return self.filter(pk__in=Membership.objects.filter(user=user.pk, role__in=roles).values("tenant"))
+        return self.filter(pk__in=Membership.objects.filter(user=user.pk, role__in=ADMINISTERS).values("tenant"))
 
 
 def check_registries(names: object) -> None:
@@ -95,12 +95,6 @@ class Tenant(models.Model):
 
 class Membership(models.Model):
     """A person's place in a tenant."""
-
-    class Role(models.TextChoices):
-        OWNER = "owner"
-        ADMIN = "admin"
-        MEMBER = "member"
-        VIEWER = "viewer"
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")

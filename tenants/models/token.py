@@ -14,18 +14,10 @@ from django.utils import timezone
 from tenants import token_text
 from tenants.addresses import check_networks
 from tenants.models.tenant import Tenant
+from tenants.roles import Scope
 
 POOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}")
 MOST_POOLS = 100
-
-
-class Scope(models.TextChoices):
-    """What a token may do."""
-
-    POOLS_READ = "pools:read", "list pools"
-    SESSIONS_USE = "sessions:use", "open and use sessions"
-    POOLS_MANAGE = "pools:manage", "make, change and delete pools and images"
-    AUDIT_READ = "audit:read", "read the audit log"
 
 
 class CannotRotate(Exception):

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.contrib.admin import site
-from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
@@ -35,9 +34,6 @@ def place(settings: Any, tmp_path: Path) -> None:
 @pytest.fixture
 def staff(alice: Any) -> Client:
     """Alice, owner of acme, as staff with every permission there is, and no superuser."""
-    alice.is_staff = True
-    alice.save()
-    alice.user_permissions.set(Permission.objects.filter(content_type__app_label__in=["tenants", "interpreters"]))
     client = Client()
     client.force_login(alice)
     return client

@@ -1,20 +1,19 @@
 """A tenant's staff see their tenant's notebooks in the admin, and nobody else's."""
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
 from frontend.models import Notebook
-from tenants.models import Membership, Tenant
+from tenants.models import Membership, Role, Tenant
 
 pytestmark = pytest.mark.django_db
 
 
 def staff_of(tenant: Tenant, name: str) -> User:
-    user = User.objects.create_user(name, password="a sound password", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(content_type__app_label="frontend"))
-    Membership.objects.create(tenant=tenant, user=user, role=Membership.Role.ADMIN)
+    user = User.objects.create_user(name, password="a sound password")
+    Membership.objects.create(tenant=tenant, user=user, role=Role.ADMIN)
     return user
 
 

@@ -8,7 +8,6 @@ from uuid import uuid4
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.admin import site
-from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 from django.db import OperationalError
 from django.test import Client
@@ -230,9 +229,6 @@ def test_without_a_database_nothing_is_allowed(pool: Any, monkeypatch: pytest.Mo
 
 @pytest.fixture
 def staff(alice: Any, client: Client) -> Client:
-    alice.is_staff = True
-    alice.save()
-    alice.user_permissions.set(Permission.objects.filter(content_type__app_label__in=["tenants", "interpreters"]))
     client.force_login(alice)
     return client
 

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from interpreters.images import sources
 from interpreters.models import InterpreterImage, SessionPool
-from tenants.models import Membership, Tenant
+from tenants.models import Membership, Role, Tenant
 
 USERNAME = "demo"
 # Languages that bubblewrap can run: their kernels come from PyPI.
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         user, created = get_user_model().objects.get_or_create(
             username=USERNAME, defaults={"is_staff": True, "is_superuser": True}
         )
-        Membership.objects.get_or_create(tenant=tenant, user=user, defaults={"role": Membership.Role.OWNER})
+        Membership.objects.get_or_create(tenant=tenant, user=user, defaults={"role": Role.OWNER})
         if created and not password:
             password = secrets.token_urlsafe(9)
             self.stdout.write(f"The password of {USERNAME} is {password}: it is not shown again.")
