@@ -22,6 +22,11 @@ def schedule(sender: Celery, **_: object) -> None:
             "schedule": settings.MAINTAIN_INTERVAL,
             "options": {"expires": settings.MAINTAIN_INTERVAL},
         },
+        "run what waits for a place": {
+            "task": "frontend.tasks.ask_for_places",
+            "schedule": settings.MAINTAIN_INTERVAL,
+            "options": {"expires": settings.MAINTAIN_INTERVAL},
+        },
         "look after images": {
             "task": "interpreters.tasks.look_after_images",
             "schedule": 60.0,

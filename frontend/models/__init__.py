@@ -5,6 +5,7 @@ from frontend.models.notebook import Notebook
 from frontend.models.outputs import BroughtOutput
 from frontend.models.sharing import Collaborator, ShareLink
 from frontend.models.version import NotebookVersion, TooMuchKept, VersionPart
+from frontend.models.waiting import WaitingRun
 
 __all__ = [
     "BroughtOutput",
@@ -15,4 +16,5 @@ __all__ = [
     "ShareLink",
     "TooMuchKept",
     "VersionPart",
+    "WaitingRun",
 ]

@@ -10,6 +10,7 @@ from django.http import Http404, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from frontend import places
 from frontend.access import MemberRequest, Right, member_required, notebook_for
 from frontend.documents import CellsUnknown, Document, InvalidDocument, check, patched, size, without_outputs
 from frontend.executions import filled_document, last_session
@@ -52,6 +53,7 @@ def loaded(request: MemberRequest, notebook: Notebook) -> dict[str, Any]:
         "document": filled,
         "executions": executions,
         "session": last_session(notebook),
+        "waiting": places.listed(notebook),
     }
 
 

@@ -60,8 +60,10 @@ class Screen:
         return self.page.locator("summary[aria-label^='Session:']")
 
     def open_terminal(self) -> None:
-        if self.page.locator("#terminal").count() == 0:
-            self.page.get_by_role("button", name="Terminal", exact=True).click()
+        # What the button says, not what is drawn: a reloaded page opens its terminals by itself.
+        button = self.page.get_by_role("button", name="Terminal", exact=True)
+        if button.get_attribute("aria-pressed") == "false":
+            button.click()
         expect(self.page.locator("#terminal .xterm-rows")).to_be_visible(timeout=PATIENCE)
 
     def type_in_terminal(self, text: str) -> None:

@@ -4,6 +4,7 @@ import { useEffect } from "preact/hooks";
 import { ChoiceDialog } from "../history/SaveBanner";
 import { pressKey } from "../notebook/commands";
 import type { Page } from "../notebook/page";
+import { TerminalPlace } from "../terminal/TerminalPlace";
 import { KeyRow } from "../touch/KeyRow";
 import { followViewport } from "../touch/viewport";
 import { Cells } from "./Cells";
@@ -27,7 +28,7 @@ export function App({ page }: { page: Page }): VNode {
         <Cells />
         <SidePanel page={page} />
       </div>
-      {page.terminalOpen.value && <Suspense load={TerminalDock} />}
+      {page.terminalOpen.value && <Suspense load={TerminalDock} meanwhile={<TerminalPlace />} />}
       <KeyRow />
       <Dialogs />
       <ChoiceDialog />

@@ -3,6 +3,7 @@
 import { batch, computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { isFinal, newExecution, outputsFromNotebook, preferred, type Execution } from "../outputs/execution";
 import type { ExecutionStatus } from "../protocol";
+import type { WaitingRun } from "../session/places";
 import { textOf, within } from "./cell";
 import type { Cell, Notebook, NotebookDocument } from "./document";
 
@@ -26,6 +27,8 @@ export interface Loaded {
   document: NotebookDocument;
   executions: SavedExecution[];
   session: { id: string; state: string; reason: string } | null;
+  /** Cells that wait for a place, or did and will not run. */
+  waiting?: WaitingRun[];
 }
 
 /** What a cell shows of its last run. A new object whenever something in it changed. */
