@@ -35,6 +35,7 @@ urlpatterns = [
     path("notebooks/trash/empty", trash.empty, name="empty_trash"),
     path("notebooks/<uuid:notebook_id>/", notebooks.page, name="notebook"),
     path("notebooks/<uuid:notebook_id>/document", document.document, name="notebook_document"),
+    path("notebooks/<uuid:notebook_id>/outputs/<slug:cell>", document.outputs, name="notebook_outputs"),
     path("notebooks/<uuid:notebook_id>/places", places.places_of, name="notebook_places"),
     path("notebooks/<uuid:notebook_id>/places/<uuid:run>", places.place, name="notebook_place"),
     path("notebooks/<uuid:notebook_id>/rename", notebooks.rename, name="rename_notebook"),

@@ -13,6 +13,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterField(
+            model_name='notebookversion',
+            name='why',
+            field=models.CharField(choices=[('automatic', 'kept by itself'), ('named', 'named'), ('restore', 'before a version was restored'), ('conflict', "before a tab's edits replaced it"), ('takeover', 'before somebody took over'), ('gave_way', 'edits that were never saved, and gave way to others')], max_length=10),
+        ),
         migrations.CreateModel(
             name='WaitingRun',
             fields=[

@@ -119,7 +119,7 @@ def copy(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
         return refuse(403, "read_only", LOOKS_ON)
     try:
         edited, title = _sent(request)
-        document, _ = filled_document(notebook)
+        document = filled_document(notebook).document
         if edited is not None:
             document = fill_outputs(without_outputs(edited), {}, _shown(document))
         forget_cleared(document["cells"])
@@ -163,7 +163,7 @@ def _shown(document: Document) -> dict[str, BroughtOutput]:
 def export(request: MemberRequest, notebook_id: UUID, form: str) -> HttpResponse:
     """The notebook as a file. Always a download: whatever its outputs hold never runs on our origin."""
     notebook = notebook_for(request, notebook_id, Right.VIEW)
-    document, _ = filled_document(notebook)
+    document = filled_document(notebook).document
     try:
         if form == "ipynb":
             return _file(exporting.as_ipynb(document), "application/x-ipynb+json", notebook.title, "ipynb")

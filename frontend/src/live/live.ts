@@ -6,6 +6,7 @@
 import { batch, computed, effect, signal } from "@preact/signals";
 import { ask as askServer, type ApiError } from "../api";
 import type { Loaded, Page } from "../notebook/page";
+import { NEAR } from "../notebook/results";
 import { uuid } from "../protocol";
 import type { WaitingRun } from "../session/places";
 import { LastingSocket } from "../session/socket";
@@ -224,7 +225,7 @@ export class Live {
   /** Read the document as it is saved. Edits of one's own that are not saved are never thrown away. */
   async read(): Promise<void> {
     try {
-      const { body } = await this.ask<Loaded>("GET", this.page.addresses.document);
+      const { body } = await this.ask<Loaded>("GET", this.page.addresses.document + NEAR);
       if (this.page.autosave.dirty || body.version < this.page.autosave.version.peek()) return;
       replace(this.page.notebook, body.document);
       this.shadow = imageOf(this.page.notebook);

@@ -41,6 +41,8 @@ export interface PageSettings {
 export interface Addresses {
   document: string;
   places: string;
+  /** With CELL in the place of a cell's id. */
+  outputs: string;
   rename: string;
   download: string;
   export: string;
