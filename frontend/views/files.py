@@ -80,7 +80,7 @@ def _bring(request: MemberRequest) -> HttpResponse:
         except InvalidDocument as error:
             problems.append(f"{name}: {error}")
     if _wants_json(request):
-        languages = [{"pool": pool.name, "language": pool.language} for pool in pools] if choose else []
+        languages = [{"pool": pool.name, "language": pool.label} for pool in pools] if choose else []
         answer = {"made": made, "problems": problems, "languages": languages}
         if made:
             return JsonResponse(answer, status=201)
