@@ -28,6 +28,7 @@ from interpreters.client.base import (
 )
 from interpreters.client.http import HttpAgent
 from interpreters.client.memory import MemoryAgent, Run
+from tests.edges import ask, fail, hello, total
 
 HELLO = "print('hello')"
 SUM = "1 + 1"
@@ -415,22 +416,6 @@ class TestMemoryAgent(AgentContract):
         agent = MemoryAgent()
         agent.scripts.update({HELLO: hello, SUM: total, FAIL: fail, ASK: ask, LOOP: Run.sleep, DIE: die, TALK: talk})
         return agent
-
-
-async def hello(run: Run) -> None:
-    run.write("hello\n")
-
-
-async def total(run: Run) -> None:
-    run.result("2")
-
-
-async def fail(run: Run) -> None:
-    run.fail("ValueError", "no")
-
-
-async def ask(run: Run) -> None:
-    run.write(f"you said {await run.input('name? ')}\n")
 
 
 async def die(run: Run) -> None:
