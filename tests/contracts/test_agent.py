@@ -28,6 +28,7 @@ from interpreters.client.base import (
 )
 from interpreters.client.http import HttpAgent
 from interpreters.client.memory import MemoryAgent, Run
+from tests.agent_process import kernels
 from tests.edges import ask, fail, hello, total
 
 HELLO = "print('hello')"
@@ -438,7 +439,7 @@ def folder() -> Iterator[Path]:
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder / "work"),
-        "THERMAE_KERNEL_PATH": f"{sys.prefix}/share/jupyter",
+        "THERMAE_KERNEL_PATH": str(kernels(folder)),
         "THERMAE_SOCKET_DIR": str(folder),
         "THERMAE_WORK_DIR": str(folder / "work"),
         "THERMAE_KERNEL": "python3",
