@@ -66,9 +66,9 @@ class Ability(TextChoices):
     SESSIONS_END = "sessions.end", "see everybody's sessions, and end them"
     CODE_SEE = "code.see", "see the code that everybody ran"
     POOLS_MANAGE = "pools.manage", "make, change and delete pools and images"
-    TOKENS_MAKE = "tokens.make", "make API tokens for themselves in the admin"
+    TOKENS_MAKE = "tokens.make", "make API tokens for themselves, in the admin"
+    TOKENS_GIVE = "tokens.give", "make API tokens for other members, in the admin"
     TOKENS_MANAGE = "tokens.manage", "see, limit and revoke everybody's API tokens"
-    USAGE_READ = "usage.read", "read what was used, through the API"
     AUDIT_READ = "audit.read", "read the audit log, and take it away"
     TENANT_CHANGE = "tenant.change", "rename the organisation, and say whether code is recorded"
     TENANT_ALLOW = "tenant.allow", "set its quotas, registries and the most network access"
@@ -101,9 +101,9 @@ MAY: dict[Ability, frozenset[str]] = {
     Ability.SESSIONS_END: RUNS_ALL,
     Ability.CODE_SEE: RUNS_ALL,
     Ability.POOLS_MANAGE: _of(Scope.POOLS_MANAGE, OPERATOR),
-    Ability.TOKENS_MAKE: RUNS_ALL,
+    Ability.TOKENS_MAKE: RUNS,
+    Ability.TOKENS_GIVE: frozenset({OPERATOR}),
     Ability.TOKENS_MANAGE: RUNS_ALL,
-    Ability.USAGE_READ: _of(Scope.USAGE_READ),
     Ability.AUDIT_READ: _of(Scope.AUDIT_READ, OPERATOR),
     Ability.TENANT_CHANGE: RUNS_ALL,
     Ability.TENANT_ALLOW: frozenset({OPERATOR}),
