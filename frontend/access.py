@@ -15,7 +15,8 @@ from django.shortcuts import get_object_or_404, render
 
 from frontend.models import Collaborator, Notebook
 from tenants.authentication import Actor
-from tenants.models import Role, Tenant
+from tenants.models import Tenant
+from tenants.roles import Ability
 
 P = ParamSpec("P")
 LOOKS_ON = "As viewer of this organisation you may look at notebooks, and change and run none: ask its administrator."
@@ -59,7 +60,7 @@ def right_to(notebook: Notebook, actor: Actor) -> Right:
     """The one place that says so. Whoever only looks on in a tenant looks on at their own notebooks too."""
     if notebook.tenant_id != actor.tenant.pk:
         return Right.NOTHING
-    most = Right.VIEW if actor.role == Role.VIEWER else Right.OWN
+    most = Right.OWN if actor.can(Ability.NOTEBOOKS_WRITE) else Right.VIEW
     if notebook.owner_id == actor.user.pk:
         return most
     role = notebook.collaborators.filter(user=actor.user.pk).values_list("role", flat=True).first()
@@ -76,7 +77,7 @@ def find_notebook(actor: Actor, notebook_id: UUID) -> tuple[Notebook, Right] | N
 
 
 def may_create(actor: Actor) -> bool:
-    return actor.role != Role.VIEWER
+    return actor.can(Ability.NOTEBOOKS_WRITE)
 
 
 def notebook_for(request: MemberRequest, notebook_id: UUID, needed: Right) -> Notebook:

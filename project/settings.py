@@ -147,6 +147,8 @@ SERVESTATIC_IMMUTABLE_FILE_TEST = r"/frontend/dist/assets/.+-[\w-]{8,}\.\w+$"
 DEMO_LOGIN = env.str("DEMO_LOGIN", default="")
 # Whether owners may make links to copies of notebooks that open for anybody. Off: a leak is for the operator to risk.
 PUBLIC_LINKS = env.bool("PUBLIC_LINKS", default=False)
+# Whether who is invited and has no account may make one. Off: accounts are the operator's to make.
+INVITED_SIGN_UP = env.bool("INVITED_SIGN_UP", default=True)
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True

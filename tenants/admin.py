@@ -10,23 +10,30 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from tenants.admin_audit import AuditEventAdmin
+from tenants.admin_people import InvitationAdmin, MembershipAdmin
 from tenants.fields import Lines
 from tenants.models import ApiToken, CannotRotate, Membership, Scope, Tenant, default_scopes
 from tenants.models.tenant import QUOTAS
-from tenants.scoping import TenantScopedAdmin
+from tenants.scoping import TenantScopedAdmin, administers_any
 
 
 class MembershipInline(admin.TabularInline[Membership, Tenant]):
+    """Who is in it. Changed and removed by the page of each, where the rules are."""
+
     model = Membership
     extra = 0
-    raw_id_fields = ("user",)
+    can_delete = False
+    show_change_link = True
+    fields = readonly_fields = ("user", "role", "created_at")
 
     def has_add_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
-        # To add a person is to choose among all people of the installation.
-        return bool(request.user.is_superuser)
+        return False
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> tuple[str, ...]:
-        return () if request.user.is_superuser else ("user",)
+    def has_view_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
+        return administers_any(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
+        return administers_any(request)  # for the link; its fields cannot be changed
 
 
 @admin.register(Tenant)
@@ -56,7 +63,7 @@ class TenantAdmin(TenantScopedAdmin[Tenant]):
         return bool(request.user.is_superuser)
 
 
-__all__ = ["AuditEventAdmin"]  # registers itself
+__all__ = ["AuditEventAdmin", "InvitationAdmin", "MembershipAdmin"]  # which register themselves
 # How long a token that is rotated in the admin still works.
 OVERLAP = timedelta(days=1)
 

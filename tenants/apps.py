@@ -8,7 +8,7 @@ class TenantsConfig(AppConfig):
     def ready(self) -> None:
         from tenants import append_only, signing_in
         from tenants.audit import Action
-        from tenants.models import ApiToken, Membership, Tenant
+        from tenants.models import ApiToken, Invitation, Membership, Tenant
         from tenants.models.tenant import QUOTAS
         from tenants.watching import watch
 
@@ -21,8 +21,10 @@ class TenantsConfig(AppConfig):
         )  # fmt: skip
         watch(
             Membership, "user", "role",
-            created=Action.MEMBER_ADDED, changed=Action.MEMBER_CHANGED, deleted=Action.MEMBER_REMOVED,
+            created=Action.MEMBER_ADDED, changed=Action.MEMBER_CHANGED,
+            deleted=lambda row: Action.MEMBER_LEFT if row.leaving else Action.MEMBER_REMOVED,
         )  # fmt: skip
+        watch(Invitation, "role", "note", "expires_at", created=Action.INVITATION_CREATED)
         watch(
             Tenant, "name", "slug", "allowed_registries", "egress_ceiling", "egress_allowed", "record_code", *QUOTAS,
             created=Action.TENANT_CREATED, changed=Action.TENANT_CHANGED, tenant=lambda row: row.pk,

@@ -22,7 +22,7 @@ from tenants import token_text
 from tenants.addresses import client_of, client_of_request, within
 from tenants.audit import Action, Who, acts, record
 from tenants.models import ApiToken, Membership, Tenant, hash_token
-from tenants.roles import SCOPES_OF_ROLE, Role
+from tenants.roles import ADMINISTERS, SCOPES_OF_ROLE, Ability, Role, may
 
 TENANT_HEADER = "X-Thermae-Tenant"
 SUBPROTOCOL_PREFIX = "bearer."
@@ -75,6 +75,15 @@ class Actor:
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes
+
+    @property
+    def administers(self) -> bool:
+        """Whether it has the admin by its role."""
+        return self.role in ADMINISTERS
+
+    def can(self, ability: Ability) -> bool:
+        """What its role allows. What its token does, if it has one, is told by scopes."""
+        return may((self.role,), ability)
 
     @property
     def only_pools(self) -> list[str]:

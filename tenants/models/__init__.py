@@ -1,7 +1,9 @@
 """Who is asking, and what they may use. Everything else in the project starts its queries at a Tenant."""
 
 from tenants.models.audit import AuditEvent, AuditPruning
-from tenants.models.tenant import Membership, Tenant, check_registries
+from tenants.models.invitation import CannotInvite, Invitation
+from tenants.models.membership import LastOwner, Membership, PeopleRefusal
+from tenants.models.tenant import Tenant, check_registries
 from tenants.models.token import ApiToken, CannotRotate, check_names, default_scopes, hash_token
 from tenants.roles import Role, Scope
 
@@ -9,8 +11,12 @@ __all__ = [
     "ApiToken",
     "AuditEvent",
     "AuditPruning",
+    "CannotInvite",
     "CannotRotate",
+    "Invitation",
+    "LastOwner",
     "Membership",
+    "PeopleRefusal",
     "Role",
     "Scope",
     "Tenant",

@@ -10,7 +10,7 @@ from django.db import models
 from tenants import registries
 from tenants.egress import MODE_CHOICES, Ceiling, Mode, parse_entries
 from tenants.fields import EntriesField
-from tenants.roles import ADMINISTERS, Role
+from tenants.roles import ADMINISTERS, OPERATOR
 
 # What the operator bounds; one that is empty bounds nothing.
 QUOTAS = ("max_sessions", "max_member_sessions", "max_cpu", "max_memory")
@@ -21,6 +21,8 @@ class TenantQuerySet(models.QuerySet["Tenant"]):
         """The tenants whose rows this person may see in the admin: of a superuser all, else those they run."""
         if user.is_superuser:
             return self
+        from tenants.models.membership import Membership
+
         return self.filter(pk__in=Membership.objects.filter(user=user.pk, role__in=ADMINISTERS).values("tenant"))
 
 
@@ -78,6 +80,13 @@ class Tenant(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def standing_of(self, user: Any) -> frozenset[str]:
+        """What a person is here: a role, OPERATOR, both or nothing. For `tenants.roles.may`."""
+        if not user.is_active:
+            return frozenset()
+        roles = frozenset(self.memberships.filter(user=user.pk).values_list("role", flat=True))
+        return roles | {OPERATOR} if user.is_superuser else roles
+
     @property
     def has_quotas(self) -> bool:
         return any(getattr(self, name) is not None for name in QUOTAS)
@@ -91,18 +100,3 @@ class Tenant(models.Model):
     def egress_limit(self) -> Ceiling:
         """The most that its pools may reach. Raises BadEntry, ValueError where the row is no sense."""
         return Ceiling(Mode(self.egress_ceiling or settings.EGRESS_CEILING), parse_entries(self.egress_allowed))
-
-
-class Membership(models.Model):
-    """A person's place in a tenant."""
-
-    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="memberships")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
-    role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["tenant", "user"], name="one_membership_per_tenant")]
-
-    def __str__(self) -> str:
-        return f"{self.user} in {self.tenant} ({self.role})"

@@ -20,7 +20,7 @@ from interpreters.models import (
     Workspace,
 )
 from tenants.authentication import actor_from_token
-from tenants.models import ApiToken, Membership, Role, Tenant
+from tenants.models import ApiToken, Invitation, Membership, Role, Tenant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 urlpatterns = [path("admin/", site.urls)]
@@ -33,6 +33,8 @@ def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 MODELS = (
     Tenant,
+    Membership,
+    Invitation,
     ApiToken,
     InterpreterImage,
     RegistryCredential,
@@ -58,7 +60,9 @@ def rows_of(tenant: Tenant, user: Any, word: str) -> dict[type, Any]:
         tenant=tenant, pool=pool, session=session.pk, host=f"{word}.example", port=443, allowed=True
     )
     kept = Workspace.objects.create(tenant=tenant, identifier=f"{word}-kept")
-    rows = (tenant, token, image, credential, pool, session, execution, decision, kept)
+    member = Membership.objects.get(tenant=tenant, user=user)
+    invitation, _ = Invitation.issue(tenant, Role.MEMBER, by=user, note=f"{word}-guest")
+    rows = (tenant, member, invitation, token, image, credential, pool, session, execution, decision, kept)
     return dict(zip(MODELS, rows, strict=True))
 
 
@@ -101,7 +105,7 @@ def test_a_stranger_sees_nothing(staff: Client, ours: dict[type, Any], theirs: d
         assert "theirs" not in answer.content.decode()
 
 
-@pytest.mark.parametrize("model", [ApiToken, InterpreterImage, RegistryCredential, SessionPool])
+@pytest.mark.parametrize("model", [ApiToken, InterpreterImage, Invitation, RegistryCredential, SessionPool])
 def test_no_choice_of_a_form_tells_of_others(
     staff: Client, ours: dict[type, Any], theirs: dict[type, Any], model: type
 ) -> None:
