@@ -4,6 +4,7 @@ from interpreters.models.execution import Execution
 from interpreters.models.image import FormerImage, InterpreterImage
 from interpreters.models.isolation import IsolationReport
 from interpreters.models.lease import Lease
+from interpreters.models.places import Place
 from interpreters.models.pool import SessionPool
 from interpreters.models.preview import Preview
 from interpreters.models.refusals import BadIdentifier, NoInstance, PoolFull, PoolUnavailable, QuotaReached
@@ -21,6 +22,7 @@ __all__ = [
     "IsolationReport",
     "Lease",
     "NoInstance",
+    "Place",
     "PoolFull",
     "PoolUnavailable",
     "Preview",

@@ -17,7 +17,11 @@ class NoInstance(Exception):
 
 
 class PoolFull(NoInstance):
-    """As many sandboxes are alive as the pool allows."""
+    """As many sandboxes are alive as the pool allows. `position`: the place in the line, 0 for none."""
+
+    def __init__(self, message: str, retry_after: int, position: int = 0) -> None:
+        super().__init__(message, retry_after)
+        self.position = position
 
 
 class PoolUnavailable(NoInstance):

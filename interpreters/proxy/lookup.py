@@ -141,7 +141,7 @@ async def _running(actor: Actor, session: UUID) -> Session:
 
 
 async def _open(actor: Actor, target: Identified) -> Session:
-    await sessions.ports.check_target(actor, target.pool)  # first: a lease is for good
+    await sessions.ports.check_target(actor, target.pool, target.identifier)  # first: a lease is for good
     lease = await sessions.open(actor, target.pool, target.identifier)
     return lease.session if not lease.cold else await _running(actor, lease.session.pk)
 

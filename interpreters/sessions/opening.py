@@ -42,9 +42,7 @@ def pools(actor: Actor) -> list[SessionPool]:
 def open(actor: Actor, pool: str, identifier: str) -> Lease:
     """The tenant's session of `identifier`: the live one, a ready instance, or a cold start. Raises Problem."""
     access.allowed(actor, Scope.SESSIONS_USE)
-    found = access.usable_pools(actor).filter(name=pool).first()
-    if found is None:
-        raise problems.NotFound(f"There is no pool named {pool!r:.80}: GET /pools lists those that you may use.")
+    found = access.find_pool(actor, pool, identifier)
     if not guards.passes(actor, identifier):
         raise problems.NotFound("This identifier belongs to a notebook that you may not run: ask its owner.")
     began = time.perf_counter()

@@ -13,7 +13,7 @@ from tenants.fields import EntriesField
 from tenants.roles import ADMINISTERS, OPERATOR
 
 # What the operator bounds; one that is empty bounds nothing.
-QUOTAS = ("max_sessions", "max_member_sessions", "max_cpu", "max_memory")
+QUOTAS = ("max_sessions", "max_member_sessions", "max_cpu", "max_memory", "max_ready", "max_disk")
 
 
 class TenantQuerySet(models.QuerySet["Tenant"]):
@@ -24,6 +24,13 @@ class TenantQuerySet(models.QuerySet["Tenant"]):
         from tenants.models.membership import Membership
 
         return self.filter(pk__in=Membership.objects.filter(user=user.pk, role__in=ADMINISTERS).values("tenant"))
+
+    def hold(self, pk: int) -> "Tenant":
+        """The row, and everybody else who asks like this waits until the transaction ends. Before a pool's lock.
+
+        Not against what only refers to it: who inserts a row of the tenant's waits for nobody.
+        """
+        return self.select_for_update(no_key=True).get(pk=pk)
 
 
 def check_registries(names: object) -> None:
@@ -67,6 +74,12 @@ class Tenant(models.Model):
     )
     max_memory = models.PositiveIntegerField(
         "memory", null=True, blank=True, help_text="MiB of all its sessions together."
+    )
+    max_ready = models.PositiveIntegerField(
+        "ready instances", null=True, blank=True, help_text="Kept ready in all its own pools together."
+    )
+    max_disk = models.PositiveIntegerField(
+        "disk", null=True, blank=True, help_text="MiB of all its sessions and its own pools' ready instances together."
     )
     record_code = models.BooleanField(
         "record code",
