@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('interpreters', '0006_workspaces'),
-        ('tenants', '0006_ready_and_disk_quotas'),
+        ('tenants', '0007_ready_and_disk_quotas'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -43,7 +43,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{user} owns {tenant}.")
             return
         try:
-            _, secret = Invitation.issue(tenant, Role.OWNER, by=None, note=owner[:200], lifetime=timedelta(days=days))
+            secret = Invitation.issue(tenant, Role.OWNER, by=None, note=owner[:200], lifetime=timedelta(days=days))[1]
         except CannotInvite as refusal:
             raise CommandError(str(refusal)) from None
         self.stderr.write(

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0005_quotas'),
+        ('tenants', '0006_invitations'),
     ]
 
     operations = [
