@@ -38,6 +38,9 @@ class Notebook(models.Model):
     document = models.JSONField()
     # Counts up with every save: who saves says which version was edited, so that a stale tab overwrites nothing.
     version = models.PositiveIntegerField(default=1, editable=False)
+    # Bytes of the document, and of what is kept with it: versions, outputs that came along, copies behind links.
+    size = models.PositiveBigIntegerField(default=0, editable=False)
+    kept = models.PositiveBigIntegerField(default=0, editable=False)
     open_to_tenant = models.BooleanField(default=False, help_text="Every member of the tenant may look at it.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now_add=True)

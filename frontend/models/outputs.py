@@ -27,6 +27,7 @@ class BroughtOutput(models.Model):
     cell = models.CharField(max_length=64)
     outputs = models.JSONField()
     execution_count = models.PositiveBigIntegerField(null=True)
+    size = models.PositiveBigIntegerField(default=0, editable=False)
 
     objects = BroughtOutputQuerySet.as_manager()
 

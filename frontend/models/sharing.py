@@ -52,6 +52,7 @@ class ShareLink(models.Model):
     title = models.CharField(max_length=200)
     language = models.CharField(max_length=63)
     document = models.JSONField()
+    size = models.PositiveBigIntegerField(default=0, editable=False)
     taken_at = models.DateTimeField(default=timezone.now)
     views = models.PositiveIntegerField(default=0)
     opened_at = models.DateTimeField(null=True, blank=True)

@@ -15,6 +15,7 @@ from django.utils import timezone
 from interpreters.lifecycle import LIVE, OPEN, Phase, State
 from interpreters.models import tenant_quotas
 from interpreters.models.refusals import BadIdentifier, PoolFull, PoolUnavailable
+from tenants.audit import who_acts
 from tenants.models import Tenant
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def lease(pool: "SessionPool", tenant: Tenant, user: "User | None", identifier: 
         raise PoolUnavailable("This pool is switched off: use another one, or ask an administrator.", 60)
     if pool.lacks_egress:  # ready instances too: without its proxy a sandbox is not what the pool promises
         raise PoolUnavailable("This pool's network access is not available at the moment: try again later.", 30)
-    holder = {"tenant": tenant, "user": user, "identifier": identifier}
+    holder = {"tenant": tenant, "user": user, "identifier": identifier, "token": who_acts().token}
     try:
         with tenant_quotas.room_for(pool, tenant, user):
             session = _take_ready(pool, holder) or _take_starting(pool, holder) or _start_cold(pool, holder)

@@ -1,6 +1,7 @@
 """Who is asking, and what they may use. Everything else in the project starts its queries at a Tenant."""
 
 from tenants.models.audit import AuditEvent, AuditPruning
+from tenants.models.quota_level import QuotaLevel
 from tenants.models.tenant import Membership, Tenant, check_registries
 from tenants.models.token import ApiToken, CannotRotate, check_names, default_scopes, hash_token
 from tenants.roles import Role, Scope
@@ -11,6 +12,7 @@ __all__ = [
     "AuditPruning",
     "CannotRotate",
     "Membership",
+    "QuotaLevel",
     "Role",
     "Scope",
     "Tenant",
