@@ -14,6 +14,7 @@ from frontend.views import (
     sharing,
     tenant,
     trash,
+    usage,
     versions,
 )
 
@@ -21,6 +22,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="notebooks"), name="home"),
     path("login", pages.SignInView.as_view(), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
+    path("usage", usage.page, name="usage"),
     path("tenant", tenant.switch, name="switch_tenant"),
     path("accessibility", pages.accessibility, name="accessibility"),
     path("favicon.ico", pages.favicon, name="favicon"),

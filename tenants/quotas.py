@@ -71,6 +71,17 @@ class Standing:
     def left(self) -> float | None:
         return None if self.used is None else max(0.0, self.value - self.used)
 
+    def told(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "quota": self.quota,
+            "value": self.value,
+            "used": self.used,
+            "left": self.left,
+            "unit": self.unit,
+            "frees_at": self.frees_at.timestamp() if self.frees_at else None,
+        }
+
     @property
     def level(self) -> QuotaLevel.Level:
         if self.used is None:
@@ -107,9 +118,14 @@ def standings(tenant: Tenant) -> Iterator[Standing]:
             yield Standing(name, value, used.amount, used.frees_at, used.period)
 
 
-def note(tenant: Tenant, standing: Standing) -> None:
-    """Remember how a quota stands, and tell who listens if that is worse than it was: of all who see it, one does."""
-    level = standing.level
+def note(tenant: Tenant, standing: Standing, *, refused: bool = False) -> None:
+    """Remember how a quota stands, and tell who listens if that is worse than it was: of all who see it, one does.
+
+    `refused`: it is reached, since more was asked for than there was.
+    """
+    if standing.quota not in _measures and not standing.period:
+        return  # nobody would see that it is free again
+    level = Level.REACHED if refused else standing.level
     row, _ = QuotaLevel.objects.get_or_create(tenant=tenant, quota=standing.quota)
     was = Level(row.level) if row.period == standing.period else Level.FREE
     if level == Level.NEAR and was == Level.REACHED:
@@ -126,7 +142,8 @@ def note_all() -> None:
     """Look at every tenant: hours pass also while nobody asks for anything."""
     for tenant in Tenant.objects.all():
         for standing in standings(tenant):
-            note(tenant, standing)
+            if standing.used is not None:
+                note(tenant, standing)
 
 
 def _tell(tenant: Tenant, standing: Standing, level: QuotaLevel.Level) -> None:

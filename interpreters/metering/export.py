@@ -18,32 +18,46 @@ COLUMNS = (
     *("session", "tenant", "member", "token", "pool", "identifier", "cores", "memory_mib"),
     *("started_at", "ended_at", "session_seconds", "core_seconds", "mib_seconds", "execution_seconds", "executions"),
 )
+AT_ONCE = 1000  # lines
 
 
 def as_csv(tenant: Tenant, since: date, until: date, pools: Sequence[str] = ()) -> Iterator[str]:
-    """Lines, a header first. Seconds are those between `since` and `until`; the two times are the session's own."""
-    writer = csv.writer(Line())
-    yield writer.writerow(COLUMNS)
+    """Text, some thousand lines at a time, a header first. Each part is a query of its own: a reader may be slow.
+
+    Seconds are those between `since` and `until`; the two times are the session's own.
+    """
+    yield _line(COLUMNS)
     running = _running(tenant, since, until)
-    for row in _sessions(tenant, since, until, pools).iterator(2000):
-        more = running.get(row.pk, (0, 0))
-        leased, ran = (row.all_leased or 0) + more[0], (row.all_ran or 0) + more[1]
-        seconds = leased / 1000
-        told: list[Any] = [
-            str(row.pk), tenant.slug, row.member, row.token, row.pool, row.identifier, row.cpu, row.memory,
-            row.started_at.isoformat(), row.ended_at.isoformat() if row.ended_at else "",
-            *(round(value, 3) for value in (seconds, seconds * row.cpu, seconds * row.memory, ran / 1000)),
-            row.all_executions or 0,
-        ]  # fmt: skip
-        yield writer.writerow([cell(value) for value in told])
+    after: tuple[datetime, UUID] | None = None
+    while rows := list(_sessions(tenant, since, until, pools, after)[:AT_ONCE]):
+        yield "".join(_line(_told(tenant, row, running.get(row.pk, (0, 0)))) for row in rows)
+        after = (rows[-1].started_at, rows[-1].pk)
 
 
-def _sessions(tenant: Tenant, since: date, until: date, pools: Sequence[str]) -> QuerySet[Any]:
-    """Those that lived in the period, with the sums of its days."""
+def _line(values: Sequence[Any]) -> str:
+    return str(csv.writer(Line()).writerow([cell(value) for value in values]))
+
+
+def _told(tenant: Tenant, row: Any, more: tuple[int, int]) -> list[Any]:
+    seconds, ran = ((row.all_leased or 0) + more[0]) / 1000, ((row.all_ran or 0) + more[1]) / 1000
+    return [
+        str(row.pk), tenant.slug, row.member, row.token, row.pool, row.identifier, row.cpu, row.memory,
+        row.started_at.isoformat(), row.ended_at.isoformat() if row.ended_at else "",
+        *(round(value, 3) for value in (seconds, seconds * row.cpu, seconds * row.memory, ran)),
+        row.all_executions or 0,
+    ]  # fmt: skip
+
+
+def _sessions(
+    tenant: Tenant, since: date, until: date, pools: Sequence[str], after: tuple[datetime, UUID] | None
+) -> QuerySet[Any]:
+    """Those that lived in the period, with the sums of its days, from one on."""
     rows = SessionUsage.objects.filter(tenant=tenant, started_at__lt=_begin_of(until))
     rows = rows.filter(Q(ended_at=None) | Q(ended_at__gte=_begin_of(since)))
     if pools:
         rows = rows.filter(pool__in=pools)
+    if after:
+        rows = rows.filter(Q(started_at__gt=after[0]) | Q(started_at=after[0], session__gt=after[1]))
     within = Q(days__day__gte=since, days__day__lt=until)
     sums: dict[str, Any] = {
         f"all_{name}": Sum(f"days__{name}", filter=within) for name in ("leased", "ran", "executions")

@@ -96,9 +96,10 @@ def ran(session: UUID, started_at: datetime, ended_at: datetime) -> None:
 
 
 def _begin(session: "Session") -> None:
-    user = session.user
+    user, tenant = session.user, session.tenant_id
+    assert tenant is not None  # the database has no leased session without one
     row = SessionUsage(
-        session=session.pk, tenant_id=session.tenant_id, user=user, member=user.get_username() if user else "",
+        session=session.pk, tenant_id=tenant, user=user, member=user.get_username() if user else "",
         token=session.token, pool=session.pool.name, identifier=session.identifier, cpu=session.pool.cpu,
         memory=session.pool.memory, started_at=session.leased_at or session.state_since,
     )  # fmt: skip
