@@ -16,6 +16,10 @@ SAME = (
     "tests/unit/test_authentication.py",
     "tests/unit/test_audit.py",
     "tests/unit/test_tenant_quotas.py",
+    "tests/unit/test_month_quotas.py",
+    "tests/unit/test_storage_quota.py",
+    "tests/unit/test_usage.py",
+    "tests/unit/test_usage_migrations.py",
     "tests/properties/test_pool.py",
 )
 

@@ -17,6 +17,7 @@ from interpreters.models import (
     RegistryCredential,
     Session,
     SessionPool,
+    SessionUsage,
     Workspace,
 )
 from tenants.authentication import actor_from_token
@@ -41,6 +42,7 @@ MODELS = (
     Execution,
     EgressDecision,
     Workspace,
+    SessionUsage,
 )
 
 
@@ -58,7 +60,11 @@ def rows_of(tenant: Tenant, user: Any, word: str) -> dict[type, Any]:
         tenant=tenant, pool=pool, session=session.pk, host=f"{word}.example", port=443, allowed=True
     )
     kept = Workspace.objects.create(tenant=tenant, identifier=f"{word}-kept")
-    rows = (tenant, token, image, credential, pool, session, execution, decision, kept)
+    used = SessionUsage.objects.create(
+        session=session.pk, tenant=tenant, user=user, member=f"{word}-member", pool=pool.name, identifier=word,
+        cpu=1, memory=1, started_at=session.created_at,
+    )  # fmt: skip
+    rows = (tenant, token, image, credential, pool, session, execution, decision, kept, used)
     return dict(zip(MODELS, rows, strict=True))
 
 

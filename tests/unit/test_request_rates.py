@@ -1,4 +1,4 @@
-"""API requests a minute: of a tenant, of a token, of a browser. Redis is away here: see the integration test of the name."""
+"""API requests a minute: of a tenant, a token, a browser. Redis is away: with one see tests/integration."""
 
 from collections.abc import Iterator
 from typing import Any
