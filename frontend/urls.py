@@ -16,6 +16,7 @@ from frontend.views import (
     sharing,
     tenant,
     trash,
+    usage,
     versions,
 )
 
@@ -23,6 +24,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="notebooks"), name="home"),
     path("login", pages.SignInView.as_view(), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
+    path("usage", usage.page, name="usage"),
     path("tenant", tenant.switch, name="switch_tenant"),
     path("organisation/", organisation.page, name="organisation"),
     path("organisation/leave", organisation.leave, name="leave_organisation"),

@@ -308,6 +308,15 @@ EGRESS_LOG_DAYS = env.int("EGRESS_LOG_DAYS", default=30)
 # Days for which events of the audit log are kept, 7 at least; 0: for ever.
 AUDIT_DAYS = env.int("AUDIT_DAYS", default=365, validate=validate.Range(min=0))
 
+# --- Usage and quotas --------------------------------------------------------------------------------------------
+# Days for which the usage of each session is kept once it is over, 62 at least; 0: for ever.
+USAGE_DAYS = env.int("USAGE_DAYS", default=0, validate=validate.Range(min=0))
+if 0 < USAGE_DAYS < 62:
+    raise ImproperlyConfigured("THERMAE_USAGE_DAYS must be 62 or more, as this month's quotas need it, or 0 for ever.")
+# API requests a minute of a tenant that has no quota of its own, and of one token or person of any; 0: as many as come.
+REQUESTS_PER_MINUTE = env.int("REQUESTS_PER_MINUTE", default=0, validate=validate.Range(min=0))
+CALLER_REQUESTS_PER_MINUTE = env.int("CALLER_REQUESTS_PER_MINUTE", default=0, validate=validate.Range(min=0))
+
 # --- Logs and metrics ----------------------------------------------------------------------------------------
 LOG_LEVEL = env.log_level("LOG_LEVEL", default=logging.INFO)
 # `text` for people, `json` for collectors.

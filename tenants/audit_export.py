@@ -20,20 +20,20 @@ def as_dict(event: AuditEvent) -> dict[str, Any]:
 
 def as_csv(events: Iterable[AuditEvent]) -> Iterator[str]:
     """Lines, a header first."""
-    writer = csv.writer(_Line())
+    writer = csv.writer(Line())
     yield writer.writerow(COLUMNS)
     for event in events:
         told = {**as_dict(event), "at": event.at.isoformat()}
-        yield writer.writerow([_cell(told[name]) for name in COLUMNS])
+        yield writer.writerow([cell(told[name]) for name in COLUMNS])
 
 
-class _Line:
+class Line:
     """What a writer of CSV writes to; it gives the line back."""
 
     def write(self, line: str) -> str:
         return line
 
 
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
     return f"'{text}" if isinstance(text, str) and text.startswith(FORMULA) else text

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
+from tenants import request_rates
 from tenants.audit import Who, acts
 from tenants.authentication import NotAllowed, authenticate
 
@@ -22,7 +23,9 @@ def TenantMiddleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[Ht
 
         def respond(request: HttpRequest) -> HttpResponseBase:
             _find_actor(request)
-            return cast(HttpResponseBase, get_response(request))
+            response = cast(HttpResponseBase, get_response(request))
+            request_rates.tell(request, response)
+            return response
 
         return respond
 
@@ -32,7 +35,9 @@ def TenantMiddleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[Ht
             await sync_to_async(_find_actor)(request)
         else:
             _nobody(request)
-        return cast(HttpResponseBase, await get_response(request))
+        response = cast(HttpResponseBase, await get_response(request))
+        request_rates.tell(request, response)
+        return response
 
     return arespond
 

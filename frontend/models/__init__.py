@@ -4,6 +4,7 @@ from frontend.models.lease import EditorLease
 from frontend.models.notebook import Notebook
 from frontend.models.outputs import BroughtOutput
 from frontend.models.sharing import Collaborator, ShareLink
+from frontend.models.size import measure_kept
 from frontend.models.version import NotebookVersion, TooMuchKept, VersionPart
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "ShareLink",
     "TooMuchKept",
     "VersionPart",
+    "measure_kept",
 ]

@@ -14,10 +14,11 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET, require_POST
 
 from frontend import exporting
-from frontend.access import LOOKS_ON, may_create
+from frontend.access import LOOKS_ON, may_create, no_room
 from frontend.copies import copy_of
 from frontend.models import ShareLink
 from tenants.models import Membership
+from tenants.storage import StorageFull
 
 LONGEST_TOKEN = 100
 View = Callable[[HttpRequest, ShareLink, str], HttpResponse]
@@ -88,7 +89,10 @@ def copy(request: HttpRequest, link: ShareLink, token: str) -> HttpResponse:
         messages.error(request, LOOKS_ON)
         return redirect("notebooks")
     title = f"Copy of {link.title}"
-    made = copy_of(link.document, title, tenant=actor.tenant, owner=actor.user, pool=link.notebook.pool)
+    try:
+        made = copy_of(link.document, title, tenant=actor.tenant, owner=actor.user, pool=link.notebook.pool)
+    except StorageFull as full:
+        return no_room(request, full)
     if made is None:
         messages.error(request, f"There is no {link.language} in {actor.tenant}: ask its administrator for a pool.")
         return redirect("notebooks")

@@ -9,10 +9,12 @@ from interpreters.models.pool import SessionPool
 from interpreters.models.preview import Preview
 from interpreters.models.refusals import BadIdentifier, NoInstance, PoolFull, PoolUnavailable, QuotaReached
 from interpreters.models.session import Session, moved
+from interpreters.models.usage import DayUsage, SessionUsage
 from interpreters.models.workspace import Workspace
 
 __all__ = [
     "BadIdentifier",
+    "DayUsage",
     "EgressDecision",
     "EgressProxy",
     "EgressTotal",
@@ -30,6 +32,7 @@ __all__ = [
     "RegistryCredential",
     "Session",
     "SessionPool",
+    "SessionUsage",
     "Workspace",
     "moved",
 ]

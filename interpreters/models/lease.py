@@ -1,8 +1,8 @@
 """Giving a session to an identifier, for good: what `pool.lease()` does.
 
-The way of a ready instance is three SELECTs and one UPDATE, and takes no lock where its tenant has no quotas and nobody
-waits for the pool. Where somebody does, or nothing is ready, callers ask one at a time, and get what is there in
-turn (`places`). Who has kept files waits for them.
+The way of a ready instance is three SELECTs, one UPDATE and a line of the ledger, and takes no lock where its tenant
+has no quotas and nobody waits for the pool. Where somebody does, or nothing is ready, callers ask one at a time, and
+get what is there in turn (`places`). Who has kept files waits for them.
 """
 
 import re
@@ -19,6 +19,7 @@ from interpreters.lifecycle import LIVE, OPEN, Phase, State
 from interpreters.models import tenant_quotas
 from interpreters.models.places import MOST_PLACES, Line
 from interpreters.models.refusals import BadIdentifier, PoolFull, PoolUnavailable
+from tenants.audit import who_acts
 from tenants.models import Tenant
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def lease(pool: "SessionPool", tenant: Tenant, user: "User | None", identifier: 
         raise PoolUnavailable("This pool is switched off: use another one, or ask an administrator.", 60)
     if pool.lacks_egress:  # ready instances too: without its proxy a sandbox is not what the pool promises
         raise PoolUnavailable("This pool's network access is not available at the moment: try again later.", 30)
-    holder = {"tenant": tenant, "user": user, "identifier": identifier}
+    holder = {"tenant": tenant, "user": user, "identifier": identifier, "token": who_acts().token}
     try:
         with tenant_quotas.room_for(pool, tenant, user):
             got = _take_ready(pool, holder) or _take_starting(pool, holder) or _take_in_turn(pool, holder)

@@ -1,5 +1,7 @@
 """Why no session was given, in words for who asked."""
 
+from tenants.quotas import Standing
+
 
 class BadIdentifier(ValueError):
     """An identifier is 1 to 128 letters, digits, or any of _ . : @ / + = -"""
@@ -29,4 +31,11 @@ class PoolUnavailable(NoInstance):
 
 
 class QuotaReached(NoInstance):
-    """The tenant, or the member, has as much as its operator allows. The message names the quota and when it frees."""
+    """The tenant, or the member, has as much as its operator allows. The message names the quota and when it frees.
+
+    `standing`: the quota as it was found, for programs and for who listens.
+    """
+
+    def __init__(self, message: str, retry_after: int, standing: Standing | None = None) -> None:
+        super().__init__(message, retry_after)
+        self.standing = standing

@@ -18,7 +18,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 from interpreters.lifecycle import LIVE, OPEN, Ask, Phase, Reason, SessionView, State
-from interpreters.models import queue
+from interpreters.models import queue, usage
 from interpreters.models.launch import launch
 from interpreters.models.pool import SessionPool
 from interpreters.models.spec import sandbox_spec
@@ -66,6 +66,7 @@ class Session(models.Model):
     tenant = models.ForeignKey(Tenant, models.CASCADE, null=True, blank=True, related_name="sessions")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="sandboxes")
     identifier = models.CharField(max_length=128, blank=True)
+    token = models.CharField(max_length=16, blank=True, help_text="The first characters of the token that opened it.")
     state = models.CharField(max_length=10, choices=[(s.value, s.value) for s in State], default=State.STARTING.value)
     phase = models.CharField(max_length=20, choices=[(p.value, p.value) for p in Phase], blank=True)
     handle = models.CharField(max_length=100, blank=True, help_text="The runtime's own name of the sandbox.")
@@ -178,11 +179,13 @@ class Session(models.Model):
         row = Session.objects.filter(pk=self.pk, state=frm, **(given or {}))
         with transaction.atomic():  # so that a refused UPDATE spoils no transaction around it
             won = row.update(**changes) == 1
+            if won:
+                for name, value in changes.items():
+                    setattr(self, name, value)
+                usage.follow(self, frm, to)
         if not won:
             self.refresh_from_db()
             return False
-        for name, value in changes.items():
-            setattr(self, name, value)
         self.announce(to, frm, changes)
         return True
 

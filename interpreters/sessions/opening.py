@@ -10,10 +10,11 @@ from prometheus_client import Counter, Histogram
 
 from interpreters.auditing import session_opened
 from interpreters.lifecycle import Phase, Reason, State
-from interpreters.models import BadIdentifier, Lease, NoInstance, Session, SessionPool
+from interpreters.models import BadIdentifier, Lease, NoInstance, QuotaReached, Session, SessionPool
 from interpreters.models.threads import in_thread
 from interpreters.notices import aside
-from interpreters.sessions import access, guards, problems
+from interpreters.sessions import access, budget, guards, problems
+from tenants import quotas
 from tenants.audit import Action, record
 from tenants.authentication import Actor
 from tenants.models import ApiToken, Scope
@@ -50,6 +51,8 @@ def open(actor: Actor, pool: str, identifier: str) -> Lease:
         lease = found.lease(actor.tenant, actor.user, identifier)
     except (BadIdentifier, NoInstance) as refusal:
         record(Action.SESSION_REFUSED, tenant=actor.tenant, about=found, name=f"{pool}/{identifier}", why=str(refusal))
+        if isinstance(refusal, QuotaReached) and refusal.standing:
+            quotas.note(actor.tenant, refusal.standing, refused=True)
         raise problems.of_pool(refusal) from refusal
     if lease.fresh:
         who = actor.who
@@ -71,9 +74,14 @@ def list_open(actor: Actor) -> list[Session]:
     return [row for row in rows.order_by("-created_at")[:LISTED] if guards.passes(actor, row.identifier)]
 
 
-@in_thread
-def keep_alive(actor: Actor, session: UUID) -> Session:
+async def keep_alive(actor: Actor, session: UUID) -> Session:
     """Count as used now, as if code had run."""
+    await budget.check(actor)
+    return await _keep_alive(actor, session)
+
+
+@in_thread
+def _keep_alive(actor: Actor, session: UUID) -> Session:
     found = access.find(actor, session)
     if not found.touch():
         raise access.not_running(found)

@@ -3,6 +3,7 @@
 from tenants.models.audit import AuditEvent, AuditPruning
 from tenants.models.invitation import CannotInvite, Invitation
 from tenants.models.membership import LastOwner, Membership, PeopleRefusal
+from tenants.models.quota_level import QuotaLevel
 from tenants.models.tenant import Tenant, check_registries
 from tenants.models.token import ApiToken, CannotRotate, check_names, default_scopes, hash_token
 from tenants.roles import Role, Scope
@@ -17,6 +18,7 @@ __all__ = [
     "LastOwner",
     "Membership",
     "PeopleRefusal",
+    "QuotaLevel",
     "Role",
     "Scope",
     "Tenant",

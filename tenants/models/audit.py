@@ -52,6 +52,7 @@ class AuditEvent(models.Model):
         SESSION_OPENED = "session.opened"
         SESSION_REFUSED = "session.refused"
         SESSION_ENDED = "session.ended"
+        QUOTA_REFUSED = "quota.refused"
         CODE_RUN = "code.run"
         FILE_DOWNLOADED = "file.downloaded"
         ADMIN_ACTION = "admin.action"

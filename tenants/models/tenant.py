@@ -12,8 +12,13 @@ from tenants.egress import MODE_CHOICES, Ceiling, Mode, parse_entries
 from tenants.fields import EntriesField
 from tenants.roles import ADMINISTERS, OPERATOR
 
-# What the operator bounds; one that is empty bounds nothing.
-QUOTAS = ("max_sessions", "max_member_sessions", "max_cpu", "max_memory", "max_ready", "max_disk")
+# What the operator bounds; one that is empty bounds nothing. Of a month; where a session is leased; and all.
+MONTH_QUOTAS = ("max_session_hours", "max_execution_hours")
+LEASE_QUOTAS = (
+    *("max_sessions", "max_member_sessions", "max_cpu", "max_memory", "max_ready", "max_disk"),
+    *MONTH_QUOTAS,
+)
+QUOTAS = (*LEASE_QUOTAS, "max_stored", "max_requests", "max_caller_requests")
 
 
 class TenantQuerySet(models.QuerySet["Tenant"]):
@@ -62,7 +67,7 @@ class Tenant(models.Model):
         help_text="All that its pools may reach, one to a line, as example.org, *.example.org or 198.51.100.0/24, each "
         "with :port if it is not 80 and 443. Empty: any public destination.",
     )
-    # Quotas, enforced where sessions are leased. Empty: none.
+    # Quotas (docs/quotas.md). Empty: none.
     max_sessions = models.PositiveIntegerField(
         "sessions", null=True, blank=True, help_text="Sessions that its members have at the same time."
     )
@@ -80,6 +85,23 @@ class Tenant(models.Model):
     )
     max_disk = models.PositiveIntegerField(
         "disk", null=True, blank=True, help_text="MiB of all its sessions and its own pools' ready instances together."
+    )
+    max_session_hours = models.FloatField(
+        "session hours", null=True, blank=True, validators=[MinValueValidator(0)],
+        help_text="Hours a month that its sessions are leased, all together. Months are UTC.",
+    )  # fmt: skip
+    max_execution_hours = models.FloatField(
+        "execution hours", null=True, blank=True, validators=[MinValueValidator(0)],
+        help_text="Hours a month in which its code runs, all together.",
+    )  # fmt: skip
+    max_stored = models.PositiveBigIntegerField(
+        "storage", null=True, blank=True, help_text="MiB of kept files, notebooks with their versions, and images."
+    )
+    max_requests = models.PositiveIntegerField(
+        "API requests", null=True, blank=True, help_text="A minute, of all its members and tokens together."
+    )
+    max_caller_requests = models.PositiveIntegerField(
+        "API requests of a caller", null=True, blank=True, help_text="A minute, of one token, or one person's browser."
     )
     record_code = models.BooleanField(
         "record code",
@@ -102,7 +124,12 @@ class Tenant(models.Model):
 
     @property
     def has_quotas(self) -> bool:
-        return any(getattr(self, name) is not None for name in QUOTAS)
+        """Whether there is anything to look at where a session is leased."""
+        return any(getattr(self, name) is not None for name in LEASE_QUOTAS)
+
+    @property
+    def has_month_quotas(self) -> bool:
+        return any(getattr(self, name) is not None for name in MONTH_QUOTAS)
 
     @property
     def registries(self) -> list[str]:

@@ -17,6 +17,7 @@ from interpreters.models import (
     RegistryCredential,
     Session,
     SessionPool,
+    SessionUsage,
     Workspace,
 )
 from tenants.authentication import actor_from_token
@@ -43,6 +44,7 @@ MODELS = (
     Execution,
     EgressDecision,
     Workspace,
+    SessionUsage,
 )
 
 
@@ -62,7 +64,11 @@ def rows_of(tenant: Tenant, user: Any, word: str) -> dict[type, Any]:
     kept = Workspace.objects.create(tenant=tenant, identifier=f"{word}-kept")
     member = Membership.objects.get(tenant=tenant, user=user)
     invitation, _ = Invitation.issue(tenant, Role.MEMBER, by=user, note=f"{word}-guest")
-    rows = (tenant, member, invitation, token, image, credential, pool, session, execution, decision, kept)
+    used = SessionUsage.objects.create(
+        session=session.pk, tenant=tenant, user=user, member=f"{word}-member", pool=pool.name, identifier=word,
+        cpu=1, memory=1, started_at=session.created_at,
+    )  # fmt: skip
+    rows = (tenant, member, invitation, token, image, credential, pool, session, execution, decision, kept, used)
     return dict(zip(MODELS, rows, strict=True))
 
 
