@@ -1,10 +1,13 @@
 """Who calls: a bearer token, or a browser's cookie with its CSRF header."""
 
+from collections.abc import Callable
+from typing import Any
+
 from django.http import HttpRequest
 from ninja.security import HttpBearer
 from ninja.utils import check_csrf
 
-from interpreters.sessions import problems
+from interpreters.sessions import problems, standing
 from tenants.authentication import Actor, aauthenticate
 
 
@@ -30,3 +33,15 @@ class Caller(HttpBearer):
     async def authenticate(self, request: HttpRequest, token: str) -> Actor:
         actor: Actor = await aauthenticate(request)
         return actor
+
+
+def still(request: Request, find: Callable[[Actor], object]) -> Callable[[], Actor]:
+    """For what goes on for long: who asks, looked up anew, who must still `find` it. Raises Problem."""
+    scope: Any = getattr(request, "scope", {"headers": ()})
+
+    def look() -> Actor:
+        actor = standing.identify(scope, request.auth.tenant.slug)
+        find(actor)
+        return actor
+
+    return look

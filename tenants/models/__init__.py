@@ -1,6 +1,7 @@
 """Who is asking, and what they may use. Everything else in the project starts its queries at a Tenant."""
 
 from tenants.models.audit import AuditEvent, AuditPruning
+from tenants.models.service import ServiceAccount, is_service, name_of
 from tenants.models.tenant import Membership, Tenant, check_registries
 from tenants.models.token import ApiToken, CannotRotate, check_names, default_scopes, hash_token
 from tenants.roles import Role, Scope
@@ -13,9 +14,12 @@ __all__ = [
     "Membership",
     "Role",
     "Scope",
+    "ServiceAccount",
     "Tenant",
     "check_names",
     "check_registries",
     "default_scopes",
     "hash_token",
+    "is_service",
+    "name_of",
 ]
