@@ -13,6 +13,7 @@ from frontend.views import (
     shared,
     sharing,
     tenant,
+    tokens,
     trash,
     versions,
 )
@@ -22,6 +23,10 @@ urlpatterns = [
     path("login", pages.SignInView.as_view(), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
     path("tenant", tenant.switch, name="switch_tenant"),
+    path("account/tokens", tokens.page, name="tokens"),
+    path("account/tokens/new", tokens.create, name="new_token"),
+    path("account/tokens/<uuid:token_id>/rotate", tokens.rotate, name="rotate_token"),
+    path("account/tokens/<uuid:token_id>/revoke", tokens.revoke, name="revoke_token"),
     path("accessibility", pages.accessibility, name="accessibility"),
     path("favicon.ico", pages.favicon, name="favicon"),
     path("output-frame", pages.output_frame, name="output_frame"),

@@ -17,6 +17,7 @@ if (pools) setInterval(() => void refresh(), 4000);
 setUpImport();
 
 for (const form of document.querySelectorAll<HTMLFormElement>("form[data-confirm]")) form.addEventListener("submit", (event) => !confirm(form.dataset.confirm) && event.preventDefault());
+for (const field of document.querySelectorAll<HTMLInputElement>("[data-select-all]")) field.addEventListener("focus", () => field.select());
 document.addEventListener("click", (event) => {
   if ((event.target as Element).closest("[aria-disabled=true]")) event.preventDefault();
 });

@@ -68,7 +68,7 @@ class ServiceAccount(models.Model):
         """With its row of the user model, whose name tells it apart from one of the same name elsewhere."""
         named = {"username": f"{PREFIX}{self.name}.{self.id.hex[:8]}", "first_name": self.name}
         with transaction.atomic():
-            if self.user_id is None:
+            if self._state.adding:
                 user = get_user_model()(is_active=False, **named)
                 user.set_unusable_password()
                 user.save()
