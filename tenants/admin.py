@@ -51,4 +51,4 @@ class TenantAdmin(TenantScopedAdmin[Tenant]):
         return bool(request.user.is_superuser)
 
 
-__all__ = ["AuditEventAdmin", "ApiTokenAdmin", "ServiceAccountAdmin"]  # which register themselves
+__all__ = ["ApiTokenAdmin", "AuditEventAdmin", "ServiceAccountAdmin"]  # which register themselves

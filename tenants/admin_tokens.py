@@ -102,9 +102,7 @@ class ApiTokenAdmin(TenantScopedAdmin[ApiToken]):
             self._made = [(obj, obj.set_secret())]
         super().save_model(request, obj, form, change)
 
-    def response_add(
-        self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None
-    ) -> HttpResponse:
+    def response_add(self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None) -> HttpResponse:
         return self._show(request, self._made)
 
     @admin.action(description="Rotate: make successors, and end the selected tokens in a day", permissions=["change"])

@@ -25,9 +25,9 @@ class TenantsConfig(AppConfig):
             ServiceAccount, "name", "role", "purpose", "disabled_at",
             created=Action.SERVICE_CREATED, changed=Action.SERVICE_CHANGED, deleted=Action.SERVICE_DELETED,
         )  # fmt: skip
-        # Of the installation: an account is no tenant's. Sign-ins by its password are events of their own.
+        # Of the installation: an account is no tenant's. What concerns signing in has events of its own.
         watch(
-            get_user_model(), "username", "email", "is_active", "is_staff", "is_superuser", "password",
+            get_user_model(), "username", "email", "is_active", "is_staff", "is_superuser",
             created=Action.ACCOUNT_CREATED, changed=Action.ACCOUNT_CHANGED, deleted=Action.ACCOUNT_DELETED,
             tenant=lambda _: None,
         )  # fmt: skip

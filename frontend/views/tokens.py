@@ -1,4 +1,4 @@
-"""A person's own API tokens: account → tokens. They are made, rotated and revoked by `tenants.issuing`, as by the API."""
+"""A person's own API tokens: account → tokens. What may be done with them is `tenants.issuing`'s to say."""
 
 from datetime import timedelta
 from typing import Any
@@ -100,5 +100,3 @@ def _page(request: MemberRequest, *, status: int = 200, given: Any = None, **mor
         "now": timezone.now(),
     }
     return render(request, "frontend/tokens.html", {**context, **more}, status=status)
-
-

@@ -76,9 +76,7 @@ async def issue_token(request: Request, response: HttpResponse, session: UUID, w
     description="On a host of its own, so that what runs there reaches nothing of ours. The browser that opens the "
     "link may come back for 12 hours, until the session ends.",
 )
-async def open_preview(
-    request: Request, response: HttpResponse, session: UUID, wish: PreviewWish
-) -> Status[Preview]:
+async def open_preview(request: Request, response: HttpResponse, session: UUID, wish: PreviewWish) -> Status[Preview]:
     response["Cache-Control"] = "no-store"
     preview = await sessions.ports.open_preview(request.auth, session, wish.port)
     url = preview_address(preview, request.scheme or "http", request.get_host())

@@ -60,8 +60,8 @@ async def list_tokens(
     "/tokens",
     response={201: NewToken, **ERRORS},
     summary="Make a token, of your own or of a service account",
-    description="It never may more than whom it speaks for, nor more than the token that makes it. A token makes others "
-    "only with the scope admin.",
+    description="It never may more than whom it speaks for, nor more than the token that makes it. A token makes "
+    "others only with the scope admin.",
 )
 async def create_token(request: Request, response: HttpResponse, wanted: TokenWish) -> Status[NewToken]:
     ends = wanted.expires_at
@@ -82,9 +82,7 @@ async def get_token(request: Request, token: UUID) -> Token:
     response={201: NewToken, **ERRORS},
     summary="A successor of a token of your own, or of a service account",
 )
-async def rotate_token(
-    request: Request, response: HttpResponse, token: UUID, wanted: RotationWish
-) -> Status[NewToken]:
+async def rotate_token(request: Request, response: HttpResponse, token: UUID, wanted: RotationWish) -> Status[NewToken]:
     made, secret = await tokens.rotate(request.auth, token, wanted.overlap)
     return _new(made, secret, request, response)
 

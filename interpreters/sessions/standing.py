@@ -130,7 +130,7 @@ def listener() -> Listener:
 
 
 async def looks(actor: Callable[[], Actor], every: float) -> AsyncGenerator[None, None]:
-    """Yields whenever who is found by `actor` is to be looked at again: told so, when their token ends, by the clock."""
+    """Yields whenever an actor is to be looked at again: told so, when the token ends, and by the clock."""
     with listener().news_of(actor().user.pk) as news:
         while True:
             ends = left(actor())
@@ -142,7 +142,7 @@ async def looks(actor: Callable[[], Actor], every: float) -> AsyncGenerator[None
 
 
 def left(actor: Actor) -> float | None:
-    """Seconds until its token expires, and then some, so that it has. One that has expired is asked for now and then."""
+    """Seconds until its token has expired. One that has is asked for now and then."""
     ends = actor.token.expires_at if actor.token else None
     if ends is None:
         return None

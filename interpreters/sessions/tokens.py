@@ -1,4 +1,4 @@
-"""Tokens and service accounts, for programs and pages: each verb is `tenants`', done in a thread, refused as Problems."""
+"""Tokens and service accounts, for programs: each verb is `tenants`', done in a thread, refused as Problems."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -360,5 +360,3 @@ def test_rotation_of_an_account_s_token_is_its_own(account: ServiceAccount, acme
     assert successor.user == account.user
     with pytest.raises(CannotRotate):
         token.rotate(timedelta())
-
-
