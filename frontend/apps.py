@@ -5,7 +5,8 @@ class FrontendConfig(AppConfig):
     name = "frontend"
 
     def ready(self) -> None:
-        from frontend import checks, departing, keeping  # noqa: F401  which register a check, and listen
+        # They register a system check, and listen to deletions and to changes.
+        from frontend import auditing, checks, departing, keeping  # noqa: F401
         from frontend.access import may_use_session
         from interpreters.sessions.guards import guard
 

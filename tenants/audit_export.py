@@ -18,13 +18,26 @@ def as_dict(event: AuditEvent) -> dict[str, Any]:
     return {**told, "at": event.at.timestamp(), "tenant": event.tenant_id}
 
 
-def as_csv(events: Iterable[AuditEvent]) -> Iterator[str]:
-    """Lines, a header first."""
+def as_json_lines(events: Iterable[AuditEvent]) -> Iterator[str]:
+    for event in events:
+        yield json.dumps(as_dict(event), ensure_ascii=False) + "\n"
+
+
+def csv_header() -> str:
+    return str(csv.writer(Line()).writerow(COLUMNS))
+
+
+def csv_lines(events: Iterable[AuditEvent]) -> Iterator[str]:
     writer = csv.writer(Line())
-    yield writer.writerow(COLUMNS)
     for event in events:
         told = {**as_dict(event), "at": event.at.isoformat()}
-        yield writer.writerow([cell(told[name]) for name in COLUMNS])
+        yield str(writer.writerow([cell(told[name]) for name in COLUMNS]))
+
+
+def as_csv(events: Iterable[AuditEvent]) -> Iterator[str]:
+    """Lines, a header first."""
+    yield csv_header()
+    yield from csv_lines(events)
 
 
 class Line:

@@ -1,6 +1,6 @@
 """Who is asking: cookie or token → an Actor, for HTTP and WebSocket alike.
 
-A token speaks for its member in its one tenant. A cookie speaks for a person in one of the person's tenants: the
+A token speaks for its member, or its service account, in its one tenant. A cookie speaks for a person in one of the person's tenants: the
 one named by the `X-Thermae-Tenant` header, else the one chosen last (`session["tenant"]`), else the first joined.
 Where a request brings both, the token counts: a browser never adds an Authorization header by itself.
 """
@@ -14,6 +14,7 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.cache import cache
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
@@ -21,7 +22,7 @@ from django.utils import timezone
 from tenants import token_text
 from tenants.addresses import client_of, client_of_request, within
 from tenants.audit import Action, Who, acts, record
-from tenants.models import ApiToken, Membership, Tenant, hash_token
+from tenants.models import ApiToken, Membership, ServiceAccount, Tenant, hash_token, is_service, name_of
 from tenants.roles import ADMINISTERS, SCOPES_OF_ROLE, Ability, Role, may
 
 TENANT_HEADER = "X-Thermae-Tenant"
@@ -67,6 +68,10 @@ class Actor:
     def who(self) -> Who:
         """For the audit log."""
         return Who(self.user, self.token.prefix if self.token else "", self.address)
+
+    @property
+    def name(self) -> str:
+        return name_of(self.user)
 
     @property
     def only_session(self) -> UUID | None:
@@ -124,22 +129,36 @@ def actor_from_known_token(token: UUID) -> Actor:
 
 def _tokens() -> QuerySet[Any]:
     role = Membership.objects.filter(tenant=OuterRef("tenant"), user=OuterRef("user")).values("role")[:1]
-    return ApiToken.objects.select_related("tenant", "user").annotate(role=Subquery(role))
+    return ApiToken.objects.select_related("tenant", "user__service_account").annotate(role=Subquery(role))
+
+
+def _role_of(token: Any) -> Role:
+    """The role of whom it speaks for. Raises Unauthenticated where that is nobody any more."""
+    account: ServiceAccount | None = getattr(token.user, "service_account", None)
+    if account is not None and account.tenant_id == token.tenant_id:
+        if not account.enabled:
+            message = f"The service account {account.name} is disabled: ask who runs {token.tenant}."
+            raise Unauthenticated("disabled_account", message)
+        return Role(account.role)
+    if account is not None or not token.user.is_active or token.role is None:
+        raise Unauthenticated("not_a_member", f"The owner of this token is no member of {token.tenant} any more.")
+    return Role(token.role)
 
 
 def _actor_of(token: Any, client: str | None = None) -> Actor:
     """`client`: the address that must be in one of its networks; None where it need not."""
     if token.revoked_at is not None:
+        _note_refusal(token, client or "", "revoked_token")
         raise Unauthenticated("revoked_token", "This token was revoked: make a new one.")
     if not token.usable:
         raise Unauthenticated("expired_token", "This token has expired: make a new one.")
-    if not token.user.is_active or token.role is None:
-        raise Unauthenticated("not_a_member", f"The owner of this token is no member of {token.tenant} any more.")
+    role = _role_of(token)
     if client is not None and token.networks and not within(client, token.networks):
+        _note_refusal(token, client, "foreign_network")
         raise Forbidden("foreign_network", f"This token may not be used from {client or 'an unknown address'}.")
     _note_use(token, client or "")
-    scopes = SCOPES_OF_ROLE[Role(token.role)] & frozenset(token.scopes)
-    return Actor(token.user, token.tenant, token.role, scopes, token, client or "")
+    scopes = SCOPES_OF_ROLE[role] & frozenset(token.scopes)
+    return Actor(token.user, token.tenant, role.value, scopes, token, client or "")
 
 
 def _note_use(token: ApiToken, client: str) -> None:
@@ -155,11 +174,19 @@ def _note_use(token: ApiToken, client: str) -> None:
             record(Action.TOKEN_USED, who=who, tenant=token.tenant, about=token, name=token.name)
 
 
+def _note_refusal(token: ApiToken, client: str, why: str) -> None:
+    """Whoever tries a revoked token, or one from elsewhere, may have found it: told once in an hour for each address."""
+    if client and cache.add(f"token-refused:{token.pk}:{client}", 1, 3600):
+        record(
+            Action.TOKEN_REFUSED, who=Who(token.user, token.prefix, client), tenant=token.tenant, about=token, why=why
+        )
+
+
 def actor_from_user(
     user: AbstractBaseUser | AnonymousUser, named: str = "", chosen: str = "", client: str = ""
 ) -> Actor:
     """`named`: slug of the tenant that must be used; `chosen`: of the one preferred. Raises NotAllowed."""
-    if not user.is_authenticated:
+    if not user.is_authenticated or is_service(user):
         raise Unauthenticated("not_signed_in", "Sign in, or send a token as “Authorization: Bearer …”.")
     memberships = list(Membership.objects.filter(user=user.pk).select_related("tenant").order_by("created_at", "pk"))
     by_slug = {membership.tenant.slug: membership for membership in memberships}
@@ -215,15 +242,13 @@ def _subprotocol_tokens(subprotocols: Iterable[str]) -> Iterator[str]:
     return (p.removeprefix(SUBPROTOCOL_PREFIX) for p in subprotocols if p.startswith(SUBPROTOCOL_PREFIX))
 
 
-def authenticate_scope(scope: Mapping[str, Any]) -> Actor:
-    """The actor of a WebSocket, below Channels' AuthMiddlewareStack. Raises NotAllowed."""
+def authenticate_scope(scope: Mapping[str, Any], named: str = "") -> Actor:
+    """The actor of a WebSocket, below Channels' AuthMiddlewareStack. `named`: as of actor_from_user. Raises NotAllowed."""
     secret = token_in_scope(scope)
     if secret is not None:
         return actor_from_token(secret, client_of(scope))
-    session = scope.get("session") or {}
-    return actor_from_user(
-        scope.get("user") or AnonymousUser(), chosen=str(session.get("tenant", "")), client=client_of(scope)
-    )
+    chosen = str((scope.get("session") or {}).get("tenant", ""))
+    return actor_from_user(scope.get("user") or AnonymousUser(), named, chosen, client_of(scope))
 
 
 aauthenticate_scope = sync_to_async(authenticate_scope)

@@ -209,14 +209,13 @@ def short_dir() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Tests empty every table, the audit log too; test_audit has its guards back."""
-    from django.db import connection
     from django.db.models.signals import post_migrate
 
+    from tenants import append_only
+
     post_migrate.disconnect(sender=apps.get_app_config("tenants"), dispatch_uid="audit is append-only")
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            for table in ("event", "pruning"):
-                cursor.execute(f"DROP TRIGGER audit_{table}_delete")
+    with django_db_blocker.unblock():
+        append_only.unguard_for_tests()
 
 
 # --- People and pools ----------------------------------------------------------------------------------------

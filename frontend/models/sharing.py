@@ -91,8 +91,9 @@ class ShareLink(models.Model):
         return in_time and self.revoked_at is None and self.notebook.deleted_at is None
 
     def revoke(self) -> None:
-        ShareLink.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=timezone.now())
-        self.refresh_from_db(fields=["revoked_at"])
+        if self.revoked_at is None:
+            self.revoked_at = timezone.now()
+            self.save(update_fields=["revoked_at"])
 
     def update_copy(self, title: str, document: dict[str, Any]) -> None:
         """Show the notebook as it is now. Raises StorageFull, and what is shown stays."""

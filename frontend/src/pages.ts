@@ -24,6 +24,7 @@ for (const button of document.querySelectorAll<HTMLButtonElement>("button[data-c
   button.addEventListener("click", () => void navigator.clipboard.writeText(field.value).then(() => (button.textContent = "Copied")));
   field.addEventListener("focus", () => field.select());
 }
+for (const field of document.querySelectorAll<HTMLInputElement>("[data-select-all]")) field.addEventListener("focus", () => field.select());
 document.addEventListener("click", (event) => {
   if ((event.target as Element).closest("[aria-disabled=true]")) event.preventDefault();
 });

@@ -32,6 +32,7 @@ from frontend.kernels import pool_for
 from frontend.models import BroughtOutput, Notebook
 from frontend.pools import PoolCard, pool_cards
 from frontend.views.document import refuse
+from tenants.audit import Action, record
 from tenants.storage import StorageFull
 
 MOST_FILES = 20
@@ -169,6 +170,7 @@ def export(request: MemberRequest, notebook_id: UUID, form: str) -> HttpResponse
     """The notebook as a file. Always a download: whatever its outputs hold never runs on our origin."""
     notebook = notebook_for(request, notebook_id, Right.VIEW)
     document, _ = filled_document(notebook)
+    record(Action.FILE_DOWNLOADED, who=request.actor.who, tenant=request.tenant, about=notebook, why=f"as {form}")
     try:
         if form == "ipynb":
             return _file(exporting.as_ipynb(document), "application/x-ipynb+json", notebook.title, "ipynb")

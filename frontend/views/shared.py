@@ -17,6 +17,7 @@ from frontend import exporting
 from frontend.access import LOOKS_ON, may_create, no_room
 from frontend.copies import copy_of
 from frontend.models import ShareLink
+from tenants.audit import Action, Who, record
 from tenants.models import Membership
 from tenants.storage import StorageFull
 
@@ -72,6 +73,8 @@ def page(request: HttpRequest, link: ShareLink, token: str) -> HttpResponse:
 @require_GET
 @with_link
 def download(request: HttpRequest, link: ShareLink, token: str) -> HttpResponse:
+    who = Who.of(request)
+    record(Action.FILE_DOWNLOADED, who=who, tenant=link.tenant, about=link, name=link.title, why="by a share link")
     text = json.dumps(link.document, indent=1, ensure_ascii=False)
     response = HttpResponse(text, content_type="application/x-ipynb+json")
     name = exporting.file_name(link.title, "ipynb")

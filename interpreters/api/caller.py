@@ -1,11 +1,14 @@
 """Who calls: a bearer token, or a browser's cookie with its CSRF header."""
 
+from collections.abc import Callable
+from typing import Any
+
 from django.http import HttpRequest
 from ninja.security import HttpBearer
 from ninja.utils import check_csrf
 
 from interpreters.models.threads import in_thread
-from interpreters.sessions import problems
+from interpreters.sessions import problems, standing
 from tenants import quotas, request_rates
 from tenants.audit import Action, record
 from tenants.authentication import Actor, aauthenticate
@@ -49,15 +52,27 @@ async def _count(request: HttpRequest, actor: Actor) -> None:
     message = (
         f"{whose} send {over.most} API requests a minute: wait {rates.resets_in} s, or ask your operator for more."
     )
-    standing = rates.standing(over)
+    about = rates.standing(over)
     if over.count == over.most + 1:
-        await _refused(actor, standing, message)
-    raise problems.Full(message, "rate_limited", retry_after=rates.resets_in, about=standing.told())
+        await _refused(actor, about, message)
+    raise problems.Full(message, "rate_limited", retry_after=rates.resets_in, about=about.told())
 
 
 @in_thread
-def _refused(actor: Actor, standing: quotas.Standing, message: str) -> None:
+def _refused(actor: Actor, about: quotas.Standing, message: str) -> None:
     """The first of a minute: the others are not written down."""
-    record(Action.QUOTA_REFUSED, tenant=actor.tenant, about=actor.tenant, name=standing.quota, why=message)
-    if standing.quota == "max_requests":
-        quotas.note(actor.tenant, standing, refused=True)
+    record(Action.QUOTA_REFUSED, tenant=actor.tenant, about=actor.tenant, name=about.quota, why=message)
+    if about.quota == "max_requests":
+        quotas.note(actor.tenant, about, refused=True)
+
+
+def still(request: Request, find: Callable[[Actor], object]) -> Callable[[], Actor]:
+    """For what goes on for long: who asks, looked up anew, who must still `find` it. Raises Problem."""
+    scope: Any = getattr(request, "scope", {"headers": ()})
+
+    def look() -> Actor:
+        actor = standing.identify(scope, request.auth.tenant.slug)
+        find(actor)
+        return actor
+
+    return look

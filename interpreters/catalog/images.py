@@ -17,6 +17,7 @@ from interpreters.models.uploads import NoSpace, UploadTooLarge, remove_upload, 
 from interpreters.sessions import access, problems
 from interpreters.tasks import acquire_images, enqueue
 from tenants import storage
+from tenants.audit import Action, record
 from tenants.authentication import Actor
 from tenants.models import Scope
 from tenants.storage import StorageFull
@@ -91,6 +92,7 @@ def refresh(actor: Actor, name: str) -> InterpreterImage:
     if image.origin in UPLOADED and not image.upload:
         raise problems.Conflict("Its archive is with the engine and not kept here: upload it anew.", "nothing_kept")
     image.request()
+    record(Action.IMAGE_REFRESHED, who=actor.who, tenant=actor.tenant, about=image)
     enqueue(acquire_images)
     return image
 

@@ -109,6 +109,7 @@ def issue_token(actor: Actor, session: UUID, lifetime: int) -> tuple[ApiToken, s
         name=f"session {found.identifier}"[:100],
         scopes=[Scope.SESSIONS_USE],
         session=found.pk,
+        maker=actor.token,
         lifetime=timedelta(seconds=lifetime),
     )
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from interpreters.auditing import preview_opened
 from interpreters.client import Exchange, Forward, Tunnel
 from interpreters.lifecycle import State
 from interpreters.models import Preview, Session
@@ -82,7 +83,9 @@ def open_preview(actor: Actor, session: UUID, port: int | None) -> Preview:
     found = access.find(actor, session)
     if found.state != State.LEASED:
         raise access.not_running(found)
-    return Preview.issue(found, port_of(found, port), actor.user, actor.token)
+    preview = Preview.issue(found, port_of(found, port), actor.user, actor.token)
+    preview_opened(actor, found, preview.port)
+    return preview
 
 
 @in_thread
