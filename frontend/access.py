@@ -11,7 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 
 from frontend.models import Collaborator, Notebook
 from tenants.authentication import Actor
@@ -32,9 +32,12 @@ class MemberRequest(HttpRequest):
 def member_required(
     view: Callable[Concatenate[MemberRequest, P], HttpResponse],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """Ask strangers to sign in; tell people without a tenant whom to ask."""
+    """Ask strangers to sign in, people without a second factor for one where it is wanted; tell those without a tenant
+    whom to ask."""
 
     def checked(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if getattr(request, "refusal", "") == "second_factor_required":
+            return redirect("mfa_index")
         if getattr(request, "tenant", None) is None:
             return render(request, "frontend/no_tenant.html", status=403)
         return view(cast(MemberRequest, request), *args, **kwargs)

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from tenants.admin_audit import AuditEventAdmin
+from tenants.admin_identity import IdentityProviderAdmin
 from tenants.fields import Lines
 from tenants.models import ApiToken, CannotRotate, Membership, Scope, Tenant, default_scopes
 from tenants.models.tenant import QUOTAS
@@ -56,7 +57,7 @@ class TenantAdmin(TenantScopedAdmin[Tenant]):
         return bool(request.user.is_superuser)
 
 
-__all__ = ["AuditEventAdmin"]  # registers itself
+__all__ = ["AuditEventAdmin", "IdentityProviderAdmin"]  # which register themselves
 # How long a token that is rotated in the admin still works.
 OVERLAP = timedelta(days=1)
 

@@ -17,7 +17,7 @@ from frontend import exporting
 from frontend.access import LOOKS_ON, may_create
 from frontend.copies import copy_of
 from frontend.models import ShareLink
-from tenants.models import Membership
+from tenants.accounts.limits import reachable
 
 LONGEST_TOKEN = 100
 View = Callable[[HttpRequest, ShareLink, str], HttpResponse]
@@ -44,7 +44,7 @@ def _refused(request: HttpRequest, link: ShareLink | None) -> HttpResponse | Non
     if not public:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
-        if link is None or not Membership.objects.filter(tenant=link.tenant, user=request.user.pk).exists():
+        if link is None or not reachable(request).filter(tenant=link.tenant).exists():
             return render(request, "frontend/link_over.html", {"why": "unknown"}, status=404)
     assert link
     if not link.usable:

@@ -1,6 +1,7 @@
 """Who is asking, and what they may use. Everything else in the project starts its queries at a Tenant."""
 
 from tenants.models.audit import AuditEvent, AuditPruning
+from tenants.models.identity import IdentityProvider
 from tenants.models.tenant import Membership, Tenant, check_registries
 from tenants.models.token import ApiToken, CannotRotate, check_names, default_scopes, hash_token
 from tenants.roles import Role, Scope
@@ -10,6 +11,7 @@ __all__ = [
     "AuditEvent",
     "AuditPruning",
     "CannotRotate",
+    "IdentityProvider",
     "Membership",
     "Role",
     "Scope",
