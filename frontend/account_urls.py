@@ -29,9 +29,7 @@ entrance = [
     path("login/with/<uuid:provider_id>/callback", identity.back, name="openid_connect_callback"),
     # Links to it are made by `manage.py password_link`.
     re_path(f"^login/password/{KEY}$", account.password_reset_from_key, name="account_reset_password_from_key"),
-    path(
-        "login/password/done", account.password_reset_from_key_done, name="account_reset_password_from_key_done"
-    ),
+    path("login/password/done", account.password_reset_from_key_done, name="account_reset_password_from_key_done"),
     path("logout", account.logout, name="logout"),
     path("logout", account.logout, name="account_logout"),
 ]
@@ -49,8 +47,12 @@ own = [
     path("account/second-factor/app", by_oneself(totp.activate_totp), name="mfa_activate_totp"),
     path("account/second-factor/app/remove", by_oneself(totp.deactivate_totp), name="mfa_deactivate_totp"),
     path("account/second-factor/codes", by_oneself(codes.view_recovery_codes), name="mfa_view_recovery_codes"),
-    path("account/second-factor/codes/new", by_oneself(codes.generate_recovery_codes), name="mfa_generate_recovery_codes"),
-    path("account/second-factor/codes.txt", by_oneself(codes.download_recovery_codes), name="mfa_download_recovery_codes"),
+    path(
+        "account/second-factor/codes/new", by_oneself(codes.generate_recovery_codes), name="mfa_generate_recovery_codes"
+    ),
+    path(
+        "account/second-factor/codes.txt", by_oneself(codes.download_recovery_codes), name="mfa_download_recovery_codes"
+    ),
     path("account/passkeys", by_oneself(passkeys.list_webauthn), name="mfa_list_webauthn"),
     path("account/passkeys/add", by_oneself(passkeys.add_webauthn), name="mfa_add_webauthn"),
     path("account/passkeys/<int:pk>/remove", by_oneself(passkeys.remove_webauthn), name="mfa_remove_webauthn"),

@@ -73,7 +73,7 @@ def second_factor_first(
         async def respond_async(request: HttpRequest) -> HttpResponse:
             if _is_admin(request) and await sync_to_async(admin_needs_one)(request):
                 return redirect("mfa_index")
-            return await get_response(request)
+            return await get_response(request)  # type: ignore[no-any-return]
 
         return respond_async
 

@@ -155,7 +155,7 @@ def actor_from_user(
     the person signed in, which limits them to that tenant. Raises NotAllowed."""
     if not user.is_authenticated:
         raise Unauthenticated("not_signed_in", "Sign in, or send a token as “Authorization: Bearer …”.")
-    if provider and user.is_superuser:
+    if provider and getattr(user, "is_superuser", False):
         raise Forbidden("not_by_provider", "An operator does not sign in through an organisation: use your password.")
     found = limits.memberships(user, provider)
     memberships = list(found.select_related("tenant").order_by("created_at", "pk"))

@@ -58,7 +58,7 @@ class ThermaeAdminSite(admin.AdminSite):
         return administers_any(request)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """There is one sign-in, and it is not the admin's own. Who is signed in and has nothing to do here is told so."""
+        """There is one sign-in, not the admin's own. Who is signed in and has nothing to do here is told so."""
         index = reverse("admin:index", current_app=self.name)
         asked = request.GET.get("next", "")
         safe = url_has_allowed_host_and_scheme(asked, {request.get_host()}, request.is_secure())

@@ -90,14 +90,14 @@ class GuardedSession(requests.Session):
         self._adapter = _Adapter(ground or Surroundings(opened=settings.OIDC_PRIVATE_ALLOW).ground)
         self.mount("https://", self._adapter)
 
-    def request(self, *args: Any, **options: Any) -> requests.Response:  # type: ignore[override]
+    def request(self, *args: Any, **options: Any) -> requests.Response:
         watch = threading.Timer(ANSWER_WITHIN, self._adapter.cut)
         watch.daemon = True
         watch.start()
         try:
             response = super().request(*args, **{**options, "stream": True, "timeout": CONNECT_WITHIN})
             with contextlib.closing(response):
-                response._content = _read(response)  # type: ignore[attr-defined]
+                response._content = _read(response)
         finally:
             watch.cancel()
         return response

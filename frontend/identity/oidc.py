@@ -36,7 +36,7 @@ MOST_PEOPLE = 10_000
 ASK = "Ask who runs your organisation."
 
 
-class TenantOIDC(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
+class TenantOIDC(OpenIDConnectOAuth2Adapter):
     @property
     def openid_config(self) -> dict[str, Any]:
         """What the provider says of itself, if it is the one that was named."""
@@ -54,7 +54,7 @@ class TenantOIDC(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
         return super().complete_login(request, app, token, **kwargs)
 
 
-class TenantProvider(OpenIDConnectProvider):  # type: ignore[misc]
+class TenantProvider(OpenIDConnectProvider):
     oauth2_adapter_class = TenantOIDC
 
     def serialize(self) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _text(value: object) -> str:
     return "".join(filter(str.isprintable, value))[:150] if isinstance(value, str) else ""
 
 
-class IdentityAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
+class IdentityAdapter(DefaultSocialAccountAdapter):
     def get_requests_session(self) -> GuardedSession:
         return GuardedSession()
 
@@ -161,7 +161,9 @@ class IdentityAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
                 with acting(Who(user, address=address)):
                     Membership.objects.create(tenant=row.tenant, user=user, role=row.default_role)
         except IntegrityError:
-            raise ImmediateHttpResponse(_trouble(request, "Somebody took your place just now. Sign in again.")) from None
+            raise ImmediateHttpResponse(
+                _trouble(request, "Somebody took your place just now. Sign in again.")
+            ) from None
         return user
 
 
@@ -212,9 +214,8 @@ def _free_name(row: IdentityProvider, said: Mapping[str, str]) -> str:
     """Within names of the tenant's own: so none that somebody else has, or might want, is taken or told of."""
     wish = said["preferred_username"] or said["email"].partition("@")[0] or "person"
     base = f"{row.tenant.slug}.{re.sub(r'[^A-Za-z0-9_.-]', '', wish)[:60] or 'person'}"
-    taken = {
-        name.lower() for name in get_user_model().objects.filter(username__istartswith=base).values_list("username", flat=True)
-    }
+    alike = get_user_model()._default_manager.filter(username__istartswith=base)
+    taken = {name.lower() for name in alike.values_list("username", flat=True)}
     numbers = (f"{base}{number}" for number in range(2, len(taken) + 3))
     return next(name for name in (base, *numbers) if name.lower() not in taken)
 

@@ -35,7 +35,7 @@ def by_oneself(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]
     return checked
 
 
-class SignInView(LoginView):  # type: ignore[misc]
+class SignInView(LoginView):
     template_name = "account/login.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def account(request: HttpRequest) -> HttpResponse:
     return render(request, "account/account.html", context)
 
 
-class SecondFactorView(IndexView):  # type: ignore[misc]
+class SecondFactorView(IndexView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         wanted = getattr(self.request, "refusal", "") == "second_factor_required" or admin_needs_one(self.request)
         return {**super().get_context_data(**kwargs), "wanted": wanted}
@@ -70,7 +70,7 @@ def _connectable(request: HttpRequest) -> Any:
     return IdentityProvider.objects.filter(tenant__in=mine, enabled=True).select_related("tenant").order_by("name")
 
 
-class IdentitiesView(ConnectionsView):  # type: ignore[misc]
+class IdentitiesView(ConnectionsView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
         accounts = list(SocialAccount.objects.filter(user=self.request.user.pk).order_by("date_joined"))

@@ -27,7 +27,7 @@ MOST_KNOWN = 5  # people who share a browser
 DEVICE_SECONDS = 180 * 24 * 3600
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+class AccountAdapter(DefaultAccountAdapter):
     error_messages = {
         **DefaultAccountAdapter.error_messages,
         "username_password_mismatch": "That name and password do not match. Both are case-sensitive.",

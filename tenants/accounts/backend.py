@@ -6,7 +6,7 @@ from allauth.account.auth_backends import AuthenticationBackend
 from django.contrib.auth import get_user_model
 
 
-class PasswordBackend(AuthenticationBackend):  # type: ignore[misc]
+class PasswordBackend(AuthenticationBackend):
     """Of the account with exactly this name: `Alice` is not `alice`."""
 
     def _authenticate_by_username(self, username: str, password: str) -> Any:

@@ -5,7 +5,7 @@ from allauth.account.forms import LoginForm
 LONGEST_PASSWORD = 4096
 
 
-class SignInForm(LoginForm):  # type: ignore[misc]
+class SignInForm(LoginForm):
     """With `username` as the name of the field, which password managers know."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

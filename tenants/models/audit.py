@@ -28,6 +28,7 @@ class AuditEvent(models.Model):
         SIGNED_OUT = "account.signed_out"
         SIGN_IN_FAILED = "account.sign_in_failed"
         PASSWORD_CHANGED = "account.password_changed"  # noqa: S105
+        PASSWORD_LINK_MADE = "account.password_link_made"  # noqa: S105
         SECOND_FACTOR_ADDED = "account.second_factor_added"
         SECOND_FACTOR_REMOVED = "account.second_factor_removed"
         SECOND_FACTOR_FAILED = "account.second_factor_failed"
