@@ -35,9 +35,12 @@ class MemberRequest(HttpRequest):
 def member_required(
     view: Callable[Concatenate[MemberRequest, P], HttpResponse],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """Ask strangers to sign in; tell people without a tenant whom to ask, and what a tenant has no room for."""
+    """Ask strangers to sign in, people without a second factor for one where it is wanted; tell those without a tenant
+    whom to ask, and what a tenant has no room for."""
 
     def checked(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if getattr(request, "refusal", "") == "second_factor_required":
+            return redirect("mfa_index")
         if getattr(request, "tenant", None) is None:
             return render(request, "frontend/no_tenant.html", status=403)
         try:

@@ -1,5 +1,4 @@
-from django.contrib.auth.views import LogoutView
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from frontend.views import (
@@ -23,8 +22,7 @@ from frontend.views import (
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="notebooks"), name="home"),
-    path("login", pages.SignInView.as_view(), name="login"),
-    path("logout", LogoutView.as_view(), name="logout"),
+    path("", include("frontend.account_urls")),
     path("usage", usage.page, name="usage"),
     path("tenant", tenant.switch, name="switch_tenant"),
     path("organisation/", organisation.page, name="organisation"),

@@ -5,6 +5,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
 from tenants.admin_audit import AuditEventAdmin
+from tenants.admin_identity import IdentityProviderAdmin
 from tenants.admin_people import InvitationAdmin, MembershipAdmin
 from tenants.admin_tokens import ApiTokenAdmin, ServiceAccountAdmin
 from tenants.models import Membership, Tenant
@@ -61,6 +62,7 @@ class TenantAdmin(TenantScopedAdmin[Tenant]):
 __all__ = [  # which register themselves
     "ApiTokenAdmin",
     "AuditEventAdmin",
+    "IdentityProviderAdmin",
     "InvitationAdmin",
     "MembershipAdmin",
     "ServiceAccountAdmin",

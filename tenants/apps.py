@@ -10,7 +10,7 @@ class TenantsConfig(AppConfig):
 
         from tenants import append_only, signing_in, standing
         from tenants.audit import Action
-        from tenants.models import ApiToken, Invitation, Membership, ServiceAccount, Tenant
+        from tenants.models import ApiToken, IdentityProvider, Invitation, Membership, ServiceAccount, Tenant
         from tenants.models.tenant import QUOTAS
         from tenants.watching import watch
 
@@ -38,6 +38,12 @@ class TenantsConfig(AppConfig):
         )  # fmt: skip
         watch(Invitation, "role", "note", "expires_at", created=Action.INVITATION_CREATED)
         watch(
-            Tenant, "name", "slug", "allowed_registries", "egress_ceiling", "egress_allowed", "record_code", *QUOTAS,
+            Tenant, "name", "slug", "allowed_registries", "egress_ceiling", "egress_allowed", "record_code",
+            "requires_second_factor", *QUOTAS,
             created=Action.TENANT_CREATED, changed=Action.TENANT_CHANGED, tenant=lambda row: row.pk,
+        )  # fmt: skip
+        watch(
+            IdentityProvider, "name", "issuer", "client_id", "secret", "allowed_domains", "claim", "claim_value",
+            "creates_members", "default_role", "enabled",
+            created=Action.PROVIDER_CREATED, changed=Action.PROVIDER_CHANGED, deleted=Action.PROVIDER_DELETED,
         )  # fmt: skip

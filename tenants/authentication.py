@@ -20,6 +20,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from tenants import token_text
+from tenants.accounts import limits
+from tenants.accounts.second_factor import has_second_factor
 from tenants.addresses import client_of, client_of_request, within
 from tenants.audit import Action, Who, acts, record
 from tenants.models import ApiToken, Membership, ServiceAccount, Tenant, hash_token, is_service, name_of
@@ -183,12 +185,16 @@ def _note_refusal(token: ApiToken, client: str, why: str) -> None:
 
 
 def actor_from_user(
-    user: AbstractBaseUser | AnonymousUser, named: str = "", chosen: str = "", client: str = ""
+    user: AbstractBaseUser | AnonymousUser, named: str = "", chosen: str = "", client: str = "", provider: str = ""
 ) -> Actor:
-    """`named`: slug of the tenant that must be used; `chosen`: of the one preferred. Raises NotAllowed."""
+    """`named`: slug of the tenant that must be used; `chosen`: of the one preferred; `provider`: the tenant's by which
+    the person signed in, which limits them to that tenant. Raises NotAllowed."""
     if not user.is_authenticated or is_service(user):
         raise Unauthenticated("not_signed_in", "Sign in, or send a token as “Authorization: Bearer …”.")
-    memberships = list(Membership.objects.filter(user=user.pk).select_related("tenant").order_by("created_at", "pk"))
+    if provider and getattr(user, "is_superuser", False):
+        raise Forbidden("not_by_provider", "An operator does not sign in through an organisation: use your password.")
+    found = limits.memberships(user, provider)
+    memberships = list(found.select_related("tenant").order_by("created_at", "pk"))
     by_slug = {membership.tenant.slug: membership for membership in memberships}
     if named and named not in by_slug:
         raise Forbidden("not_a_member", f"You are no member of a tenant named {named[:63]!r}.")
@@ -196,6 +202,16 @@ def actor_from_user(
         raise Forbidden("no_tenant", "You belong to no tenant yet: ask an administrator to add you to one.")
     membership = by_slug.get(named or chosen, memberships[0])
     return Actor(user, membership.tenant, membership.role, SCOPES_OF_ROLE[Role(membership.role)], None, client)
+
+
+def actor_from_session(user: Any, session: Mapping[str, Any] | Any, named: str = "", client: str = "") -> Actor:
+    """Of a cookie: what its signing in reaches, and only with a second factor where the tenant wants one."""
+    provider = limits.provider_of(session)
+    actor = actor_from_user(user, named, str(session.get("tenant", "")), client, provider)
+    if actor.tenant.requires_second_factor and not provider and not has_second_factor(user):
+        message = f"{actor.tenant} wants a second factor: set one up on your account's page."
+        raise Forbidden("second_factor_required", message)
+    return actor
 
 
 def bearer(authorization: str) -> str:
@@ -218,9 +234,8 @@ def authenticate(request: HttpRequest) -> Actor:
 def _authenticate(request: HttpRequest) -> Actor:
     if "Authorization" in request.headers:
         return actor_from_token(bearer(request.headers["Authorization"]), client_of_request(request.META))
-    chosen = request.session.get("tenant", "")
     client = client_of_request(request.META)
-    return actor_from_user(request.user, request.headers.get(TENANT_HEADER, ""), str(chosen), client)
+    return actor_from_session(request.user, request.session, request.headers.get(TENANT_HEADER, ""), client)
 
 
 aauthenticate = sync_to_async(authenticate)
@@ -247,8 +262,8 @@ def authenticate_scope(scope: Mapping[str, Any], named: str = "") -> Actor:
     secret = token_in_scope(scope)
     if secret is not None:
         return actor_from_token(secret, client_of(scope))
-    chosen = str((scope.get("session") or {}).get("tenant", ""))
-    return actor_from_user(scope.get("user") or AnonymousUser(), named, chosen, client_of(scope))
+    session = scope.get("session") or {}
+    return actor_from_session(scope.get("user") or AnonymousUser(), session, named, client_of(scope))
 
 
 aauthenticate_scope = sync_to_async(authenticate_scope)

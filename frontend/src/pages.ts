@@ -2,6 +2,7 @@
 
 import "./chrome";
 import { setUpImport } from "./importing";
+import "./passkeys";
 
 const pools = document.getElementById("pools");
 

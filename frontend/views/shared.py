@@ -17,8 +17,8 @@ from frontend import exporting
 from frontend.access import LOOKS_ON, may_create, no_room
 from frontend.copies import copy_of
 from frontend.models import ShareLink
+from tenants.accounts.limits import reachable
 from tenants.audit import Action, Who, record
-from tenants.models import Membership
 from tenants.storage import StorageFull
 
 LONGEST_TOKEN = 100
@@ -46,7 +46,7 @@ def _refused(request: HttpRequest, link: ShareLink | None) -> HttpResponse | Non
     if not public:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
-        if link is None or not Membership.objects.filter(tenant=link.tenant, user=request.user.pk).exists():
+        if link is None or not reachable(request).filter(tenant=link.tenant).exists():
             return render(request, "frontend/link_over.html", {"why": "unknown"}, status=404)
     assert link
     if not link.usable:

@@ -1,6 +1,7 @@
 """Who is asking, and what they may use. Everything else in the project starts its queries at a Tenant."""
 
 from tenants.models.audit import AuditEvent, AuditPruning
+from tenants.models.identity import IdentityProvider
 from tenants.models.invitation import CannotInvite, Invitation
 from tenants.models.membership import LastOwner, Membership, PeopleRefusal
 from tenants.models.quota_level import QuotaLevel
@@ -15,6 +16,7 @@ __all__ = [
     "AuditPruning",
     "CannotInvite",
     "CannotRotate",
+    "IdentityProvider",
     "Invitation",
     "LastOwner",
     "Membership",

@@ -108,6 +108,11 @@ class Tenant(models.Model):
         default=False,
         help_text="Write the code that is run into the audit log. Tell your members before you turn it on.",
     )
+    requires_second_factor = models.BooleanField(
+        "second factor",
+        default=False,
+        help_text="Members who sign in by a password need an authenticator app or a passkey, or set one up first.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = TenantQuerySet.as_manager()

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 
 from interpreters.models import Session
 from tenants.audit import NOBODY, acting
@@ -28,3 +29,8 @@ def mine(alice: Any, leased: Any) -> Session:
     """A session that alice has."""
     session: Session = leased(alice)
     return session
+
+
+@pytest.fixture(autouse=True)
+def no_attempts_yet() -> None:
+    cache.clear()
