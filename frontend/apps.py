@@ -5,7 +5,8 @@ class FrontendConfig(AppConfig):
     name = "frontend"
 
     def ready(self) -> None:
-        from frontend import checks, keeping, tasks  # noqa: F401  which register a system check, and listen
+        # They register a system check, and listen to deletions, to changes, and to sessions that end.
+        from frontend import auditing, checks, departing, keeping, tasks  # noqa: F401
         from frontend.access import may_use_session
         from interpreters.sessions.guards import guard
 

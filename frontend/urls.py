@@ -1,28 +1,43 @@
-from django.contrib.auth.views import LogoutView
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from frontend.views import (
     containers,
     document,
     files,
+    invitations,
     language,
     listing,
     notebooks,
+    organisation,
     pages,
     places,
     shared,
     sharing,
     tenant,
+    tokens,
     trash,
+    usage,
     versions,
 )
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="notebooks"), name="home"),
-    path("login", pages.SignInView.as_view(), name="login"),
-    path("logout", LogoutView.as_view(), name="logout"),
+    path("", include("frontend.account_urls")),
+    path("usage", usage.page, name="usage"),
     path("tenant", tenant.switch, name="switch_tenant"),
+    path("organisation/", organisation.page, name="organisation"),
+    path("organisation/leave", organisation.leave, name="leave_organisation"),
+    path("organisation/invitations", organisation.invite, name="invite"),
+    path("organisation/invitations/<int:invitation_id>/revoke", organisation.revoke, name="revoke_invitation"),
+    path("organisation/members/<int:member_id>/role", organisation.change_role, name="change_role"),
+    path("organisation/members/<int:member_id>/remove", organisation.remove, name="remove_member"),
+    path("invitations/", invitations.page, name="invitation"),
+    path("invitations/<str:secret>/", invitations.open_link, name="open_invitation"),
+    path("account/tokens", tokens.page, name="tokens"),
+    path("account/tokens/new", tokens.create, name="new_token"),
+    path("account/tokens/<uuid:token_id>/rotate", tokens.rotate, name="rotate_token"),
+    path("account/tokens/<uuid:token_id>/revoke", tokens.revoke, name="revoke_token"),
     path("accessibility", pages.accessibility, name="accessibility"),
     path("favicon.ico", pages.favicon, name="favicon"),
     path("output-frame", pages.output_frame, name="output_frame"),

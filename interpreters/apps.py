@@ -5,5 +5,6 @@ class InterpretersConfig(AppConfig):
     name = "interpreters"
 
     def ready(self) -> None:
-        # They listen to changes of sessions, whoever makes them.
-        from interpreters import auditing, notices, tasks  # noqa: F401
+        # They listen to changes of sessions and members, whoever makes them; and say what tenants use and keep.
+        from interpreters import auditing, departing, notices, tasks  # noqa: F401
+        from interpreters.metering import measures, stored  # noqa: F401

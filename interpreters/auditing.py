@@ -5,7 +5,14 @@ from typing import Any
 from django.dispatch import receiver
 
 from interpreters.lifecycle import State
-from interpreters.models import InterpreterImage, RegistryCredential, Session, SessionPool, moved
+from interpreters.models import (
+    InterpreterImage,
+    RegistryCredential,
+    Session,
+    SessionPool,
+    Workspace,
+    moved,
+)
 from tenants.audit import Action, Who, record
 from tenants.authentication import Actor
 from tenants.watching import watch
@@ -34,6 +41,13 @@ watch(
     changed=Action.CREDENTIAL_CHANGED,
     deleted=Action.CREDENTIAL_DELETED,
 )
+watch(
+    Workspace,
+    *("identifier", "enabled", "quota"),
+    created=Action.WORKSPACE_CREATED,
+    changed=Action.WORKSPACE_CHANGED,
+    deleted=Action.WORKSPACE_DELETED,
+)
 
 
 @receiver(moved)
@@ -59,3 +73,18 @@ def record_code(actor: Actor, session: Session, code: str) -> None:
 
 def downloaded(actor: Actor, session: Session, path: str) -> None:
     record(Action.FILE_DOWNLOADED, who=actor.who, tenant=actor.tenant, about=session, name=name_of(session), why=path)
+
+
+def downloaded_kept(actor: Actor, workspace: Workspace) -> None:
+    why = "all that is kept"
+    record(Action.FILE_DOWNLOADED, who=actor.who, tenant=actor.tenant, about=workspace, why=why)
+
+
+def file_changed(actor: Actor, session: Session, what: str) -> None:
+    """`what`: as `written data.csv`."""
+    record(Action.FILE_CHANGED, who=actor.who, tenant=actor.tenant, about=session, name=name_of(session), why=what)
+
+
+def preview_opened(actor: Actor, session: Session, port: int) -> None:
+    why = f"port {port}"
+    record(Action.PREVIEW_OPENED, who=actor.who, tenant=actor.tenant, about=session, name=name_of(session), why=why)

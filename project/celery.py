@@ -42,6 +42,16 @@ def schedule(sender: Celery, **_: object) -> None:
             "schedule": 3600.0,
             "options": {"expires": 3600.0},
         },
+        "tell of quotas that are near or reached": {
+            "task": "interpreters.tasks.note_quotas",
+            "schedule": 60.0,
+            "options": {"expires": 60.0},
+        },
+        "forget usage that was kept long enough": {
+            "task": "interpreters.tasks.prune_usage",
+            "schedule": 3600.0,
+            "options": {"expires": 3600.0},
+        },
         "forget old decisions of the egress proxy": {
             "task": "interpreters.tasks.forget_egress_decisions",
             "schedule": 3600.0,

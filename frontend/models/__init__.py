@@ -4,6 +4,7 @@ from frontend.models.lease import EditorLease
 from frontend.models.notebook import Notebook
 from frontend.models.outputs import BroughtOutput
 from frontend.models.sharing import Collaborator, ShareLink
+from frontend.models.size import measure_kept
 from frontend.models.version import NotebookVersion, TooMuchKept, VersionPart
 from frontend.models.waiting import WaitingRun
 
@@ -17,4 +18,5 @@ __all__ = [
     "TooMuchKept",
     "VersionPart",
     "WaitingRun",
+    "measure_kept",
 ]

@@ -7,6 +7,7 @@ cells, and come back with them.
 
 import json
 import zlib
+from contextlib import suppress
 from datetime import timedelta
 from hashlib import blake2b
 from typing import Any
@@ -18,6 +19,7 @@ from django.utils import timezone
 
 from frontend.models.notebook import Notebook
 from frontend.thinning import surplus
+from tenants import storage
 
 MOST_NAMED = 200
 
@@ -53,6 +55,7 @@ class VersionQuerySet(models.QuerySet["NotebookVersion"]):
             saved_at=notebook.updated_at, **more,
         )  # fmt: skip
         _prune(notebook, made)
+        _measure(notebook)
         return made
 
 
@@ -109,15 +112,15 @@ class VersionPart(models.Model):
 
 
 def keep_before(notebook: Notebook, why: NotebookVersion.Why, by: Any) -> None:
-    """Keep what is stored now, before something else than a save changes whose it is to edit."""
-    with transaction.atomic():
+    """Keep what is stored now, if there is room, before something else than a save changes whose it is to edit."""
+    with suppress(storage.StorageFull), storage.room_for(notebook.tenant), transaction.atomic():
         held = Notebook.objects.select_for_update().get(pk=notebook.pk)
         held.versions.keep(held, why, by=by)
 
 
 def keep_named(notebook: Notebook, name: str, by: Any) -> NotebookVersion:
-    """Keep the notebook as it is, under a name. Raises TooMuchKept."""
-    with transaction.atomic():
+    """Keep the notebook as it is, under a name. Raises TooMuchKept, StorageFull."""
+    with storage.room_for(notebook.tenant), transaction.atomic():
         held = Notebook.objects.select_for_update().get(pk=notebook.pk)
         if held.versions.filter(why=NotebookVersion.Why.NAMED).count() >= MOST_NAMED:
             raise TooMuchKept(f"A notebook has at most {MOST_NAMED} named versions: delete one first.")
@@ -128,8 +131,11 @@ def keep_named(notebook: Notebook, name: str, by: Any) -> NotebookVersion:
 
 
 def keep_edits(notebook: Notebook, document: dict[str, Any], by: Any) -> NotebookVersion | None:
-    """Keep edits that the notebook will not have, as others were chosen over them; None if they are kept already."""
-    with transaction.atomic():
+    """Keep edits that the notebook will not have, as others were chosen over them; None if they are kept already.
+
+    Raises StorageFull.
+    """
+    with storage.room_for(notebook.tenant), transaction.atomic():
         held = Notebook.objects.select_for_update().get(pk=notebook.pk)
         held.document, held.updated_at = document, timezone.now()  # of the object, and never saved
         return NotebookVersion.objects.keep(held, NotebookVersion.Why.GAVE_WAY, by=by)
@@ -141,6 +147,7 @@ def forget(version: NotebookVersion) -> None:
         notebook = Notebook.objects.select_for_update().get(pk=version.notebook_id)
         version.delete()
         _drop_unused(notebook)
+        _measure(notebook)
 
 
 def _prune(notebook: Notebook, newest: NotebookVersion) -> None:
@@ -193,3 +200,9 @@ def _pack(value: Any) -> bytes:
 
 def _unpack(packed: bytes | memoryview) -> Any:
     return json.loads(zlib.decompress(packed))
+
+
+def _measure(notebook: Notebook) -> None:
+    from frontend.models.size import measure_kept  # which counts versions too
+
+    measure_kept(notebook.pk)

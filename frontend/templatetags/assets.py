@@ -9,6 +9,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from frontend.assets import files_of
+from tenants.accounts import limits
 from tenants.models import Tenant
 
 register = template.Library()
@@ -30,7 +31,7 @@ def tenants_of(request: HttpRequest) -> Iterable[Tenant]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return ()
-    return Tenant.objects.filter(memberships__user=user).order_by("name")
+    return Tenant.objects.filter(pk__in=limits.reachable(request).values("tenant")).order_by("name")
 
 
 def _url(name: str) -> str:

@@ -255,4 +255,4 @@ class Credential(Schema):
 
 
 # The statuses that any view on a session may answer with.
-ERRORS: Mapping[Any, type[Error]] = {frozenset({400, 401, 403, 404, 409, 413, 429, 502, 503}): Error}
+ERRORS: Mapping[Any, type[Error]] = {frozenset({400, 401, 403, 404, 409, 413, 429, 502, 503, 507}): Error}

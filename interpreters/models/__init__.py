@@ -4,14 +4,17 @@ from interpreters.models.execution import Execution
 from interpreters.models.image import FormerImage, InterpreterImage
 from interpreters.models.isolation import IsolationReport
 from interpreters.models.lease import Lease
+from interpreters.models.places import Place
 from interpreters.models.pool import SessionPool
 from interpreters.models.preview import Preview
 from interpreters.models.refusals import BadIdentifier, NoInstance, PoolFull, PoolUnavailable, QuotaReached
 from interpreters.models.session import Session, moved
+from interpreters.models.usage import DayUsage, SessionUsage
 from interpreters.models.workspace import Workspace
 
 __all__ = [
     "BadIdentifier",
+    "DayUsage",
     "EgressDecision",
     "EgressProxy",
     "EgressTotal",
@@ -21,6 +24,7 @@ __all__ = [
     "IsolationReport",
     "Lease",
     "NoInstance",
+    "Place",
     "PoolFull",
     "PoolUnavailable",
     "Preview",
@@ -28,6 +32,7 @@ __all__ = [
     "RegistryCredential",
     "Session",
     "SessionPool",
+    "SessionUsage",
     "Workspace",
     "moved",
 ]

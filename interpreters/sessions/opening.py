@@ -10,10 +10,11 @@ from prometheus_client import Counter, Histogram
 
 from interpreters.auditing import session_opened
 from interpreters.lifecycle import Phase, Reason, State
-from interpreters.models import BadIdentifier, Lease, NoInstance, Session, SessionPool
+from interpreters.models import BadIdentifier, Lease, NoInstance, QuotaReached, Session, SessionPool
 from interpreters.models.threads import in_thread
 from interpreters.notices import aside
-from interpreters.sessions import access, guards, problems
+from interpreters.sessions import access, budget, guards, problems
+from tenants import quotas
 from tenants.audit import Action, record
 from tenants.authentication import Actor
 from tenants.models import ApiToken, Scope
@@ -44,9 +45,7 @@ def find_or_lease(actor: Actor, pool: str, identifier: str, *, again: bool = Fal
     `again`: one that was refused is asked for once more, which is audited once only.
     """
     access.allowed(actor, Scope.SESSIONS_USE)
-    found = access.usable_pools(actor).filter(name=pool).first()
-    if found is None:
-        raise problems.NotFound(f"There is no pool named {pool!r:.80}: GET /pools lists those that you may use.")
+    found = access.find_pool(actor, pool, identifier)
     if not guards.passes(actor, identifier):
         raise problems.NotFound("This identifier belongs to a notebook that you may not run: ask its owner.")
     began = time.perf_counter()
@@ -56,6 +55,8 @@ def find_or_lease(actor: Actor, pool: str, identifier: str, *, again: bool = Fal
         if not again:
             name = f"{pool}/{identifier}"
             record(Action.SESSION_REFUSED, tenant=actor.tenant, about=found, name=name, why=str(refusal))
+            if isinstance(refusal, QuotaReached) and refusal.standing:
+                quotas.note(actor.tenant, refusal.standing, refused=True)
         raise problems.of_pool(refusal) from refusal
     if lease.fresh:
         who = actor.who
@@ -80,9 +81,14 @@ def list_open(actor: Actor) -> list[Session]:
     return [row for row in rows.order_by("-created_at")[:LISTED] if guards.passes(actor, row.identifier)]
 
 
-@in_thread
-def keep_alive(actor: Actor, session: UUID) -> Session:
+async def keep_alive(actor: Actor, session: UUID) -> Session:
     """Count as used now, as if code had run."""
+    await budget.check(actor)
+    return await _keep_alive(actor, session)
+
+
+@in_thread
+def _keep_alive(actor: Actor, session: UUID) -> Session:
     found = access.find(actor, session)
     if not found.touch():
         raise access.not_running(found)
@@ -110,6 +116,7 @@ def issue_token(actor: Actor, session: UUID, lifetime: int) -> tuple[ApiToken, s
         name=f"session {found.identifier}"[:100],
         scopes=[Scope.SESSIONS_USE],
         session=found.pk,
+        maker=actor.token,
         lifetime=timedelta(seconds=lifetime),
     )
 

@@ -5,7 +5,7 @@ from functools import partial
 from django.db import transaction
 
 from interpreters.client import ExecuteRequest
-from interpreters.models import Session
+from interpreters.models import QuotaReached, Session, month_quotas
 from interpreters.notices import session_changed
 from interpreters.sessions import opening, problems, record
 from interpreters.tasks import enqueue, hand_over_waiting
@@ -13,7 +13,15 @@ from tenants.authentication import Actor
 
 
 def ask_again(actor: Actor, pool: str, identifier: str) -> Session:
-    """The session of `identifier`, for who has been refused one before. Raises Problem."""
+    """The session of `identifier`, for who has been refused one before. Raises Problem.
+
+    One that is there already may be used only while the tenant has hours left, as by any run.
+    """
+    try:
+        if actor.tenant.has_month_quotas:
+            month_quotas.check(actor.tenant)
+    except QuotaReached as refusal:
+        raise problems.of_pool(refusal) from refusal
     return opening.find_or_lease(actor, pool, identifier, again=True).session
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from interpreters.models import Execution, InterpreterImage, RegistryCredential, Session, Workspace
 from interpreters.routing import websocket_urlpatterns
-from tenants.models import ApiToken, Scope
+from tenants.models import ApiToken, Scope, ServiceAccount
 from tests.edges import bearer, tab
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,10 +39,13 @@ class Theirs:
     image: str
     credential: str
     workspace: str
+    token: str
+    account: str
 
     def fill(self, route: str) -> str:
         values = {"uuid:session": self.session, "uuid:execution": self.execution, "path:path": "a.txt"}
         values |= {"slug:image": self.image, "int:credential": self.credential, "uuid:workspace": self.workspace}
+        values |= {"uuid:token": self.token, "slug:account": self.account}
         for name, value in values.items():
             route = route.replace(f"<{name}>", value)
         return route.replace("<str:name>", "main")
@@ -50,6 +53,7 @@ class Theirs:
 
 SESSION, EXECUTION = "api/v1/sessions/<uuid:session>", "api/v1/executions/<uuid:execution>"
 IMAGE, WORKSPACE = "api/v1/images/<slug:image>", "api/v1/workspaces/<uuid:workspace>"
+TOKEN, ACCOUNT = "api/v1/tokens/<uuid:token>", "api/v1/service-accounts/<slug:account>"
 ASKS = {
     SESSION: [Ask("get"), Ask("delete")],
     f"{SESSION}/keep-alive": [Ask("post")],
@@ -79,13 +83,19 @@ ASKS = {
     IMAGE: [Ask("get"), Ask("delete")],
     f"{IMAGE}/refresh": [Ask("post")],
     "api/v1/registry-credentials/<int:credential>": [Ask("delete")],
+    TOKEN: [Ask("get"), Ask("delete")],
+    f"{TOKEN}/rotate": [Ask("post", {})],
+    ACCOUNT: [Ask("get"), Ask("patch", {"enabled": False}), Ask("delete")],
 }
 # A name that is taken by another tenant is free for one's own: see test_images_api.
 BY_NAME = {f"{IMAGE}/archive", f"{IMAGE}/context"}
 SOCKETS = {"ws/sessions/<uuid:session>/channels", "ws/sessions/<uuid:session>/terminals/<str:name>"}
-# Swept elsewhere: pages in test_frontend, test_notebooks, test_sharing, test_live, test_container_sessions, the
-# admin in test_admin_*, pools in test_api_pools.
-ELSEWHERE = ("admin/", "notebooks/", "shared/", "containers/", "api/v1/pools/")
+# Swept elsewhere: pages in test_frontend, test_tokens_page, test_notebooks, test_sharing, test_live, test_container_sessions, the
+# admin in test_admin_*, pools in test_api_pools, people in test_people and test_invitations.
+ELSEWHERE = (
+    *("admin/", "notebooks/", "shared/", "containers/", "api/v1/pools/"),
+    *("organisation/", "invitations/", "account/"),
+)
 
 
 def routes(patterns: list[Any], prefix: str = "") -> Iterator[str]:
@@ -115,7 +125,10 @@ def theirs(session: Session) -> Theirs:
     image = InterpreterImage.objects.create(tenant=tenant, name="theirs", origin="registry", reference="r")
     credential = RegistryCredential.objects.create(tenant=tenant, registry="ghcr.io", username="robot", secret="s")
     kept = Workspace.objects.create(tenant=tenant, identifier=session.identifier, session=session.pk, content="a" * 32)
-    return Theirs(str(session.pk), str(execution.pk), image.name, str(credential.pk), str(kept.pk))
+    account = ServiceAccount.objects.create(tenant=tenant, name="robot")
+    token, _ = ApiToken.issue(tenant=tenant, user=account.user, name="robot's")
+    keys = (session.pk, execution.pk, image.name, credential.pk, kept.pk, token.pk, account.name)
+    return Theirs(*map(str, keys))
 
 
 CASES = [(route, ask) for route, asks in ASKS.items() for ask in asks]
@@ -203,6 +216,8 @@ async def untouched(session: Session, agents: Any) -> None:
     assert await InterpreterImage.objects.filter(name="theirs", requested_at=None).acount() == 1
     assert await RegistryCredential.objects.acount() == 1
     assert await Workspace.objects.filter(content="a" * 32, turn=0).acount() == 1
+    assert await ServiceAccount.objects.filter(name="robot", disabled_at=None).acount() == 1
+    assert await ApiToken.objects.filter(name="robot's", last_used_at=None).acount() == 1
     assert agents[session.pk].log.entries == []
     assert agents[session.pk].contents == {}
     found = await Session.objects.aget(pk=session.pk)

@@ -28,6 +28,8 @@ interface Question {
 }
 
 const ANSWER_WITHIN = 6000;
+/** Seconds for which a cell waits for a place. */
+const LONGEST_WAIT = 600;
 const LOOK_WHETHER_SIGNED_IN = 5000;
 /** A little longer than the agent waits. */
 const ABOUT_WITHIN = 11_000;
@@ -117,8 +119,10 @@ export class NotebookSession {
       return this.hold();
     }
     this.show({ ...EMPTY, state: "refused", message: error.message });
-    const temporary = [0, 429, 502, 503, 504].includes(error.status);
-    if (temporary && this.waiting.size) this.retryTimer = window.setTimeout(() => void this.open(), (error.retryAfter ?? 3) * 1000);
+    const wait = error.retryAfter ?? 3;
+    // A month's hours that are used up come back in days: nothing waits for that.
+    const temporary = [0, 429, 502, 503, 504].includes(error.status) && wait <= LONGEST_WAIT;
+    if (temporary && this.waiting.size) this.retryTimer = window.setTimeout(() => void this.open(), wait * 1000);
     else this.abandon(error.message);
   }
 

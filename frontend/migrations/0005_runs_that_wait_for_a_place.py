@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('frontend', '0003_sharing_and_editing_together'),
+        ('frontend', '0004_stored_bytes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
