@@ -5,7 +5,7 @@ from typing import Any
 from django.dispatch import receiver
 
 from interpreters.lifecycle import State
-from interpreters.models import InterpreterImage, RegistryCredential, Session, SessionPool, moved
+from interpreters.models import InterpreterImage, RegistryCredential, Session, SessionPool, WebhookEndpoint, moved
 from tenants.audit import Action, Who, record
 from tenants.authentication import Actor
 from tenants.watching import watch
@@ -33,6 +33,13 @@ watch(
     created=Action.CREDENTIAL_CREATED,
     changed=Action.CREDENTIAL_CHANGED,
     deleted=Action.CREDENTIAL_DELETED,
+)
+watch(
+    WebhookEndpoint,
+    *("url", "description", "events", "pools", "enabled", "secret"),
+    created=Action.WEBHOOK_CREATED,
+    changed=Action.WEBHOOK_CHANGED,
+    deleted=Action.WEBHOOK_DELETED,
 )
 
 

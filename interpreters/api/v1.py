@@ -13,6 +13,7 @@ from interpreters.api import (
     pools,
     sessions,
     tokens,
+    webhooks,
     workspaces,
 )
 from interpreters.api.caller import Caller
@@ -27,5 +28,5 @@ api = NinjaAPI(
     auth=[Caller()],
 )
 errors.install(api)
-for part in (pools, sessions, inside, executions, files, workspaces, images, credentials, tokens, audit):
+for part in (pools, sessions, inside, executions, files, workspaces, images, credentials, tokens, audit, webhooks):
     api.add_router("", part.router)

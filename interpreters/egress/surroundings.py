@@ -30,11 +30,14 @@ def read_interfaces() -> Interfaces:
 
 class Surroundings:
     def __init__(
-        self, special: Sequence[Special] = SPECIAL, interfaces: Callable[[], Interfaces] = read_interfaces
+        self,
+        special: Sequence[Special] = SPECIAL,
+        interfaces: Callable[[], Interfaces] = read_interfaces,
+        opened: Sequence[str] | None = None,
     ) -> None:
         self._special, self._interfaces = special, interfaces
         self._denied = tuple(map(ip_network, settings.EGRESS_DENY))
-        self._opened = tuple(map(ip_network, settings.EGRESS_PRIVATE_ALLOW))
+        self._opened = tuple(map(ip_network, settings.EGRESS_PRIVATE_ALLOW if opened is None else opened))
         self._ground: Ground | None = None
         self._read_at = 0.0
 

@@ -7,7 +7,8 @@ from interpreters.models.lease import Lease
 from interpreters.models.pool import SessionPool
 from interpreters.models.preview import Preview
 from interpreters.models.refusals import BadIdentifier, NoInstance, PoolFull, PoolUnavailable, QuotaReached
-from interpreters.models.session import Session, moved
+from interpreters.models.session import Session, moved, moving
+from interpreters.models.webhook import WebhookDelivery, WebhookEndpoint
 from interpreters.models.workspace import Workspace
 
 __all__ = [
@@ -28,6 +29,9 @@ __all__ = [
     "RegistryCredential",
     "Session",
     "SessionPool",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "Workspace",
     "moved",
+    "moving",
 ]

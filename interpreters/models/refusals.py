@@ -26,3 +26,9 @@ class PoolUnavailable(NoInstance):
 
 class QuotaReached(NoInstance):
     """The tenant, or the member, has as much as its operator allows. The message names the quota and when it frees."""
+
+    def __init__(
+        self, message: str, retry_after: int, *, quota: str = "", value: float | None = None, used: float | None = None
+    ) -> None:
+        super().__init__(message, retry_after)
+        self.quota, self.value, self.used = quota, value, used  # a field of Tenant, and how it stands

@@ -40,22 +40,24 @@ def _check(tenant: Tenant, pool: "SessionPool", user: Any) -> None:
     held: list[Session] = list(rows.select_related("pool"))
     own = [session for session in held if user is not None and session.user_id == user.pk]
     if tenant.max_member_sessions is not None and len(own) >= tenant.max_member_sessions:
-        raise _reached(f"A member of {tenant} has at most {tenant.max_member_sessions} sessions at a time", own)
+        words = f"A member of {tenant} has at most {tenant.max_member_sessions} sessions at a time"
+        raise _reached(words, own, "max_member_sessions", tenant.max_member_sessions, len(own))
     if tenant.max_sessions is not None and len(held) >= tenant.max_sessions:
-        raise _reached(f"{tenant} has at most {tenant.max_sessions} sessions at a time", held)
+        words = f"{tenant} has at most {tenant.max_sessions} sessions at a time"
+        raise _reached(words, held, "max_sessions", tenant.max_sessions, len(held))
     for most, name, unit in ((tenant.max_cpu, "cpu", "cores"), (tenant.max_memory, "memory", "MiB of memory")):
         used, more = sum(getattr(session.pool, name) for session in held), getattr(pool, name)
         if most is not None and used + more > most:
             words = f"{tenant} has at most {most:g} {unit}, {used:g} are in use and this session needs {more:g}"
-            raise _reached(words, held)
+            raise _reached(words, held, f"max_{name}", most, used)
 
 
-def _reached(words: str, held: "Sequence[Session]") -> QuotaReached:
+def _reached(words: str, held: "Sequence[Session]", quota: str, value: float, used: float) -> QuotaReached:
+    about: dict[str, Any] = {"quota": quota, "value": value, "used": used}
     ends = [session.expires_at for session in held if session.expires_at]
     if not ends:
-        return QuotaReached(f"{words}: close one, or ask your operator for more.", LONGEST_WAIT)
+        return QuotaReached(f"{words}: close one, or ask your operator for more.", LONGEST_WAIT, **about)
     wait = max(1, int((min(ends) - timezone.now()).total_seconds()) + 1)
     when = f"{min(ends):%H:%M:%S} UTC"
-    return QuotaReached(
-        f"{words}: close one, or wait for the next to end, at {when} if nothing runs in it.", min(wait, LONGEST_WAIT)
-    )
+    words = f"{words}: close one, or wait for the next to end, at {when} if nothing runs in it."
+    return QuotaReached(words, min(wait, LONGEST_WAIT), **about)

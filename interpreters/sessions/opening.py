@@ -6,14 +6,16 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from prometheus_client import Counter, Histogram
 
 from interpreters.auditing import session_opened
 from interpreters.lifecycle import Phase, Reason, State
-from interpreters.models import BadIdentifier, Lease, NoInstance, Session, SessionPool
+from interpreters.models import BadIdentifier, Lease, NoInstance, QuotaReached, Session, SessionPool
 from interpreters.models.threads import in_thread
 from interpreters.notices import aside
 from interpreters.sessions import access, guards, problems
+from interpreters.webhooks.outbox import quota_reached
 from tenants.audit import Action, record
 from tenants.authentication import Actor
 from tenants.models import ApiToken, Scope
@@ -51,7 +53,11 @@ def open(actor: Actor, pool: str, identifier: str) -> Lease:
     try:
         lease = found.lease(actor.tenant, actor.user, identifier)
     except (BadIdentifier, NoInstance) as refusal:
-        record(Action.SESSION_REFUSED, tenant=actor.tenant, about=found, name=f"{pool}/{identifier}", why=str(refusal))
+        with transaction.atomic():
+            name = f"{pool}/{identifier}"
+            record(Action.SESSION_REFUSED, tenant=actor.tenant, about=found, name=name, why=str(refusal))
+            if isinstance(refusal, QuotaReached):
+                quota_reached.send(SessionPool, tenant=actor.tenant, standing=refusal)
         raise problems.of_pool(refusal) from refusal
     if lease.fresh:
         who = actor.who
