@@ -23,6 +23,9 @@ class Receiver:
     url: str = ""
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     got: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    # Whoever sets `hold` keeps answers back until it is set; `reached` is set by each request.
+    reached: threading.Event = field(default_factory=threading.Event)
+    hold: threading.Event | None = None
 
 
 @contextmanager
@@ -35,6 +38,9 @@ def receiver(*answers: int | tuple[int, dict[str, str]]) -> Iterator[Receiver]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             about.got.append((self.path, headers, body))
             number = len(about.got) - 1
+            about.reached.set()
+            if about.hold is not None:
+                about.hold.wait(60)
             status, more = about.answers[number] if number < len(about.answers) else (204, {})
             self.send_response(status)
             for name, value in more.items():

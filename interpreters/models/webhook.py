@@ -32,9 +32,12 @@ def make_secret() -> str:
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
+CHOOSE = f"Choose at least one of {', '.join(EVENTS)}."
+
+
 def check_events(names: object) -> None:
-    if not isinstance(names, list) or not names or not all(name in EVENTS for name in names):
-        raise ValidationError(f"Choose at least one of {', '.join(EVENTS)}.")
+    if not isinstance(names, list) or not all(name in EVENTS for name in names):
+        raise ValidationError(CHOOSE)
 
 
 class EndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
@@ -51,7 +54,7 @@ class WebhookEndpoint(models.Model):
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="webhooks")
     url = models.CharField("URL", max_length=500, help_text="As https://hooks.example.org/thermae; it must be public.")
     description = models.CharField(max_length=200, blank=True)
-    events = models.JSONField(default=list, validators=[check_events])
+    events = models.JSONField(default=list, validators=[check_events], error_messages={"blank": CHOOSE})
     pools = models.JSONField(
         default=list, blank=True, validators=[check_names], help_text="Names of the only pools it is told of."
     )

@@ -17,8 +17,11 @@ from interpreters.models import (
     RegistryCredential,
     Session,
     SessionPool,
+    WebhookDelivery,
+    WebhookEndpoint,
     Workspace,
 )
+from interpreters.webhooks import outbox
 from tenants.authentication import actor_from_token
 from tenants.models import ApiToken, Membership, Role, Tenant
 
@@ -41,6 +44,8 @@ MODELS = (
     Execution,
     EgressDecision,
     Workspace,
+    WebhookEndpoint,
+    WebhookDelivery,
 )
 
 
@@ -58,7 +63,11 @@ def rows_of(tenant: Tenant, user: Any, word: str) -> dict[type, Any]:
         tenant=tenant, pool=pool, session=session.pk, host=f"{word}.example", port=443, allowed=True
     )
     kept = Workspace.objects.create(tenant=tenant, identifier=f"{word}-kept")
-    rows = (tenant, token, image, credential, pool, session, execution, decision, kept)
+    webhook = WebhookEndpoint.objects.create(
+        tenant=tenant, url=f"https://{word}.example/", description=f"{word}-words", events=["session.ended"]
+    )
+    told = outbox.write_test(webhook)
+    rows = (tenant, token, image, credential, pool, session, execution, decision, kept, webhook, told)
     return dict(zip(MODELS, rows, strict=True))
 
 

@@ -14,10 +14,20 @@ from django.test import AsyncClient
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from interpreters.models import Execution, InterpreterImage, RegistryCredential, Session, Workspace
+from interpreters.models import (
+    Execution,
+    InterpreterImage,
+    RegistryCredential,
+    Session,
+    WebhookDelivery,
+    WebhookEndpoint,
+    Workspace,
+)
 from interpreters.routing import websocket_urlpatterns
+from interpreters.webhooks import outbox
 from tenants.models import ApiToken, Scope
 from tests.edges import bearer, tab
+from tests.webhooks import endpoint_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,10 +49,13 @@ class Theirs:
     image: str
     credential: str
     workspace: str
+    webhook: str
+    delivery: str
 
     def fill(self, route: str) -> str:
         values = {"uuid:session": self.session, "uuid:execution": self.execution, "path:path": "a.txt"}
         values |= {"slug:image": self.image, "int:credential": self.credential, "uuid:workspace": self.workspace}
+        values |= {"uuid:webhook": self.webhook, "uuid:delivery": self.delivery}
         for name, value in values.items():
             route = route.replace(f"<{name}>", value)
         return route.replace("<str:name>", "main")
@@ -50,6 +63,7 @@ class Theirs:
 
 SESSION, EXECUTION = "api/v1/sessions/<uuid:session>", "api/v1/executions/<uuid:execution>"
 IMAGE, WORKSPACE = "api/v1/images/<slug:image>", "api/v1/workspaces/<uuid:workspace>"
+WEBHOOK = "api/v1/webhooks/<uuid:webhook>"
 ASKS = {
     SESSION: [Ask("get"), Ask("delete")],
     f"{SESSION}/keep-alive": [Ask("post")],
@@ -79,6 +93,11 @@ ASKS = {
     IMAGE: [Ask("get"), Ask("delete")],
     f"{IMAGE}/refresh": [Ask("post")],
     "api/v1/registry-credentials/<int:credential>": [Ask("delete")],
+    WEBHOOK: [Ask("get"), Ask("patch", {"enabled": False}), Ask("delete")],
+    f"{WEBHOOK}/rotate": [Ask("post", {"overlap": 0})],
+    f"{WEBHOOK}/test": [Ask("post")],
+    f"{WEBHOOK}/deliveries": [Ask("get")],
+    f"{WEBHOOK}/deliveries/<uuid:delivery>/send-again": [Ask("post")],
 }
 # A name that is taken by another tenant is free for one's own: see test_images_api.
 BY_NAME = {f"{IMAGE}/archive", f"{IMAGE}/context"}
@@ -115,7 +134,10 @@ def theirs(session: Session) -> Theirs:
     image = InterpreterImage.objects.create(tenant=tenant, name="theirs", origin="registry", reference="r")
     credential = RegistryCredential.objects.create(tenant=tenant, registry="ghcr.io", username="robot", secret="s")
     kept = Workspace.objects.create(tenant=tenant, identifier=session.identifier, session=session.pk, content="a" * 32)
-    return Theirs(str(session.pk), str(execution.pk), image.name, str(credential.pk), str(kept.pk))
+    told = outbox.write_test(endpoint_of(tenant))
+    WebhookDelivery.objects.update(state="failed")
+    mine = (session.pk, execution.pk, image.name, credential.pk, kept.pk, told.endpoint_id, told.pk)
+    return Theirs(*map(str, mine))
 
 
 CASES = [(route, ask) for route, asks in ASKS.items() for ask in asks]
@@ -202,6 +224,8 @@ async def untouched(session: Session, agents: Any) -> None:
     """Nothing ran, nothing was written, and the session lives."""
     assert await InterpreterImage.objects.filter(name="theirs", requested_at=None).acount() == 1
     assert await RegistryCredential.objects.acount() == 1
+    assert await WebhookEndpoint.objects.filter(enabled=True, former_until=None).acount() == 1
+    assert await WebhookDelivery.objects.filter(type="webhook.test", state="failed").acount() == 1
     assert await Workspace.objects.filter(content="a" * 32, turn=0).acount() == 1
     assert agents[session.pk].log.entries == []
     assert agents[session.pk].contents == {}

@@ -345,9 +345,7 @@ def test_old_deliveries_are_forgotten(endpoint: WebhookEndpoint) -> None:
     assert Delivery.objects.get() == young
 
 
-def test_a_worker_is_told_once_it_is_committed(
-    endpoint: WebhookEndpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_is_told_once_it_is_committed(endpoint: WebhookEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr("celery.app.task.Task.apply_async", lambda task, *_, **__: asked.append(task.name))
     outbox.write_test(endpoint)
