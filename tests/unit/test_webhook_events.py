@@ -1,6 +1,9 @@
 """What is told of sessions, pools and quotas: to whom, as what, and in the transaction of what it tells."""
 
+import json
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -17,6 +20,7 @@ from tenants.models import Tenant
 from tests.edges import Caller
 from tests.webhooks import endpoint_of
 
+ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.django_db
 
 
@@ -248,3 +252,12 @@ def test_schemas_are_schemas_and_allow_nothing_else(kind: str) -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"type": kind, "version": 1, "timestamp": "", "tenant": "", "data": {"code": ""}}, schema)
+
+
+def test_the_examples_of_the_documentation_are_what_is_sent() -> None:
+    blocks = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "webhooks.md").read_text(), re.DOTALL)
+    found = [json.loads(block) for block in blocks]
+    for example in found:
+        jsonschema.validate(example, events.schema(example["type"]))
+    # The two ends of a session have the same fields.
+    assert {example["type"] for example in found} | {"session.ended", "quota.near"} == {*events.EVENTS, events.TEST}
