@@ -11,7 +11,7 @@ from django.template.defaultfilters import filesizeformat, truncatechars
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from interpreters import admin_images, admin_usage, admin_workspaces
+from interpreters import admin_images, admin_usage, admin_webhooks, admin_workspaces
 from interpreters.forms import PoolForm
 from interpreters.lifecycle import OPEN, Reason
 from interpreters.models import EgressDecision, Execution, IsolationReport, Session, SessionPool
@@ -21,7 +21,7 @@ from tenants.egress import Mode
 from tenants.scoping import OperatorAdmin, TenantScopedAdmin
 
 NO_EGRESS = "Unavailable: no egress process answers. Start `manage.py egress`."
-__all__ = ["admin_images", "admin_usage", "admin_workspaces"]  # which register their own
+__all__ = ["admin_images", "admin_usage", "admin_webhooks", "admin_workspaces"]  # which register their own
 BY_TENANT = admin_images.BY_TENANT
 
 

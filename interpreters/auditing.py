@@ -10,6 +10,7 @@ from interpreters.models import (
     RegistryCredential,
     Session,
     SessionPool,
+    WebhookEndpoint,
     Workspace,
     moved,
 )
@@ -47,6 +48,13 @@ watch(
     created=Action.WORKSPACE_CREATED,
     changed=Action.WORKSPACE_CHANGED,
     deleted=Action.WORKSPACE_DELETED,
+)
+watch(
+    WebhookEndpoint,
+    *("url", "description", "events", "pools", "enabled", "secret"),
+    created=Action.WEBHOOK_CREATED,
+    changed=Action.WEBHOOK_CHANGED,
+    deleted=Action.WEBHOOK_DELETED,
 )
 
 

@@ -9,6 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 app = Celery("thermae")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.autodiscover_tasks(["interpreters"], related_name="webhook_tasks")
 
 
 @app.on_after_configure.connect
@@ -34,6 +35,16 @@ def schedule(sender: Celery, **_: object) -> None:
         },
         "look after kept files": {
             "task": "interpreters.tasks.look_after_workspaces",
+            "schedule": 3600.0,
+            "options": {"expires": 3600.0},
+        },
+        "send webhooks that are due": {
+            "task": "interpreters.webhook_tasks.send_webhooks",
+            "schedule": settings.MAINTAIN_INTERVAL,
+            "options": {"expires": settings.MAINTAIN_INTERVAL},
+        },
+        "forget old deliveries of webhooks": {
+            "task": "interpreters.webhook_tasks.forget_webhook_deliveries",
             "schedule": 3600.0,
             "options": {"expires": 3600.0},
         },

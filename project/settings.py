@@ -358,6 +358,21 @@ EGRESS_PRIVATE_ALLOW = _networks("EGRESS_PRIVATE_ALLOW", env.list("EGRESS_PRIVAT
 # Days for which decisions of the egress proxy are kept.
 EGRESS_LOG_DAYS = env.int("EGRESS_LOG_DAYS", default=30)
 
+# --- Webhooks --------------------------------------------------------------------------------------------------
+# Whether tenants may name addresses with http:// besides https://.
+WEBHOOK_HTTP = env.bool("WEBHOOK_HTTP", default=False)
+# Networks that are not public and that webhooks may be sent to all the same.
+WEBHOOK_NETWORKS = _networks("WEBHOOK_NETWORKS", env.list("WEBHOOK_NETWORKS", default=[]))
+# Webhooks of one tenant.
+MAX_WEBHOOKS_PER_TENANT = env.int("MAX_WEBHOOKS_PER_TENANT", default=10, validate=validate.Range(min=0))
+# Seconds that one attempt may take in all.
+WEBHOOK_TIMEOUT = env.float("WEBHOOK_TIMEOUT", default=15.0, validate=validate.Range(min=1, max=45))
+# Deliveries that one worker sends at the same time, of one endpoint two at most.
+PARALLEL_WEBHOOKS = env.int("PARALLEL_WEBHOOKS", default=64, validate=validate.Range(min=1))
+# Days without a single success after which a webhook is switched off, and for which deliveries are kept.
+WEBHOOK_PATIENCE_DAYS = env.float("WEBHOOK_PATIENCE_DAYS", default=5.0, validate=validate.Range(min=0))
+WEBHOOK_DAYS = env.int("WEBHOOK_DAYS", default=30, validate=validate.Range(min=1))
+
 # --- Audit -----------------------------------------------------------------------------------------------------
 # Days for which events of the audit log are kept, 7 at least; 0: for ever.
 AUDIT_DAYS = env.int("AUDIT_DAYS", default=365, validate=validate.Range(min=0))

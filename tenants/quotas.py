@@ -32,10 +32,13 @@ UNITS = {
     "max_requests": "requests a minute",
     "max_caller_requests": "requests a minute",
     "max_member_sessions": "sessions",
+    "max_ready": "instances",
+    "max_disk": "MiB",
 }
 
-# Sent after commit, once for each crossing, with `tenant` and `standing`. A quota is crossed anew when less than NEAR
-# of it was used in between, or its month is over. Sender: Tenant.
+# Sent once for each crossing, with `tenant` and `standing`, in the transaction that remembers it: what cannot be told
+# is told by the next who sees it. A quota is crossed anew when less than NEAR of it was used in between, or its month
+# is over. Sender: Tenant.
 quota_near = Signal()
 quota_reached = Signal()
 
@@ -70,6 +73,11 @@ class Standing:
     @property
     def left(self) -> float | None:
         return None if self.used is None else max(0.0, self.value - self.used)
+
+    @property
+    def sentence(self) -> str:
+        used = "an unknown part" if self.used is None else f"{self.used:.6g}"
+        return f"{used} of {self.value:g} {self.unit} are used ({self.label})."
 
     def told(self) -> dict[str, Any]:
         """For programs."""
@@ -135,7 +143,7 @@ def note(tenant: Tenant, standing: Standing, *, refused: bool = False) -> None:
     with transaction.atomic():
         mine = QuotaLevel.objects.filter(pk=row.pk, level=row.level, period=row.period)
         if mine.update(level=level, period=standing.period) and RANK[level] > RANK[was]:
-            transaction.on_commit(lambda: _tell(tenant, standing, level))
+            _tell(tenant, standing, level)
 
 
 def note_all() -> None:
@@ -150,7 +158,4 @@ def _tell(tenant: Tenant, standing: Standing, level: QuotaLevel.Level) -> None:
     signal = quota_reached if level == Level.REACHED else quota_near
     about = (tenant, standing.quota, level.value, standing.used, standing.value)
     logger.info("tenant %s: %s is %s (%s of %s)", *about)
-    failed: list[tuple[Any, Any]] = signal.send_robust(Tenant, tenant=tenant, standing=standing)
-    for receiver, answer in failed:
-        if isinstance(answer, Exception):
-            logger.error("%r failed on a quota's signal: %r", receiver, answer)
+    signal.send(Tenant, tenant=tenant, standing=standing)

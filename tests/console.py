@@ -195,6 +195,29 @@ def notebook(owner: str, title: str, pool: str = "python", minutes_ago: int = 0)
     return str(made.pk)
 
 
+def webhook(tenant: str, url: str, events: list[str]) -> str:
+    """Its secret."""
+    from interpreters.models import WebhookEndpoint
+    from tenants.models import Tenant
+
+    return str(WebhookEndpoint.objects.create(tenant=Tenant.objects.get(slug=tenant), url=url, events=events).secret)
+
+
+def deliveries() -> list[dict[str, Any]]:
+    from interpreters.models import WebhookDelivery
+
+    return list(WebhookDelivery.objects.order_by("created_at").values("type", "state", "attempts", "log"))
+
+
+def time_passes() -> None:
+    """For deliveries that wait to be tried again, and for claims of who died."""
+    from django.utils import timezone
+
+    from interpreters.models import WebhookDelivery
+
+    WebhookDelivery.objects.filter(state="pending").update(next_at=timezone.now())
+
+
 def database() -> str:
     from django.conf import settings
 
@@ -204,6 +227,7 @@ def database() -> str:
 VERBS = (
     *(prepare, image, custom_image, person, token, pool),
     *(sessions, executions, leased, last_used, end, inspect, revoke, notebook, database),
+    *(webhook, deliveries, time_passes),
 )
 
 

@@ -14,6 +14,7 @@ from interpreters.api import (
     sessions,
     tokens,
     usage,
+    webhooks,
     workspaces,
 )
 from interpreters.api.caller import Caller
@@ -28,5 +29,9 @@ api = NinjaAPI(
     auth=[Caller()],
 )
 errors.install(api)
-for part in (pools, sessions, inside, executions, files, workspaces, images, credentials, tokens, audit, usage):
+PARTS = (
+    *(pools, sessions, inside, executions, files, workspaces, images, credentials),
+    *(tokens, audit, usage, webhooks),
+)
+for part in PARTS:
     api.add_router("", part.router)

@@ -8,8 +8,9 @@ from interpreters.models.places import Place
 from interpreters.models.pool import SessionPool
 from interpreters.models.preview import Preview
 from interpreters.models.refusals import BadIdentifier, NoInstance, PoolFull, PoolUnavailable, QuotaReached
-from interpreters.models.session import Session, moved
+from interpreters.models.session import Session, moved, moving
 from interpreters.models.usage import DayUsage, SessionUsage
+from interpreters.models.webhook import WebhookDelivery, WebhookEndpoint
 from interpreters.models.workspace import Workspace
 
 __all__ = [
@@ -33,6 +34,9 @@ __all__ = [
     "Session",
     "SessionPool",
     "SessionUsage",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "Workspace",
     "moved",
+    "moving",
 ]

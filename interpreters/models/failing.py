@@ -4,8 +4,9 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F
+from django.dispatch import Signal
 from django.utils import timezone
 
 from interpreters.lifecycle import DEGRADED_AFTER
@@ -17,6 +18,9 @@ LONGEST_BACK_OFF = 300
 # How long an engine that did not answer is left alone; every tick that reaches it ends this.
 ENGINE_BACK_OFF = timedelta(seconds=15)
 
+# Sent within the transaction, once for each change, with `pool`, `degraded`, and `since`: when it became degraded.
+judged = Signal()
+
 
 class Failing(models.Model):
     # What went wrong, for admins. Launches back off by failures and crashes until `retry_at`; all of it is about what
@@ -26,6 +30,7 @@ class Failing(models.Model):
     crashes = models.PositiveIntegerField(default=0, editable=False, help_text="Ready instances that soon died.")
     failed_revision = models.PositiveIntegerField(default=0, editable=False)
     retry_at = models.DateTimeField(null=True, blank=True, editable=False)
+    degraded_since = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         abstract = True
@@ -88,5 +93,26 @@ class Failing(models.Model):
 
     def note(self, **fields: Any) -> None:
         """Write these fields alone: an admin may be editing the others."""
-        type(self)._default_manager.filter(pk=self.pk).update(**fields)
-        self.refresh_from_db(fields=list(fields))
+        with transaction.atomic():
+            self._row.update(**fields)
+            self.refresh_from_db(fields=list(fields))
+            self._tell_judgement()
+
+    def _tell_judgement(self) -> None:
+        """Of many who notice at once that it became degraded, or that it no longer is, one tells."""
+        if self.degraded and self.degraded_since is None:
+            now = timezone.now()
+            won = self._row.filter(degraded_since=None).update(degraded_since=now)
+            self.degraded_since = now
+            if won:
+                judged.send(type(self), pool=self, degraded=True, since=now)
+        elif self.degraded_since is not None and not self.degraded:
+            since = self.degraded_since
+            won = self._row.filter(degraded_since=since).update(degraded_since=None)
+            self.degraded_since = None
+            if won:
+                judged.send(type(self), pool=self, degraded=False, since=since)
+
+    @property
+    def _row(self) -> "models.QuerySet[Any]":
+        return type(self)._default_manager.filter(pk=self.pk)

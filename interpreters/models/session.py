@@ -29,6 +29,8 @@ from tenants.models import Tenant
 # Sent after commit with `session`, `frm` (None for a new row), `to`, and `changed`: names of the other fields that
 # changed. `frm` equals `to` where only those did.
 moved = Signal()
+# The same, sent within the transaction, to who writes rows of what it tells: a failure there undoes the change.
+moving = Signal()
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
@@ -183,16 +185,17 @@ class Session(models.Model):
                 for name, value in changes.items():
                     setattr(self, name, value)
                 usage.follow(self, frm, to)
+                self.announce(to, frm, changes)
         if not won:
             self.refresh_from_db()
-            return False
-        self.announce(to, frm, changes)
-        return True
+        return won
 
     def announce(self, to: State, frm: State | None = None, changed: Iterable[str] = ()) -> None:
-        """Tell, once it is committed, that the session changed. No listener's failure undoes it."""
-        tell = partial(moved.send_robust, Session, session=self, frm=frm, to=to, changed=frozenset(changed))
-        transaction.on_commit(tell)
+        """Tell that the session changed: within the transaction, and once it is committed."""
+        told = {"session": self, "frm": frm, "to": to, "changed": frozenset(changed)}
+        moving.send(Session, **told)
+        # No failure of these listeners undoes it.
+        transaction.on_commit(partial(moved.send_robust, Session, **told))
 
     def touch(self) -> bool:
         """Count as used now; False unless leased."""

@@ -3,7 +3,7 @@
 Each verb is given the Actor who asks, or a Session that was found for one; each raises Problem.
 """
 
-from interpreters.sessions import audit, files, ports, terminals, tokens
+from interpreters.sessions import audit, files, ports, terminals, tokens, webhooks
 from interpreters.sessions.access import get
 from interpreters.sessions.executing import (
     ask_about,
@@ -65,4 +65,5 @@ __all__ = [
     "terminals",
     "tokens",
     "usage",
+    "webhooks",
 ]

@@ -14,11 +14,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AlterField(
-            model_name='auditevent',
-            name='action',
-            field=models.CharField(choices=[('account.signed_in', 'Signed In'), ('account.signed_out', 'Signed Out'), ('account.sign_in_failed', 'Sign In Failed'), ('token.created', 'Token Created'), ('token.changed', 'Token Changed'), ('token.used', 'Token Used'), ('member.added', 'Member Added'), ('member.changed', 'Member Changed'), ('member.removed', 'Member Removed'), ('member.left', 'Member Left'), ('invitation.created', 'Invitation Created'), ('invitation.accepted', 'Invitation Accepted'), ('invitation.revoked', 'Invitation Revoked'), ('notebooks.transferred', 'Notebooks Transferred'), ('tenant.created', 'Tenant Created'), ('tenant.changed', 'Tenant Changed'), ('pool.created', 'Pool Created'), ('pool.changed', 'Pool Changed'), ('pool.deleted', 'Pool Deleted'), ('image.created', 'Image Created'), ('image.changed', 'Image Changed'), ('image.deleted', 'Image Deleted'), ('credential.created', 'Credential Created'), ('credential.changed', 'Credential Changed'), ('credential.deleted', 'Credential Deleted'), ('session.opened', 'Session Opened'), ('session.refused', 'Session Refused'), ('session.ended', 'Session Ended'), ('code.run', 'Code Run'), ('file.downloaded', 'File Downloaded'), ('admin.action', 'Admin Action')], max_length=40),
-        ),
         migrations.CreateModel(
             name='Invitation',
             fields=[

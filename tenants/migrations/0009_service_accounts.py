@@ -35,11 +35,6 @@ class Migration(migrations.Migration):
             name='maker',
             field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='made', to='tenants.apitoken'),
         ),
-        migrations.AlterField(
-            model_name='auditevent',
-            name='action',
-            field=models.CharField(choices=tenants.models.audit.actions, max_length=40),
-        ),
         migrations.AddIndex(
             model_name='auditevent',
             index=models.Index(fields=['tenant', 'id'], name='tenants_aud_tenant__33c6ed_idx'),

@@ -37,11 +37,6 @@ class Migration(migrations.Migration):
             name='requires_second_factor',
             field=models.BooleanField(default=False, help_text='Members who sign in by a password need an authenticator app or a passkey, or set one up first.', verbose_name='second factor'),
         ),
-        migrations.AlterField(
-            model_name='auditevent',
-            name='action',
-            field=models.CharField(choices=[('account.signed_in', 'Signed In'), ('account.signed_out', 'Signed Out'), ('account.sign_in_failed', 'Sign In Failed'), ('account.password_changed', 'Password Changed'), ('account.password_link_made', 'Password Link Made'), ('account.second_factor_added', 'Second Factor Added'), ('account.second_factor_removed', 'Second Factor Removed'), ('account.second_factor_failed', 'Second Factor Failed'), ('account.recovery_codes_made', 'Recovery Codes Made'), ('account.sign_in_ended', 'Sign In Ended'), ('account.identity_connected', 'Identity Connected'), ('account.identity_removed', 'Identity Removed'), ('account.identity_refused', 'Identity Refused'), ('identity_provider.created', 'Provider Created'), ('identity_provider.changed', 'Provider Changed'), ('identity_provider.deleted', 'Provider Deleted'), ('token.created', 'Token Created'), ('token.changed', 'Token Changed'), ('token.used', 'Token Used'), ('member.added', 'Member Added'), ('member.changed', 'Member Changed'), ('member.removed', 'Member Removed'), ('tenant.created', 'Tenant Created'), ('tenant.changed', 'Tenant Changed'), ('pool.created', 'Pool Created'), ('pool.changed', 'Pool Changed'), ('pool.deleted', 'Pool Deleted'), ('image.created', 'Image Created'), ('image.changed', 'Image Changed'), ('image.deleted', 'Image Deleted'), ('credential.created', 'Credential Created'), ('credential.changed', 'Credential Changed'), ('credential.deleted', 'Credential Deleted'), ('session.opened', 'Session Opened'), ('session.refused', 'Session Refused'), ('session.ended', 'Session Ended'), ('code.run', 'Code Run'), ('file.downloaded', 'File Downloaded'), ('admin.action', 'Admin Action')], max_length=40),
-        ),
         migrations.CreateModel(
             name='IdentityProvider',
             fields=[

@@ -18,8 +18,11 @@ from interpreters.models import (
     Session,
     SessionPool,
     SessionUsage,
+    WebhookDelivery,
+    WebhookEndpoint,
     Workspace,
 )
+from interpreters.webhooks import outbox
 from tenants.authentication import actor_from_token
 from tenants.models import ApiToken, Invitation, Membership, Role, ServiceAccount, Tenant
 
@@ -46,6 +49,8 @@ MODELS = (
     Workspace,
     SessionUsage,
     ServiceAccount,
+    WebhookEndpoint,
+    WebhookDelivery,
 )
 
 
@@ -71,7 +76,11 @@ def rows_of(tenant: Tenant, user: Any, word: str) -> dict[type, Any]:
     )  # fmt: skip
     account = ServiceAccount.objects.create(tenant=tenant, name=f"{word}-robot", purpose=word)
     made = (tenant, member, invitation, token, image, credential, pool, session)
-    rows = (*made, execution, decision, kept, used, account)
+    webhook = WebhookEndpoint.objects.create(
+        tenant=tenant, url=f"https://{word}.example/", description=f"{word}-words", events=["session.ended"]
+    )
+    told = outbox.write_test(webhook)
+    rows = (*made, execution, decision, kept, used, account, webhook, told)
     return dict(zip(MODELS, rows, strict=True))
 
 

@@ -14,10 +14,20 @@ from django.test import AsyncClient
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from interpreters.models import Execution, InterpreterImage, RegistryCredential, Session, Workspace
+from interpreters.models import (
+    Execution,
+    InterpreterImage,
+    RegistryCredential,
+    Session,
+    WebhookDelivery,
+    WebhookEndpoint,
+    Workspace,
+)
 from interpreters.routing import websocket_urlpatterns
+from interpreters.webhooks import outbox
 from tenants.models import ApiToken, Scope, ServiceAccount
 from tests.edges import bearer, tab
+from tests.webhooks import endpoint_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,11 +51,14 @@ class Theirs:
     workspace: str
     token: str
     account: str
+    webhook: str
+    delivery: str
 
     def fill(self, route: str) -> str:
         values = {"uuid:session": self.session, "uuid:execution": self.execution, "path:path": "a.txt"}
         values |= {"slug:image": self.image, "int:credential": self.credential, "uuid:workspace": self.workspace}
         values |= {"uuid:token": self.token, "slug:account": self.account}
+        values |= {"uuid:webhook": self.webhook, "uuid:delivery": self.delivery}
         for name, value in values.items():
             route = route.replace(f"<{name}>", value)
         return route.replace("<str:name>", "main")
@@ -54,6 +67,7 @@ class Theirs:
 SESSION, EXECUTION = "api/v1/sessions/<uuid:session>", "api/v1/executions/<uuid:execution>"
 IMAGE, WORKSPACE = "api/v1/images/<slug:image>", "api/v1/workspaces/<uuid:workspace>"
 TOKEN, ACCOUNT = "api/v1/tokens/<uuid:token>", "api/v1/service-accounts/<slug:account>"
+WEBHOOK = "api/v1/webhooks/<uuid:webhook>"
 ASKS = {
     SESSION: [Ask("get"), Ask("delete")],
     f"{SESSION}/keep-alive": [Ask("post")],
@@ -86,12 +100,17 @@ ASKS = {
     TOKEN: [Ask("get"), Ask("delete")],
     f"{TOKEN}/rotate": [Ask("post", {})],
     ACCOUNT: [Ask("get"), Ask("patch", {"enabled": False}), Ask("delete")],
+    WEBHOOK: [Ask("get"), Ask("patch", {"enabled": False}), Ask("delete")],
+    f"{WEBHOOK}/rotate": [Ask("post", {"overlap": 0})],
+    f"{WEBHOOK}/test": [Ask("post")],
+    f"{WEBHOOK}/deliveries": [Ask("get")],
+    f"{WEBHOOK}/deliveries/<uuid:delivery>/send-again": [Ask("post")],
 }
 # A name that is taken by another tenant is free for one's own: see test_images_api.
 BY_NAME = {f"{IMAGE}/archive", f"{IMAGE}/context"}
 SOCKETS = {"ws/sessions/<uuid:session>/channels", "ws/sessions/<uuid:session>/terminals/<str:name>"}
-# Swept elsewhere: pages in test_frontend, test_tokens_page, test_notebooks, test_sharing, test_live, test_container_sessions, the
-# admin in test_admin_*, pools in test_api_pools, people in test_people and test_invitations.
+# Swept elsewhere: pages in test_frontend, test_tokens_page, test_notebooks, test_sharing, test_live and
+# test_container_sessions, the admin in test_admin_*, pools in test_api_pools, people in test_people, test_invitations.
 ELSEWHERE = (
     *("admin/", "notebooks/", "shared/", "containers/", "api/v1/pools/"),
     *("organisation/", "invitations/", "account/"),
@@ -127,8 +146,10 @@ def theirs(session: Session) -> Theirs:
     kept = Workspace.objects.create(tenant=tenant, identifier=session.identifier, session=session.pk, content="a" * 32)
     account = ServiceAccount.objects.create(tenant=tenant, name="robot")
     token, _ = ApiToken.issue(tenant=tenant, user=account.user, name="robot's")
+    told = outbox.write_test(endpoint_of(tenant))
+    WebhookDelivery.objects.update(state="failed")
     keys = (session.pk, execution.pk, image.name, credential.pk, kept.pk, token.pk, account.name)
-    return Theirs(*map(str, keys))
+    return Theirs(*map(str, (*keys, told.endpoint_id, told.pk)))
 
 
 CASES = [(route, ask) for route, asks in ASKS.items() for ask in asks]
@@ -215,6 +236,8 @@ async def untouched(session: Session, agents: Any) -> None:
     """Nothing ran, nothing was written, and the session lives."""
     assert await InterpreterImage.objects.filter(name="theirs", requested_at=None).acount() == 1
     assert await RegistryCredential.objects.acount() == 1
+    assert await WebhookEndpoint.objects.filter(enabled=True, former_until=None).acount() == 1
+    assert await WebhookDelivery.objects.filter(type="webhook.test", state="failed").acount() == 1
     assert await Workspace.objects.filter(content="a" * 32, turn=0).acount() == 1
     assert await ServiceAccount.objects.filter(name="robot", disabled_at=None).acount() == 1
     assert await ApiToken.objects.filter(name="robot's", last_used_at=None).acount() == 1
