@@ -127,20 +127,19 @@ def _place(row: WaitingRun, actor: Actor, session: Session) -> None:
 
 
 def ask_for_all() -> int:
-    """For every notebook in which something waits, who has waited longest first; how many have a place now."""
+    """For every notebook in which something waits, who has waited longest first; how many have a place now.
+
+    Each asks for itself: it has a place in the line of its pool, which it would lose if it did not come again.
+    """
     give_up(timezone.now())
     found = 0
-    full: set[tuple[int, str]] = set()
     waiting = WaitingRun.objects.waiting().filter(notebook__deleted_at=None)
     for key in dict.fromkeys(waiting.values_list("notebook", flat=True)):
         notebook = Notebook.objects.select_related("tenant").filter(pk=key, deleted_at=None).defer("document").first()
-        if notebook is None or (notebook.tenant_id, notebook.pool) in full:
+        if notebook is None:
             continue
         try:
             found += ask_for_place(notebook) is not None
-        except problems.Full as problem:
-            if problem.code == problems.Full.code:  # and not a quota of one member
-                full.add((notebook.tenant_id, notebook.pool))
         except Problem as problem:
             logger.info("notebook %s waits for a place: %s", notebook.pk, problem.message)
     return found

@@ -73,7 +73,8 @@ class Line:
         named = {"tenant_id": holder["tenant"].pk, "identifier": holder["identifier"]}
         mine = next((p for p in places if all(getattr(p, name) == value for name, value in named.items())), None)
         others = [place for place in places if place is not mine]
-        return cls(mine or Place(pool=pool, **holder), others)
+        new = {name: holder[name] for name in ("tenant", "user", "identifier")}
+        return cls(mine or Place(pool=pool, **new), others)
 
     def position(self, has: Mapping[int | None, int]) -> int:
         mine = self.mine.waiting
