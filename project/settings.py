@@ -96,7 +96,6 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
 INSTALLED_APPS = [
-    "project.admin_app.ThermaeAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -108,6 +107,7 @@ INSTALLED_APPS = [
     "tenants",
     "interpreters",
     "frontend",
+    "project.admin_app.ThermaeAdminConfig",  # the last, so that our templates of its pages come before its own
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -305,6 +305,10 @@ EGRESS_LOG_DAYS = env.int("EGRESS_LOG_DAYS", default=30)
 # --- Audit -----------------------------------------------------------------------------------------------------
 # Days for which events of the audit log are kept, 7 at least; 0: for ever.
 AUDIT_DAYS = env.int("AUDIT_DAYS", default=365, validate=validate.Range(min=0))
+
+# --- Dashboard -------------------------------------------------------------------------------------------------
+# Days for which the dashboard's figures of pools are kept, by the hour. By the minute they are kept for two days.
+SAMPLE_DAYS = env.int("SAMPLE_DAYS", default=90, validate=validate.Range(min=1))
 
 # --- Logs and metrics ----------------------------------------------------------------------------------------
 LOG_LEVEL = env.log_level("LOG_LEVEL", default=logging.INFO)

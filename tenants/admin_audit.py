@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -73,7 +74,10 @@ class AuditEventAdmin(TenantScopedAdmin[AuditEvent]):
         """What the list shows, with its filters, whole, as CSV."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        events = self.get_changelist_instance(request).get_queryset(request)[:MOST]
+        try:
+            events = self.get_changelist_instance(request).get_queryset(request)[:MOST]
+        except IncorrectLookupParameters as error:
+            raise Http404 from error
         response = StreamingHttpResponse(as_csv(events.iterator(2000)), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = 'attachment; filename="audit.csv"'
         response["Cache-Control"] = "no-store"

@@ -7,6 +7,7 @@ from interpreters.models.lease import Lease
 from interpreters.models.pool import SessionPool
 from interpreters.models.preview import Preview
 from interpreters.models.refusals import BadIdentifier, NoInstance, PoolFull, PoolUnavailable, QuotaReached
+from interpreters.models.sample import PoolSample
 from interpreters.models.session import Session, moved
 from interpreters.models.workspace import Workspace
 
@@ -22,6 +23,7 @@ __all__ = [
     "Lease",
     "NoInstance",
     "PoolFull",
+    "PoolSample",
     "PoolUnavailable",
     "Preview",
     "QuotaReached",

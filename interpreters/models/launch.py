@@ -42,8 +42,9 @@ def launch(session: "Session", runtime: Runtime, ask: Ask) -> None:
     if health and health.state != "ready":
         reason = Reason.START_FAILED if health.state == "failed" else Reason.START_TIMEOUT
         _fail(session, reason, f"{health.detail}\n{last_words(session.pool, runtime, handle)}".strip())
-    elif health and _hand_over(session, time.monotonic() - began):
+    elif health and _hand_over(session, seconds := time.monotonic() - began):
         session.pool.launched()
+        session.pool.note_launch(seconds)
     else:
         _abandon(session, runtime, handle)
 

@@ -47,7 +47,7 @@ def lease(pool: "SessionPool", tenant: Tenant, user: "User | None", identifier: 
         raise PoolUnavailable("This pool is switched off: use another one, or ask an administrator.", 60)
     if pool.lacks_egress:  # ready instances too: without its proxy a sandbox is not what the pool promises
         raise PoolUnavailable("This pool's network access is not available at the moment: try again later.", 30)
-    holder = {"tenant": tenant, "user": user, "identifier": identifier}
+    holder = {"tenant": tenant, "user": user, "identifier": identifier, "asked_at": timezone.now()}
     try:
         with tenant_quotas.room_for(pool, tenant, user):
             session = _take_ready(pool, holder) or _take_starting(pool, holder) or _start_cold(pool, holder)
@@ -95,7 +95,7 @@ def _take_starting(pool: "SessionPool", holder: Mapping[str, Any]) -> "Session |
     """An instance that is being started for nobody: it is there sooner than one that starts now."""
     unheld = pool.sessions.filter(state=State.STARTING, tenant=None, pool_revision=pool.revision)
     for session in unheld.order_by("created_at"):
-        if session.move(State.STARTING, State.STARTING, given={"tenant": None}, **holder):
+        if session.move(State.STARTING, State.STARTING, given={"tenant": None}, cold_start=True, **holder):
             return session
     return None
 
@@ -110,7 +110,7 @@ def _start_cold(pool: "SessionPool", holder: Mapping[str, Any]) -> "Session":
                 f"All {pool.max_concurrent} sessions of this pool are in use: close one, or try again later.",
                 2 if State.STOPPING in states else min(30, pool.cooldown),
             )
-        session = pool.sessions.create(pool_revision=pool.revision, phase=Phase.QUEUED, **holder)
+        session = pool.sessions.create(pool_revision=pool.revision, phase=Phase.QUEUED, cold_start=True, **holder)
         session.announce(State.STARTING)
     return session
 
