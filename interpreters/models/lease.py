@@ -95,7 +95,7 @@ def _take_starting(pool: "SessionPool", holder: Mapping[str, Any]) -> "Session |
     """An instance that is being started for nobody: it is there sooner than one that starts now."""
     unheld = pool.sessions.filter(state=State.STARTING, tenant=None, pool_revision=pool.revision)
     for session in unheld.order_by("created_at"):
-        if session.move(State.STARTING, State.STARTING, given={"tenant": None}, cold_start=True, **holder):
+        if session.move(State.STARTING, State.STARTING, given={"tenant": None}, **holder):
             return session
     return None
 
@@ -110,7 +110,7 @@ def _start_cold(pool: "SessionPool", holder: Mapping[str, Any]) -> "Session":
                 f"All {pool.max_concurrent} sessions of this pool are in use: close one, or try again later.",
                 2 if State.STOPPING in states else min(30, pool.cooldown),
             )
-        session = pool.sessions.create(pool_revision=pool.revision, phase=Phase.QUEUED, cold_start=True, **holder)
+        session = pool.sessions.create(pool_revision=pool.revision, phase=Phase.QUEUED, **holder)
         session.announce(State.STARTING)
     return session
 

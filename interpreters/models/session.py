@@ -72,7 +72,7 @@ class Session(models.Model):
     launch_seconds = models.FloatField(
         null=True, blank=True, editable=False, help_text="From its turn to start to ready."
     )
-    # When its holder asked for it, and whether nothing was ready then.
+    # When its holder asked for it, and whether its launch ended only after that.
     asked_at = models.DateTimeField(null=True, blank=True, editable=False)
     cold_start = models.BooleanField(default=False, editable=False)
     leased_at = models.DateTimeField(null=True, blank=True)
