@@ -31,8 +31,8 @@ __all__ = ["admin_dashboard", "admin_images", "admin_records", "admin_sessions",
 class SessionPoolAdmin(TenantScopedAdmin[SessionPool], LiveFigures):
     form = PoolForm
     list_display = (
-        *("name", "tenant", "image", "well", "error"),
-        *("ready", "starting", "leased", "live", "maximum", "launch", "egress"),
+        *("name", "tenant", "image", "well", "ready", "starting", "leased", "live", "maximum", "launch"),
+        *("egress", "error"),
     )
     list_filter = ("enabled", "egress", BY_TENANT)
     list_select_related = ("tenant", "image")
@@ -40,10 +40,11 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool], LiveFigures):
     shared_choices = ("image",)
     state_fields = ("deleting", "degraded", "failures", "crashes", "retry_at", "last_words", "maintained_at")
     figure_fields = ("well", "ready", "starting", "leased", "live", "maximum", "launch", "sessions")
+    in_rows = (figure_fields[:6], *figure_fields[6:])
     readonly_fields = ("egress_state", *figure_fields, *state_fields)
     actions = ("drain", "enable", "end_sessions", "check_isolation")
     fieldsets = (
-        ("Now", {"fields": figure_fields}),
+        ("Now", {"fields": in_rows}),
         (None, {"fields": ("name", "tenant", "image", "enabled")}),
         ("How many, how long", {"fields": ("ready_instances", "max_concurrent", "cooldown", "max_alive", "lifecycle")}),
         ("Each sandbox", {"fields": ("cpu", "memory", "disk", "pids", "environment", "oci_runtime")}),

@@ -17,7 +17,7 @@ from tenants.scoping import BY_TENANT, ReadOnlyAdmin, administered
 @admin.register(Session)
 class SessionAdmin(ReadOnlyAdmin, LiveFigures):
     list_display = (
-        *("id", "pool", "condition", "tenant", "user", "identifier"),
+        *("short", "pool", "condition", "tenant", "user", "identifier"),
         *("age", "idle", "cpu", "memory", "ends", "reason"),
     )
     list_filter = ("state", "reason", ("pool", admin.RelatedOnlyFieldListFilter), BY_TENANT)
@@ -25,6 +25,7 @@ class SessionAdmin(ReadOnlyAdmin, LiveFigures):
     list_per_page = 50
     search_fields = ("=id", "identifier", "user__username")
     date_hierarchy = "created_at"
+    ordering = ("-created_at",)
     actions = ("end",)
     change_form_template = "admin/interpreters/session/change_form.html"
     figures = ("condition", "age", "idle", "cpu", "memory", "ends")
@@ -44,6 +45,10 @@ class SessionAdmin(ReadOnlyAdmin, LiveFigures):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return (*self.figures, *self.rows)
+
+    @admin.display(description="id", ordering="id")
+    def short(self, session: Session) -> str:
+        return str(session.pk)[:8]
 
     @refreshed("state")
     def condition(self, session: Session) -> str:

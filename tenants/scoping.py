@@ -42,6 +42,11 @@ class OperatorAdmin(admin.ModelAdmin[M]):
 
     view_on_site = False
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
+        """None for others: Django looks a row up before it asks for permission, and tells whether it was there."""
+        rows = super().get_queryset(request)
+        return rows if self.has_module_permission(request) else rows.none()
+
     def has_module_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and request.user.is_superuser)
 

@@ -31,8 +31,9 @@ LONG_AGO = datetime(2001, 2, 3, 4, 5, tzinfo=UTC)
 class Rows:
     """One row of each model, made when it is asked for: `rows["interpreters.Session"]`."""
 
-    def __init__(self, tenant: Tenant, user: Any, word: str) -> None:
-        self.tenant, self.user, self.word = tenant, user, word
+    def __init__(self, tenant: Tenant, user: Any, word: str, key: int) -> None:
+        """`key`: of each row that has a number; no other number of a page is the same."""
+        self.tenant, self.user, self.word, self.key = tenant, user, word, key
         self.made: dict[str, Any] = {}
 
     def __getitem__(self, label: str) -> Any:
@@ -64,17 +65,17 @@ MAKERS: dict[str, Callable[[Rows], Any]] = {
     "tenants.Membership": lambda of: Membership.objects.get(tenant=of.tenant, user=of.user),
     "tenants.ApiToken": lambda of: ApiToken.issue(tenant=of.tenant, user=of.user, name=f"{of.word}-token")[0],
     "tenants.AuditEvent": lambda of: AuditEvent.objects.create(
-        tenant=of.tenant, user=of.user, who=of.user.username, action=Action.POOL_CHANGED, name=f"{of.word}-event",
-        at=LONG_AGO,
+        pk=of.key, tenant=of.tenant, user=of.user, who=of.user.username, action=Action.POOL_CHANGED,
+        name=f"{of.word}-event", at=LONG_AGO,
     ),
     "interpreters.InterpreterImage": lambda of: InterpreterImage.objects.create(
-        tenant=of.tenant, name=f"{of.word}-image", language=of.word, reference=f"{of.word}-reference"
+        pk=of.key, tenant=of.tenant, name=f"{of.word}-image", language=of.word, reference=f"{of.word}-reference"
     ),
     "interpreters.RegistryCredential": lambda of: RegistryCredential.objects.create(
-        tenant=of.tenant, registry="ghcr.io", username=f"{of.word}-robot", secret=f"{of.word}-secret"
+        pk=of.key, tenant=of.tenant, registry="ghcr.io", username=f"{of.word}-robot", secret=f"{of.word}-secret"
     ),
     "interpreters.SessionPool": lambda of: SessionPool.objects.create(
-        tenant=of.tenant, name=f"{of.word}-pool", image=of.image
+        pk=of.key, tenant=of.tenant, name=f"{of.word}-pool", image=of.image
     ),
     "interpreters.Session": lambda of: Session.objects.create(
         pool=of.pool, tenant=of.tenant, user=of.user, identifier=f"{of.word}-id", state=State.LEASED,
@@ -84,12 +85,12 @@ MAKERS: dict[str, Callable[[Rows], Any]] = {
         session=of.session, tenant=of.tenant, user=of.user, code=f"{of.word}-code"
     ),
     "interpreters.EgressDecision": lambda of: EgressDecision.objects.create(
-        tenant=of.tenant, pool=of.pool, session=of.session.pk, host=f"{of.word}.example", port=443, allowed=True,
-        at=LONG_AGO,
+        pk=of.key, tenant=of.tenant, pool=of.pool, session=of.session.pk, host=f"{of.word}.example", port=443,
+        allowed=True, at=LONG_AGO,
     ),
     "interpreters.Workspace": lambda of: Workspace.objects.create(tenant=of.tenant, identifier=f"{of.word}-kept"),
     "interpreters.PoolSample": lambda of: PoolSample.objects.create(
-        tenant=of.tenant, pool=of.pool, at=LONG_AGO, seconds=60
+        pk=of.key, tenant=of.tenant, pool=of.pool, at=LONG_AGO, seconds=60
     ),
     "frontend.Notebook": lambda of: Notebook.objects.create(
         tenant=of.tenant, owner=of.user, title=f"{of.word}-notebook", pool=f"{of.word}-pool",

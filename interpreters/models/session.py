@@ -108,6 +108,7 @@ class Session(models.Model):
             models.Index(fields=["pool", "state"]),
             models.Index(fields=["tenant", "state"]),
             models.Index(fields=["tenant", "identifier"]),
+            models.Index(fields=["created_at"], name="sessions_by_age"),
             # For the samples of pools (models.sample): what was leased and ended in a minute.
             models.Index(fields=["leased_at"], condition=Q(leased_at__isnull=False), name="sessions_by_lease"),
             models.Index(fields=["ended_at"], condition=Q(ended_at__isnull=False), name="sessions_by_end"),

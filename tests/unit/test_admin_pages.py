@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.admin import site
-from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseNotFound
 from django.test import Client, RequestFactory
 from django.urls import path, reverse
 from django.utils import timezone
@@ -27,6 +27,10 @@ urlpatterns = [path("admin/", site.urls), path("login", lambda request: HttpResp
 def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Plain, so that these tests need no front end."""
     return HttpResponseForbidden(str(exception))
+
+
+def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return HttpResponseNotFound()
 
 
 @pytest.fixture
@@ -195,7 +199,7 @@ def leases(page: Any) -> int:
 def test_the_dashboard_shows_the_tenants_that_one_runs(client: Client, samples: None) -> None:
     page = client.get(reverse(DASHBOARD))
     assert leases(page) == 3
-    assert page.context["failures"] == [("Its sandbox was killed.", 2, 100)] or page.context["failures"][0][1] == 2
+    assert [number for _, number, _ in page.context["failures"]] == [2]
     assert "500" not in page.content.decode()
     assert [pool.name for pool in page.context["pools"]] == ["own"]
 

@@ -70,14 +70,8 @@ def test_a_lease_counts_once_by_how_long_it_was_waited_for(session: Any, acme: A
     leased(0.004, before=0)
     PoolSample.objects.take(NOW)
     found = sample(acme)
-    assert (found.leases, found.cold, found.waited_0, found.waited_1, found.waited_6, found.waited_9) == (
-        4,
-        2,
-        1,
-        1,
-        1,
-        1,
-    )
+    assert (found.leases, found.cold) == (4, 2)
+    assert [found.waited_0, found.waited_1, found.waited_6, found.waited_9] == [1, 1, 1, 1]
     PoolSample.objects.take(NOW + timedelta(seconds=60))
     assert sample_of(acme, 1).leases == 1
 
