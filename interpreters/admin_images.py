@@ -14,9 +14,7 @@ from interpreters.models import InterpreterImage, RegistryCredential
 from interpreters.models.uploads import NoSpace, UploadTooLarge, remove_upload, store
 from interpreters.tasks import acquire_images, enqueue
 from tenants.registries import BadRegistry, normalised
-from tenants.scoping import TenantScopedAdmin
-
-BY_TENANT = ("tenant", admin.RelatedOnlyFieldListFilter)
+from tenants.scoping import BY_TENANT, TenantScopedAdmin
 
 
 class ImageForm(forms.ModelForm[InterpreterImage]):
@@ -60,7 +58,7 @@ class ImageForm(forms.ModelForm[InterpreterImage]):
 @admin.register(InterpreterImage)
 class InterpreterImageAdmin(TenantScopedAdmin[InterpreterImage]):
     form = ImageForm
-    list_display = ("name", "kind", "origin", "tenant", "state", "progress", "reference", "weight", "built_at")
+    list_display = ("name", "kind", "origin", "tenant", "state", "progress", "short_digest", "weight", "built_at")
     list_filter = ("state", "kind", "origin", BY_TENANT)
     list_select_related = ("tenant",)
     search_fields = ("name", "language", "reference", "registry_reference")
@@ -86,6 +84,10 @@ class InterpreterImageAdmin(TenantScopedAdmin[InterpreterImage]):
     def weight(self, image: InterpreterImage) -> str:
         return str(filesizeformat(image.size)) if image.size else ""
 
+    @admin.display(description="digest", ordering="digest")
+    def short_digest(self, image: InterpreterImage) -> str:
+        return image.digest.removeprefix("sha256:")[:12]
+
     @admin.display(description="log")
     def log(self, image: InterpreterImage) -> str:
         return format_html('<pre style="overflow: auto; max-height: 30em">{}</pre>', image.build_log)
@@ -110,7 +112,7 @@ class InterpreterImageAdmin(TenantScopedAdmin[InterpreterImage]):
         super().delete_model(request, obj)
         remove_upload(obj.upload)
 
-    @admin.action(description="Pull or build the selected images anew", permissions=["change"])
+    @admin.action(description="Rebuild: pull or build the selected images anew", permissions=["change"])
     def refresh(self, request: HttpRequest, images: QuerySet[InterpreterImage]) -> None:
         for image in images:
             image.request()

@@ -23,6 +23,16 @@ def schedule(sender: Celery, **_: object) -> None:
             "schedule": settings.MAINTAIN_INTERVAL,
             "options": {"expires": settings.MAINTAIN_INTERVAL},
         },
+        "measure sessions": {
+            "task": "interpreters.tasks.measure_sessions",
+            "schedule": 60.0,
+            "options": {"expires": 60.0},
+        },
+        "sample pools": {
+            "task": "interpreters.tasks.sample_pools",
+            "schedule": 60.0,
+            "options": {"expires": 60.0},
+        },
         "look after images": {
             "task": "interpreters.tasks.look_after_images",
             "schedule": 60.0,
