@@ -6,8 +6,8 @@ class FrontendConfig(AppConfig):
     verbose_name = "Notebooks"
 
     def ready(self) -> None:
-        # They register a system check, and listen to deletions and to changes.
-        from frontend import auditing, checks, departing, keeping  # noqa: F401
+        # They register a system check, and listen to deletions, to changes, and to sessions that end.
+        from frontend import auditing, checks, departing, keeping, tasks  # noqa: F401
         from frontend.access import may_use_session
         from interpreters.sessions.guards import guard
 

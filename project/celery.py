@@ -33,6 +33,11 @@ def schedule(sender: Celery, **_: object) -> None:
             "schedule": 60.0,
             "options": {"expires": 60.0},
         },
+        "run what waits for a place": {
+            "task": "frontend.tasks.ask_for_places",
+            "schedule": settings.MAINTAIN_INTERVAL,
+            "options": {"expires": settings.MAINTAIN_INTERVAL},
+        },
         "look after images": {
             "task": "interpreters.tasks.look_after_images",
             "schedule": 60.0,

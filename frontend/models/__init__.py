@@ -6,6 +6,7 @@ from frontend.models.outputs import BroughtOutput
 from frontend.models.sharing import Collaborator, ShareLink
 from frontend.models.size import measure_kept
 from frontend.models.version import NotebookVersion, TooMuchKept, VersionPart
+from frontend.models.waiting import WaitingRun
 
 __all__ = [
     "BroughtOutput",
@@ -16,5 +17,6 @@ __all__ = [
     "ShareLink",
     "TooMuchKept",
     "VersionPart",
+    "WaitingRun",
     "measure_kept",
 ]

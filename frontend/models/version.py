@@ -66,6 +66,7 @@ class NotebookVersion(models.Model):
         RESTORE = "restore", "before a version was restored"
         CONFLICT = "conflict", "before a tab's edits replaced it"
         TAKEOVER = "takeover", "before somebody took over"
+        GAVE_WAY = "gave_way", "edits that were never saved, and gave way to others"
 
     notebook = models.ForeignKey(Notebook, models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField(help_text="The notebook's version at the time.")
@@ -127,6 +128,17 @@ def keep_named(notebook: Notebook, name: str, by: Any) -> NotebookVersion:
         if made is None or _bytes_of(held) > settings.MAX_VERSION_BYTES:
             raise TooMuchKept("The named versions of this notebook take all the room there is: delete one first.")
         return made
+
+
+def keep_edits(notebook: Notebook, document: dict[str, Any], by: Any) -> NotebookVersion | None:
+    """Keep edits that the notebook will not have, as others were chosen over them; None if they are kept already.
+
+    Raises StorageFull.
+    """
+    with storage.room_for(notebook.tenant), transaction.atomic():
+        held = Notebook.objects.select_for_update().get(pk=notebook.pk)
+        held.document, held.updated_at = document, timezone.now()  # of the object, and never saved
+        return NotebookVersion.objects.keep(held, NotebookVersion.Why.GAVE_WAY, by=by)
 
 
 def forget(version: NotebookVersion) -> None:

@@ -85,7 +85,7 @@ def _bring(request: MemberRequest) -> HttpResponse:
             full = True
             problems.append(f"{name}: {error}")
     if _wants_json(request):
-        languages = [{"pool": pool.name, "language": pool.language} for pool in pools] if choose else []
+        languages = [{"pool": pool.name, "language": pool.label} for pool in pools] if choose else []
         answer = {"made": made, "problems": problems, "languages": languages}
         if made:
             return JsonResponse(answer, status=201)
@@ -125,7 +125,7 @@ def copy(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
         return refuse(403, "read_only", LOOKS_ON)
     try:
         edited, title = _sent(request)
-        document, _ = filled_document(notebook)
+        document = filled_document(notebook).document
         if edited is not None:
             document = fill_outputs(without_outputs(edited), {}, _shown(document))
         forget_cleared(document["cells"])
@@ -169,7 +169,7 @@ def _shown(document: Document) -> dict[str, BroughtOutput]:
 def export(request: MemberRequest, notebook_id: UUID, form: str) -> HttpResponse:
     """The notebook as a file. Always a download: whatever its outputs hold never runs on our origin."""
     notebook = notebook_for(request, notebook_id, Right.VIEW)
-    document, _ = filled_document(notebook)
+    document = filled_document(notebook).document
     record(Action.FILE_DOWNLOADED, who=request.actor.who, tenant=request.tenant, about=notebook, why=f"as {form}")
     try:
         if form == "ipynb":

@@ -39,9 +39,11 @@ def pools(actor: Actor) -> list[SessionPool]:
     return list(access.usable_pools(actor).with_counts().order_by("name"))
 
 
-@in_thread
-def open(actor: Actor, pool: str, identifier: str) -> Lease:
-    """The tenant's session of `identifier`: the live one, a ready instance, or a cold start. Raises Problem."""
+def find_or_lease(actor: Actor, pool: str, identifier: str, *, again: bool = False) -> Lease:
+    """The tenant's session of `identifier`: the live one, a ready instance, or a cold start. Raises Problem.
+
+    `again`: one that was refused is asked for once more, which is audited once only.
+    """
     access.allowed(actor, Scope.SESSIONS_USE)
     found = access.find_pool(actor, pool, identifier)
     if not guards.passes(actor, identifier):
@@ -50,9 +52,11 @@ def open(actor: Actor, pool: str, identifier: str) -> Lease:
     try:
         lease = found.lease(actor.tenant, actor.user, identifier)
     except (BadIdentifier, NoInstance) as refusal:
-        record(Action.SESSION_REFUSED, tenant=actor.tenant, about=found, name=f"{pool}/{identifier}", why=str(refusal))
-        if isinstance(refusal, QuotaReached) and refusal.standing:
-            quotas.note(actor.tenant, refusal.standing, refused=True)
+        if not again:
+            name = f"{pool}/{identifier}"
+            record(Action.SESSION_REFUSED, tenant=actor.tenant, about=found, name=name, why=str(refusal))
+            if isinstance(refusal, QuotaReached) and refusal.standing:
+                quotas.note(actor.tenant, refusal.standing, refused=True)
         raise problems.of_pool(refusal) from refusal
     if lease.fresh:
         who = actor.who
@@ -64,6 +68,9 @@ def open(actor: Actor, pool: str, identifier: str) -> Lease:
     if kind == "cold":
         COLD_STARTS.labels(pool).inc()
     return lease
+
+
+open = in_thread(find_or_lease)
 
 
 @in_thread
