@@ -5,6 +5,7 @@ A new page, or a new state of one, is a line in PAGES.
 """
 
 import re
+import uuid
 from collections.abc import Callable
 
 import pytest
@@ -116,6 +117,86 @@ def submit(page: Page, address: str, value: str) -> None:
     )
 
 
+def organisation(page: Page) -> None:
+    page.goto("/organisation/")
+    expect(page.get_by_role("heading", name="Invite somebody")).to_be_visible()
+
+
+def invitation_made(page: Page) -> None:
+    invite(page)
+
+
+def invitation_to_sign_up(page: Page) -> None:
+    open_as_nobody(page, invite(page))
+
+
+def sign_up_refused(page: Page) -> None:
+    invitation_to_sign_up(page)
+    page.get_by_label("User name").fill("alice")
+    page.get_by_role("button", name="Make the account and join").click()
+    expect(page.get_by_role("alert").first).to_be_visible()
+
+
+def invitation_to_join(page: Page) -> None:
+    link = invite(page)
+    page.context.clear_cookies()
+    sign_in(page, "charlie")
+    page.goto(link)
+    expect(page.get_by_role("button", name="Join")).to_be_visible()
+
+
+def invitation_over(page: Page) -> None:
+    page.goto("/invitations/of-nobody/")
+    expect(page.get_by_role("heading", name="This invitation cannot be used")).to_be_visible()
+
+
+def organisation_of_a_member(page: Page) -> None:
+    join(page)
+    page.goto("/organisation/")
+
+
+def leaving(page: Page) -> None:
+    organisation_of_a_member(page)
+    page.get_by_role("link", name="Leave").click()
+    expect(page.get_by_role("button", name="Leave")).to_be_visible()
+
+
+def removal(page: Page) -> None:
+    name = join(page)
+    new_notebook(page)
+    page.context.clear_cookies()
+    sign_in(page)
+    page.goto("/organisation/")
+    page.get_by_role("link", name=f"Remove {name}").click()
+    expect(page.get_by_label("Who gets the notebooks")).to_be_visible()
+
+
+def invite(page: Page) -> str:
+    """An invitation's link, which the page shows."""
+    page.goto("/organisation/")
+    page.get_by_label("For whom").fill("Ida")
+    page.get_by_role("button", name="Make a link").click()
+    return page.get_by_label("Link").input_value()
+
+
+def open_as_nobody(page: Page, link: str) -> None:
+    page.context.clear_cookies()
+    page.goto(link)
+    expect(page.get_by_role("heading", name="Make an account")).to_be_visible()
+
+
+def join(page: Page) -> str:
+    """Somebody new, who has made an account by a link."""
+    name = f"ida-{uuid.uuid4().hex[:6]}"
+    open_as_nobody(page, invite(page))
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("Password", exact=True).fill("a sound pass phrase")
+    page.get_by_label("The password again").fill("a sound pass phrase")
+    page.get_by_role("button", name="Make the account and join").click()
+    expect(page.get_by_text("Welcome to")).to_be_visible()
+    return name
+
+
 def broken(page: Page) -> None:
     page.set_content(render_to_string("500.html"))
 
@@ -126,7 +207,8 @@ def away(page: Page) -> None:
 
 PAGES: list[Callable[[Page], None]] = [
     login, login_refused, list_empty, list_full, list_of_examples, list_after_deleting, trash, statement, account,
-    not_found, too_large, out_of_date, broken, away,
+    not_found, too_large, out_of_date, broken, away, organisation, organisation_of_a_member, invitation_made,
+    invitation_to_sign_up, sign_up_refused, invitation_to_join, invitation_over, leaving, removal,
 ]  # fmt: skip
 
 
