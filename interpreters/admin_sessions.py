@@ -17,8 +17,8 @@ from tenants.scoping import BY_TENANT, ReadOnlyAdmin, administered
 @admin.register(Session)
 class SessionAdmin(ReadOnlyAdmin, LiveFigures):
     list_display = (
-        *("short", "pool", "condition", "tenant", "user", "identifier"),
-        *("age", "idle", "cpu", "memory", "ends", "reason"),
+        *("short", "user", "pool", "condition", "age", "idle", "cpu", "memory", "ends"),
+        *("identifier", "tenant", "reason"),
     )
     list_filter = ("state", "reason", ("pool", admin.RelatedOnlyFieldListFilter), BY_TENANT)
     list_select_related = ("pool", "tenant", "user")

@@ -197,6 +197,41 @@ def join(page: Page) -> str:
     return name
 
 
+def admin_index(page: Page) -> None:
+    account(page)
+    page.get_by_role("link", name="Administration").click()
+    expect(page.get_by_role("link", name="Dashboard").first).to_be_visible()
+
+
+def admin_dashboard(page: Page) -> None:
+    page.goto("/admin/interpreters/poolsample/")
+    expect(page.get_by_role("heading", name="Wait for a session")).to_be_visible()
+
+
+def admin_pools(page: Page) -> None:
+    page.goto("/admin/interpreters/sessionpool/")
+    expect(page.get_by_label("Keep the figures current")).to_be_checked()
+
+
+def admin_new_pool(page: Page) -> None:
+    page.goto("/admin/interpreters/sessionpool/add/")
+
+
+def admin_sessions(page: Page) -> None:
+    page.goto("/admin/interpreters/session/")
+    expect(page.get_by_role("heading", name="Filter")).to_be_visible()
+
+
+def admin_tenant(page: Page) -> None:
+    page.goto("/admin/tenants/tenant/")
+    page.locator("#result_list th a").first.click()
+    expect(page.get_by_label("Name", exact=False).first).to_be_visible()
+
+
+def admin_password(page: Page) -> None:
+    page.goto("/admin/password_change/")
+
+
 def broken(page: Page) -> None:
     page.set_content(render_to_string("500.html"))
 
@@ -209,6 +244,7 @@ PAGES: list[Callable[[Page], None]] = [
     login, login_refused, list_empty, list_full, list_of_examples, list_after_deleting, trash, statement, account,
     not_found, too_large, out_of_date, broken, away, organisation, organisation_of_a_member, invitation_made,
     invitation_to_sign_up, sign_up_refused, invitation_to_join, invitation_over, leaving, removal,
+    admin_index, admin_dashboard, admin_pools, admin_new_pool, admin_sessions, admin_tenant, admin_password,
 ]  # fmt: skip
 
 
