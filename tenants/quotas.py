@@ -33,6 +33,13 @@ UNITS = {
     "max_caller_requests": "requests a minute",
     "max_member_sessions": "sessions",
 }
+# Of quotas whose use is not told: how it is counted; and of all that free by what people do: how.
+COUNTED = {"max_member_sessions": "of each member"}
+FREES = {
+    "max_stored": "when something is deleted",
+    "max_requests": "each minute",
+    "max_caller_requests": "each minute",
+}
 
 # Sent after commit, once for each crossing, with `tenant` and `standing`. A quota is crossed anew when less than NEAR
 # of it was used in between, or its month is over. Sender: Tenant.
@@ -66,6 +73,15 @@ class Standing:
     @property
     def unit(self) -> str:
         return UNITS.get(self.quota, "")
+
+    @property
+    def counted(self) -> str:
+        return COUNTED.get(self.quota, "counted by the minute")
+
+    @property
+    def frees(self) -> str:
+        """In words, where no moment says so."""
+        return FREES.get(self.quota, "when a session ends")
 
     @property
     def left(self) -> float | None:

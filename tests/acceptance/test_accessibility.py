@@ -87,6 +87,11 @@ def account(page: Page) -> None:
     page.locator("#account > summary").click()
 
 
+def usage(page: Page) -> None:
+    page.goto("/usage")
+    expect(page.get_by_role("heading", name="Your usage")).to_be_visible()
+
+
 def not_found(page: Page) -> None:
     page.goto("/nothing")
 
@@ -125,7 +130,7 @@ def away(page: Page) -> None:
 
 
 PAGES: list[Callable[[Page], None]] = [
-    login, login_refused, list_empty, list_full, list_of_examples, list_after_deleting, trash, statement, account,
+    login, login_refused, list_empty, list_full, list_of_examples, list_after_deleting, trash, statement, account, usage,
     not_found, too_large, out_of_date, broken, away,
 ]  # fmt: skip
 
