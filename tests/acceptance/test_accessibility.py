@@ -130,8 +130,8 @@ def away(page: Page) -> None:
 
 
 PAGES: list[Callable[[Page], None]] = [
-    login, login_refused, list_empty, list_full, list_of_examples, list_after_deleting, trash, statement, account, usage,
-    not_found, too_large, out_of_date, broken, away,
+    login, login_refused, list_empty, list_full, list_of_examples, list_after_deleting, trash, statement, account,
+    usage, not_found, too_large, out_of_date, broken, away,
 ]  # fmt: skip
 
 
