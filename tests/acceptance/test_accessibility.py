@@ -88,6 +88,11 @@ def account(page: Page) -> None:
     page.locator("#account > summary").click()
 
 
+def usage(page: Page) -> None:
+    page.goto("/usage")
+    expect(page.get_by_role("heading", name="Your usage")).to_be_visible()
+
+
 def not_found(page: Page) -> None:
     page.goto("/nothing")
 
@@ -242,7 +247,7 @@ def away(page: Page) -> None:
 
 PAGES: list[Callable[[Page], None]] = [
     login, login_refused, list_empty, list_full, list_of_examples, list_after_deleting, trash, statement, account,
-    not_found, too_large, out_of_date, broken, away, organisation, organisation_of_a_member, invitation_made,
+    usage, not_found, too_large, out_of_date, broken, away, organisation, organisation_of_a_member, invitation_made,
     invitation_to_sign_up, sign_up_refused, invitation_to_join, invitation_over, leaving, removal,
     admin_index, admin_dashboard, admin_pools, admin_new_pool, admin_sessions, admin_tenant, admin_password,
 ]  # fmt: skip
