@@ -20,6 +20,7 @@ class Problem(Exception):
 
     status, close = 500, 4400
     code = "error"
+    position = 0  # in a line, where there is one
 
     def __init__(self, message: str, code: str = "", *, retry_after: int | None = None) -> None:
         super().__init__(message)
@@ -103,5 +104,7 @@ def of_pool(refusal: BadIdentifier | NoInstance) -> Problem:
         if isinstance(refusal, QuotaReached):
             return Full(refusal.message, "quota_reached", retry_after=refusal.retry_after)
         kind = Full if isinstance(refusal, PoolFull) else Unavailable
-        return kind(refusal.message, retry_after=refusal.retry_after)
+        problem = kind(refusal.message, retry_after=refusal.retry_after)
+        problem.position = refusal.position if isinstance(refusal, PoolFull) else 0
+        return problem
     return BadRequest(str(refusal), "bad_identifier")

@@ -16,6 +16,7 @@ SAME = (
     "tests/unit/test_authentication.py",
     "tests/unit/test_audit.py",
     "tests/unit/test_tenant_quotas.py",
+    "tests/unit/test_pool_line.py",
     "tests/properties/test_pool.py",
 )
 
