@@ -92,6 +92,20 @@ def test_no_page_names_it(hidden: Any, alice: Any) -> None:
     assert usable_pool(tenant, "canary-pool", "python3") is None
 
 
+def test_the_page_of_a_container_that_is_open_is_still_found(pool: Any, alice: Any, acme: Any, other: Any) -> None:
+    client = Client()
+    client.force_login(alice)
+    InterpreterImage.objects.filter(pk=pool.image_id).update(kind="custom")
+    InterpreterImage.objects.create(name="relay", source="relay", state="ready", reference="r", digest="sha256:r")
+    SessionPool.objects.filter(pk=pool.pk).update(target_port=80)
+    pool = SessionPool.objects.select_related("image").get(pk=pool.pk)
+    session = pool.lease(acme, alice, f"page-{alice.pk}").session
+    offer(pool, other)
+    assert client.get("/containers/python/").status_code == 200
+    pool.sessions.filter(pk=session.pk).update(state=State.GONE)
+    assert client.get("/containers/python/").status_code == 404
+
+
 def test_a_proxy_by_identifier_finds_no_pool_either(hidden: Any, alice: Any) -> None:
     with pytest.raises(Problem, match="There is no pool named 'python'"):
         access.find_pool(actor_from_user(alice), "python", "a")
