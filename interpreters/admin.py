@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import ForeignKey, QuerySet
+from django.db.models import ForeignKey, Q, QuerySet
 from django.forms import ModelChoiceField
 from django.http import HttpRequest
 from django.template.defaultfilters import truncatechars
@@ -23,14 +23,16 @@ from interpreters import (
 )
 from interpreters.figures import LiveFigures, refreshed
 from interpreters.forms import PoolForm
-from interpreters.lifecycle import Reason
-from interpreters.models import Session, SessionPool
+from interpreters.lifecycle import OPEN, Reason
+from interpreters.models import InterpreterImage, Session, SessionPool
 from interpreters.models.image import RELAY
+from interpreters.models.offering import offered
 from interpreters.tasks import check_isolation, enqueue, maintain_pool
 from tenants.egress import Mode
-from tenants.scoping import BY_TENANT, TenantScopedAdmin
+from tenants.scoping import BY_TENANT, TenantScopedAdmin, administered
 
 NO_EGRESS = "Unavailable: no egress process answers. Start `manage.py egress`."
+OFFER = admin_images.OFFER
 __all__ = [  # which register their own
     "admin_dashboard",
     "admin_images",
@@ -54,13 +56,15 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool], LiveFigures):
     search_fields = ("name",)
     shared_choices = ("image",)
     state_fields = ("deleting", "degraded", "failures", "crashes", "retry_at", "last_words", "maintained_at")
-    figure_fields = ("well", "ready", "starting", "leased", "live", "maximum", "launch", "sessions")
-    in_rows = (figure_fields[:6], *figure_fields[6:])
+    figure_fields = ("well", "ready", "starting", "leased", "live", "maximum", "former", "launch", "sessions")
+    in_rows = (figure_fields[:7], *figure_fields[7:])
     readonly_fields = ("egress_state", *figure_fields, *state_fields)
+    filter_horizontal = ("offered_to",)
     actions = ("drain", "enable", "end_sessions", "check_isolation")
     fieldsets = (
         ("Now", {"fields": in_rows}),
         (None, {"fields": ("name", "tenant", "image", "enabled")}),
+        (OFFER, {"fields": ("offered_to_all", "offered_to")}),
         ("How many, how long", {"fields": ("ready_instances", "max_concurrent", "cooldown", "max_alive", "lifecycle")}),
         ("Each sandbox", {"fields": ("cpu", "memory", "disk", "pids", "environment", "oci_runtime")}),
         (
@@ -78,6 +82,8 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool], LiveFigures):
     def get_fieldsets(self, request: HttpRequest, obj: SessionPool | None = None) -> Any:
         """What is of no use is out of the way: the state of a new pool, and a container's fields where code runs."""
         fieldsets = [(name, dict(options)) for name, options in super().get_fieldsets(request, obj)]
+        if not admin_images.may_offer(request, obj):
+            fieldsets = [(name, options) for name, options in fieldsets if name != OFFER]
         if obj is None:
             return [(name, options) for name, options in fieldsets if name not in ("Now", "State")]
         for name, options in fieldsets:
@@ -130,6 +136,16 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool], LiveFigures):
     def degraded(self, pool: SessionPool) -> bool:
         return pool.degraded
 
+    @admin.display(description="of former settings")
+    def former(self, pool: SessionPool) -> str:
+        """Those that are ready are being replaced; what somebody holds stays as it is until it ends."""
+        counts = pool.former_instances
+        return ", ".join(f"{counts[state]} {state}" for state in OPEN if state in counts) or "none"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: SessionPool | None = None) -> Any:
+        # Whose it is stays: its sessions are of those that might use it.
+        return (*super().get_readonly_fields(request, obj), *(("tenant",) if obj else ()))
+
     @admin.display(description="last error")
     def last_words(self, pool: SessionPool) -> str:
         return format_html('<pre style="white-space: pre-wrap">{}</pre>', pool.last_error) if pool.last_error else ""
@@ -148,6 +164,9 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool], LiveFigures):
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
         if field is not None and db_field.name == "image":
             field.queryset = field.queryset.exclude(source=RELAY)  # type: ignore[union-attr]
+            if not request.user.is_superuser:
+                mine = Q(tenant__isnull=False) | offered(InterpreterImage, *administered(request))
+                field.queryset = field.queryset.filter(mine)
         return field
 
     # To delete a pool is to let it end: its sessions first, then its rows, which go with it.

@@ -10,14 +10,22 @@ from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
 
+from interpreters.forms import OfferedForm
 from interpreters.models import InterpreterImage, RegistryCredential
 from interpreters.models.uploads import NoSpace, UploadTooLarge, remove_upload, store
 from interpreters.tasks import acquire_images, enqueue
 from tenants.registries import BadRegistry, normalised
 from tenants.scoping import BY_TENANT, TenantScopedAdmin
 
+OFFER = "Offered to"
 
-class ImageForm(forms.ModelForm[InterpreterImage]):
+
+def may_offer(request: HttpRequest, row: Any) -> bool:
+    """An operator, what is shared."""
+    return bool(request.user.is_superuser) and (row is None or row.tenant_id is None)
+
+
+class ImageForm(OfferedForm):
     """What an image is made from, by its origin: a reference, an archive, or a Dockerfile with or without a context."""
 
     file = forms.FileField(
@@ -33,11 +41,11 @@ class ImageForm(forms.ModelForm[InterpreterImage]):
         model = InterpreterImage
         fields = (
             "tenant", "name", "kind", "origin", "registry_reference", "credential", "source", "language", "kernel",
-            "warm_up",
+            "warm_up", "least_memory", "offered_to_all", "offered_to",
         )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
+        cleaned = super().clean()
         origin, given = cleaned.get("origin"), cleaned.get("file") or cleaned.get("dockerfile")
         uploaded = origin in (InterpreterImage.Origin.ARCHIVE, InterpreterImage.Origin.DOCKERFILE)
         if uploaded and not given and not self.instance.pk:
@@ -68,8 +76,10 @@ class InterpreterImageAdmin(TenantScopedAdmin[InterpreterImage]):
         "built_at", "log",
     )  # fmt: skip
     actions = ("refresh",)
+    filter_horizontal = ("offered_to",)
     fieldsets = (
-        (None, {"fields": ("name", "tenant", "kind", "origin")}),
+        (None, {"fields": ("name", "tenant", "kind", "origin", "least_memory")}),
+        (OFFER, {"fields": ("offered_to_all", "offered_to")}),
         ("From a registry", {"fields": ("registry_reference", "credential")}),
         ("From an upload", {"fields": ("file", "dockerfile")}),
         ("For code", {"fields": ("source", "language", "kernel", "warm_up")}),
@@ -77,8 +87,9 @@ class InterpreterImageAdmin(TenantScopedAdmin[InterpreterImage]):
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: InterpreterImage | None = None) -> Any:
-        fieldsets = super().get_fieldsets(request, obj)
-        return fieldsets if obj else [entry for entry in fieldsets if entry[0] != "State"]
+        left_out = {OFFER} if not may_offer(request, obj) else set()
+        left_out |= {"State"} if obj is None else set()
+        return [entry for entry in super().get_fieldsets(request, obj) if entry[0] not in left_out]
 
     @admin.display(description="size", ordering="size")
     def weight(self, image: InterpreterImage) -> str:

@@ -142,7 +142,9 @@ def test_a_pool_cannot_be_put_into_another_tenant(
     form = {name: getattr(pool, name) for name in fields} | {"image": pool.image_id, "environment": "{}"}
     for tenant in (theirs[Tenant].pk, ""):
         answer = staff.post(url(SessionPool, "change", pool.pk), {**form, "tenant": tenant})
-        assert answer.status_code == 200, "the form again, with an error"
+        assert answer.status_code == 302, "whose a pool is stays, whatever is sent"
+        pool.refresh_from_db()
+        assert pool.tenant == ours[Tenant]
     answer = staff.post(url(SessionPool, "change", pool.pk), {**form, "tenant": pool.tenant_id, "memory": 2048})
     assert answer.status_code == 302
     pool.refresh_from_db()
