@@ -7,7 +7,7 @@ import pytest
 from django.contrib.admin import site
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
 from django.test import Client
-from django.urls import path, reverse
+from django.urls import include, path, reverse
 
 from interpreters.lifecycle import State
 from interpreters.models import (
@@ -20,10 +20,10 @@ from interpreters.models import (
     Workspace,
 )
 from tenants.authentication import actor_from_token
-from tenants.models import ApiToken, Membership, Role, Tenant
+from tenants.models import ApiToken, IdentityProvider, Membership, Role, Tenant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
-urlpatterns = [path("admin/", site.urls)]
+urlpatterns = [path("admin/", site.urls), path("", include("frontend.account_urls"))]
 
 
 def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -41,6 +41,7 @@ MODELS = (
     Execution,
     EgressDecision,
     Workspace,
+    IdentityProvider,
 )
 
 
@@ -58,7 +59,10 @@ def rows_of(tenant: Tenant, user: Any, word: str) -> dict[type, Any]:
         tenant=tenant, pool=pool, session=session.pk, host=f"{word}.example", port=443, allowed=True
     )
     kept = Workspace.objects.create(tenant=tenant, identifier=f"{word}-kept")
-    rows = (tenant, token, image, credential, pool, session, execution, decision, kept)
+    provider = IdentityProvider.objects.create(
+        tenant=tenant, name=f"{word}-id", issuer=f"https://{word}.example", client_id=word
+    )
+    rows = (tenant, token, image, credential, pool, session, execution, decision, kept, provider)
     return dict(zip(MODELS, rows, strict=True))
 
 

@@ -167,6 +167,7 @@ def test_who_gets_in_uses_up_nothing(alice: Any) -> None:
 
 def test_attempts_are_counted_in_the_database_under_hashed_names(alice: Any, settings: Any) -> None:
     from django.db import connection
+
     from project.settings import CACHES
 
     settings.CACHES = CACHES
@@ -290,8 +291,9 @@ def test_a_link_that_nobody_made_sets_none(key: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "account_signup", "account_email", "account_confirm_email", "account_reset_password", "account_confirm_login_code",
-        "account_request_reauthentication_code", "socialaccount_signup", "account_verify_phone", "mfa_trust",
+        "account_signup", "account_email", "account_confirm_email", "account_reset_password",
+        "account_confirm_login_code", "account_request_reauthentication_code", "socialaccount_signup",
+        "account_verify_phone", "mfa_trust",
     ],
 )  # fmt: skip
 def test_there_is_no_sign_up_and_nothing_by_e_mail(name: str) -> None:

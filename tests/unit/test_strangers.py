@@ -84,8 +84,8 @@ ASKS = {
 BY_NAME = {f"{IMAGE}/archive", f"{IMAGE}/context"}
 SOCKETS = {"ws/sessions/<uuid:session>/channels", "ws/sessions/<uuid:session>/terminals/<str:name>"}
 # Swept elsewhere: pages in test_frontend, test_notebooks, test_sharing, test_live, test_container_sessions, the
-# admin in test_admin_*, pools in test_api_pools.
-ELSEWHERE = ("admin/", "notebooks/", "shared/", "containers/", "api/v1/pools/")
+# admin in test_admin_*, pools in test_api_pools, accounts in test_sign_ins and test_identity_providers.
+ELSEWHERE = ("login/", "^login/", "account/", "admin/", "notebooks/", "shared/", "containers/", "api/v1/pools/")
 
 
 def routes(patterns: list[Any], prefix: str = "") -> Iterator[str]:
