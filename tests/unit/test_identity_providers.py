@@ -313,7 +313,7 @@ def test_a_provider_that_is_gone_lets_nobody_in_or_stay(row: IdentityProvider, e
     begun = begin(late, row)
     Provider.says = {"nonce": begun["nonce"]}
     if end == "deleted":
-        row.delete()
+        IdentityProvider.objects.get().delete()
         assert not SocialAccount.objects.exists()
     else:
         IdentityProvider.objects.update(enabled=False)
