@@ -7,7 +7,7 @@ import pytest
 from django.contrib.admin import site
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
 from django.test import Client
-from django.urls import path, reverse
+from django.urls import include, path, reverse
 
 from interpreters.lifecycle import State
 from interpreters.models import (
@@ -24,10 +24,10 @@ from interpreters.models import (
 )
 from interpreters.webhooks import outbox
 from tenants.authentication import actor_from_token
-from tenants.models import ApiToken, Invitation, Membership, Role, ServiceAccount, Tenant
+from tenants.models import ApiToken, IdentityProvider, Invitation, Membership, Role, ServiceAccount, Tenant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
-urlpatterns = [path("admin/", site.urls)]
+urlpatterns = [path("admin/", site.urls), path("", include("frontend.account_urls"))]
 
 
 def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -51,6 +51,7 @@ MODELS = (
     ServiceAccount,
     WebhookEndpoint,
     WebhookDelivery,
+    IdentityProvider,
 )
 
 
@@ -80,7 +81,10 @@ def rows_of(tenant: Tenant, user: Any, word: str) -> dict[type, Any]:
         tenant=tenant, url=f"https://{word}.example/", description=f"{word}-words", events=["session.ended"]
     )
     told = outbox.write_test(webhook)
-    rows = (*made, execution, decision, kept, used, account, webhook, told)
+    provider = IdentityProvider.objects.create(
+        tenant=tenant, name=f"{word}-id", issuer=f"https://{word}.example", client_id=word
+    )
+    rows = (*made, execution, decision, kept, used, account, webhook, told, provider)
     return dict(zip(MODELS, rows, strict=True))
 
 
