@@ -90,8 +90,8 @@ ASKS = {
 # A name that is taken by another tenant is free for one's own: see test_images_api.
 BY_NAME = {f"{IMAGE}/archive", f"{IMAGE}/context"}
 SOCKETS = {"ws/sessions/<uuid:session>/channels", "ws/sessions/<uuid:session>/terminals/<str:name>"}
-# Swept elsewhere: pages in test_frontend, test_tokens_page, test_notebooks, test_sharing, test_live, test_container_sessions, the
-# admin in test_admin_*, pools in test_api_pools.
+# Swept elsewhere: pages in test_frontend, test_tokens_page, test_notebooks, test_sharing, test_live and
+# test_container_sessions, the admin in test_admin_*, pools in test_api_pools.
 ELSEWHERE = ("admin/", "account/", "notebooks/", "shared/", "containers/", "api/v1/pools/")
 
 
