@@ -87,6 +87,26 @@ def account(page: Page) -> None:
     page.locator("#account > summary").click()
 
 
+def tokens(page: Page) -> None:
+    page.goto("/account/tokens")
+    expect(page.get_by_role("button", name="Make the token")).to_be_visible()
+
+
+def token_made(page: Page) -> None:
+    tokens(page)
+    page.get_by_label("What it is for").fill("A program with a rather long name, to see how it wraps")
+    page.get_by_role("button", name="Make the token").click()
+    expect(page.get_by_label("Token", exact=True)).to_be_visible()
+
+
+def token_refused(page: Page) -> None:
+    tokens(page)
+    page.get_by_label("What it is for").fill("x")
+    page.get_by_label(re.compile("^Only from these networks")).fill("here")
+    page.get_by_role("button", name="Make the token").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
 def not_found(page: Page) -> None:
     page.goto("/nothing")
 
@@ -126,6 +146,7 @@ def away(page: Page) -> None:
 
 PAGES: list[Callable[[Page], None]] = [
     login, login_refused, list_empty, list_full, list_of_examples, list_after_deleting, trash, statement, account,
+    tokens, token_made, token_refused,
     not_found, too_large, out_of_date, broken, away,
 ]  # fmt: skip
 
