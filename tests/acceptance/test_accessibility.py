@@ -93,6 +93,26 @@ def usage(page: Page) -> None:
     expect(page.get_by_role("heading", name="Your usage")).to_be_visible()
 
 
+def tokens(page: Page) -> None:
+    page.goto("/account/tokens")
+    expect(page.get_by_role("button", name="Make the token")).to_be_visible()
+
+
+def token_made(page: Page) -> None:
+    tokens(page)
+    page.get_by_label("What it is for").fill("A program with a rather long name, to see how it wraps")
+    page.get_by_role("button", name="Make the token").click()
+    expect(page.get_by_label("Token", exact=True)).to_be_visible()
+
+
+def token_refused(page: Page) -> None:
+    tokens(page)
+    page.get_by_label("What it is for").fill("x")
+    page.get_by_label(re.compile("^Only from these networks")).fill("here")
+    page.get_by_role("button", name="Make the token").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
 def not_found(page: Page) -> None:
     page.goto("/nothing")
 
@@ -250,6 +270,7 @@ PAGES: list[Callable[[Page], None]] = [
     usage, not_found, too_large, out_of_date, broken, away, organisation, organisation_of_a_member, invitation_made,
     invitation_to_sign_up, sign_up_refused, invitation_to_join, invitation_over, leaving, removal,
     admin_index, admin_dashboard, admin_pools, admin_new_pool, admin_sessions, admin_tenant, admin_password,
+    tokens, token_made, token_refused,
 ]  # fmt: skip
 
 
