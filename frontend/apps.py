@@ -3,6 +3,7 @@ from django.apps import AppConfig
 
 class FrontendConfig(AppConfig):
     name = "frontend"
+    verbose_name = "Notebooks"
 
     def ready(self) -> None:
         # They register a system check, and listen to deletions, to changes, and to sessions that end.

@@ -3,6 +3,7 @@ from django.apps import AppConfig
 
 class InterpretersConfig(AppConfig):
     name = "interpreters"
+    verbose_name = "Pools and sessions"
 
     def ready(self) -> None:
         # They listen to changes of sessions and members, whoever makes them; and say what tenants use and keep.

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models.signals import m2m_changed
 from django.dispatch import receiver
 
 from interpreters.lifecycle import State
@@ -22,7 +23,7 @@ watch(
     SessionPool,
     *("name", "image", "enabled", "ready_instances", "max_concurrent", "cooldown", "max_alive", "lifecycle"),
     *("cpu", "memory", "disk", "pids", "environment", "oci_runtime", "egress", "egress_allow"),
-    *("target_port", "command", "args", "secrets", "probes", "writable_paths", "run_as", "shell"),
+    *("target_port", "command", "args", "secrets", "probes", "writable_paths", "run_as", "shell", "offered_to_all"),
     created=Action.POOL_CREATED,
     changed=Action.POOL_CHANGED,
     deleted=Action.POOL_DELETED,
@@ -30,7 +31,7 @@ watch(
 watch(
     InterpreterImage,
     *("name", "kind", "origin", "registry_reference", "credential", "source", "language", "kernel", "warm_up"),
-    *("upload", "digest"),
+    *("upload", "digest", "least_memory", "offered_to_all"),
     created=Action.IMAGE_CREATED,
     changed=Action.IMAGE_CHANGED,
     deleted=Action.IMAGE_DELETED,
@@ -56,6 +57,19 @@ watch(
     changed=Action.WEBHOOK_CHANGED,
     deleted=Action.WEBHOOK_DELETED,
 )
+
+
+@receiver(m2m_changed, sender=SessionPool.offered_to.through)
+@receiver(m2m_changed, sender=InterpreterImage.offered_to.through)
+def offer_changed(instance: SessionPool | InterpreterImage, action: str, pk_set: set[int] | None, **_: Any) -> None:
+    """Told to each tenant that something was offered to, or taken back from."""
+    what = Action.POOL_CHANGED if isinstance(instance, SessionPool) else Action.IMAGE_CHANGED
+    now = action == "post_add"
+    if action == "pre_clear":
+        pk_set = set(instance.offered_to.values_list("pk", flat=True))
+    if action in ("post_add", "post_remove", "pre_clear"):
+        for tenant in pk_set or ():
+            record(what, tenant=tenant, about=instance, old={"offered": not now}, new={"offered": now})
 
 
 @receiver(moved)

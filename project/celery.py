@@ -23,6 +23,16 @@ def schedule(sender: Celery, **_: object) -> None:
             "schedule": settings.MAINTAIN_INTERVAL,
             "options": {"expires": settings.MAINTAIN_INTERVAL},
         },
+        "measure sessions": {
+            "task": "interpreters.tasks.measure_sessions",
+            "schedule": 60.0,
+            "options": {"expires": 60.0},
+        },
+        "sample pools": {
+            "task": "interpreters.tasks.sample_pools",
+            "schedule": 60.0,
+            "options": {"expires": 60.0},
+        },
         "run what waits for a place": {
             "task": "frontend.tasks.ask_for_places",
             "schedule": settings.MAINTAIN_INTERVAL,

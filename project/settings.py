@@ -96,7 +96,6 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
 INSTALLED_APPS = [
-    "project.admin_app.ThermaeAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -116,6 +115,7 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
+    "project.admin_app.ThermaeAdminConfig",  # the last, so that our templates of its pages come before its own
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -385,6 +385,9 @@ if 0 < USAGE_DAYS < 62:
 # API requests a minute of a tenant that has no quota of its own, and of one token or person of any; 0: as many as come.
 REQUESTS_PER_MINUTE = env.int("REQUESTS_PER_MINUTE", default=0, validate=validate.Range(min=0))
 CALLER_REQUESTS_PER_MINUTE = env.int("CALLER_REQUESTS_PER_MINUTE", default=0, validate=validate.Range(min=0))
+# --- Dashboard -------------------------------------------------------------------------------------------------
+# Days for which the dashboard's figures of pools are kept, by the hour. By the minute they are kept for two days.
+SAMPLE_DAYS = env.int("SAMPLE_DAYS", default=90, validate=validate.Range(min=1))
 
 # --- Logs and metrics ----------------------------------------------------------------------------------------
 LOG_LEVEL = env.log_level("LOG_LEVEL", default=logging.INFO)

@@ -1,5 +1,7 @@
 """Tenants and their members, for administrators."""
 
+from collections.abc import Sequence
+
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
@@ -37,13 +39,16 @@ class TenantAdmin(TenantScopedAdmin[Tenant]):
     tenant_path = "pk"
     list_display = ("name", "slug", "members", "created_at")
     search_fields = ("name", "slug")
-    prepopulated_fields = {"slug": ("name",)}
     inlines = (MembershipInline,)
     # What an operator allows a tenant is not the tenant's to say.
     allowances = ("allowed_registries", "egress_ceiling", "egress_allowed", *QUOTAS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> tuple[str, ...]:
-        return () if request.user.is_superuser else self.allowances
+        # Which slugs are taken is no business of a tenant's either.
+        return () if request.user.is_superuser else (*self.allowances, "slug")
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Tenant | None = None) -> dict[str, Sequence[str]]:
+        return {"slug": ("name",)} if request.user.is_superuser else {}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
         return super().get_queryset(request).annotate(member_count=Count("memberships"))

@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -76,7 +77,10 @@ class AuditEventAdmin(TenantScopedAdmin[AuditEvent]):
             raise PermissionDenied
         request.GET = (asked := request.GET.copy())  # type: ignore[assignment]
         lines = asked.pop("format", ["csv"])[-1] == "jsonl"
-        events = self.get_changelist_instance(request).get_queryset(request)[:MOST]
+        try:
+            events = self.get_changelist_instance(request).get_queryset(request)[:MOST]
+        except IncorrectLookupParameters as error:
+            raise Http404 from error
         told = {"format": "jsonl" if lines else "csv", **{name: asked[name] for name in list(asked)[:20]}}
         for tenant in [None] if request.user.is_superuser else administered(request):
             record(Action.AUDIT_EXPORTED, who=Who.of(request), tenant=tenant, new=told)

@@ -1,4 +1,4 @@
-"""API tokens and service accounts, for administrators. A secret is on the page that answers its making, and nowhere else."""
+"""API tokens and service accounts, for administrators. A secret is on the page that answers its making, only there."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -93,7 +93,7 @@ class ApiTokenAdmin(TenantScopedAdmin[ApiToken]):
         if field is not None and db_field.name == "user" and not request.user.is_superuser:
             accounts = Q(service_account__tenant__in=administered(request))
             field.queryset = get_user_model()._default_manager.filter(Q(pk=request.user.pk) | accounts)
-            field.label_from_instance = name_of  # type: ignore[method-assign]
+            field.label_from_instance = name_of  # type: ignore[assignment]
         return field
 
     def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:

@@ -1,8 +1,8 @@
 """Who is asking: cookie or token → an Actor, for HTTP and WebSocket alike.
 
-A token speaks for its member, or its service account, in its one tenant. A cookie speaks for a person in one of the person's tenants: the
-one named by the `X-Thermae-Tenant` header, else the one chosen last (`session["tenant"]`), else the first joined.
-Where a request brings both, the token counts: a browser never adds an Authorization header by itself.
+A token speaks for its member, or its service account, in its one tenant. A cookie speaks for a person in one of the
+person's tenants: the one named by the `X-Thermae-Tenant` header, else the one chosen last (`session["tenant"]`), else
+the first joined. Where a request brings both, the token counts: a browser never adds an Authorization header by itself.
 """
 
 import hmac
@@ -177,7 +177,7 @@ def _note_use(token: ApiToken, client: str) -> None:
 
 
 def _note_refusal(token: ApiToken, client: str, why: str) -> None:
-    """Whoever tries a revoked token, or one from elsewhere, may have found it: told once in an hour for each address."""
+    """Who tries a revoked token, or one from elsewhere, may have found it: told once an hour for each address."""
     if client and cache.add(f"token-refused:{token.pk}:{client}", 1, 3600):
         record(
             Action.TOKEN_REFUSED, who=Who(token.user, token.prefix, client), tenant=token.tenant, about=token, why=why
@@ -258,7 +258,7 @@ def _subprotocol_tokens(subprotocols: Iterable[str]) -> Iterator[str]:
 
 
 def authenticate_scope(scope: Mapping[str, Any], named: str = "") -> Actor:
-    """The actor of a WebSocket, below Channels' AuthMiddlewareStack. `named`: as of actor_from_user. Raises NotAllowed."""
+    """The actor of a WebSocket, whose scope has its user and session. `named`: the tenant's slug. Raises NotAllowed."""
     secret = token_in_scope(scope)
     if secret is not None:
         return actor_from_token(secret, client_of(scope))

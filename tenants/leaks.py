@@ -1,4 +1,4 @@
-"""Whether a text that was found somewhere holds tokens of ours that still count: for secret scanners and whoever is told.
+"""Whether a text that was found somewhere holds tokens of ours that still count.
 
 It takes text, not only tokens: a line of a log, a mail, a file. What is told never holds a secret.
 """

@@ -35,6 +35,13 @@ UNITS = {
     "max_ready": "instances",
     "max_disk": "MiB",
 }
+# Of quotas whose use is not told: how it is counted; and of all that free by what people do: how.
+COUNTED = {"max_member_sessions": "of each member"}
+FREES = {
+    "max_stored": "when something is deleted",
+    "max_requests": "each minute",
+    "max_caller_requests": "each minute",
+}
 
 # Sent once for each crossing, with `tenant` and `standing`, in the transaction that remembers it: what cannot be told
 # is told by the next who sees it. A quota is crossed anew when less than NEAR of it was used in between, or its month
@@ -69,6 +76,15 @@ class Standing:
     @property
     def unit(self) -> str:
         return UNITS.get(self.quota, "")
+
+    @property
+    def counted(self) -> str:
+        return COUNTED.get(self.quota, "counted by the minute")
+
+    @property
+    def frees(self) -> str:
+        """In words, where no moment says so."""
+        return FREES.get(self.quota, "when a session ends")
 
     @property
     def left(self) -> float | None:

@@ -63,6 +63,7 @@ class _Connection(HTTPSConnection):
 class _Adapter(HTTPAdapter):
     def __init__(self, ground: Callable[[], Ground]) -> None:
         self.opened: list[HTTPSConnection] = []
+        self.was_cut = False
         self._ground = ground
         super().__init__(max_retries=0)
 
@@ -74,6 +75,7 @@ class _Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"https": Pool}
 
     def cut(self) -> None:
+        self.was_cut = True
         for connection in self.opened:
             if isinstance(connection.sock, socket.socket):
                 with contextlib.suppress(OSError):
@@ -100,6 +102,8 @@ class GuardedSession(requests.Session):
                 response._content = _read(response)
         finally:
             watch.cancel()
+        if self._adapter.was_cut:  # the end of a head that never came looks like its end
+            raise requests.Timeout(f"The answer took more than {ANSWER_WITHIN} s.")
         return response
 
 

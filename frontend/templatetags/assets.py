@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 from frontend.assets import files_of
 from tenants.accounts import limits
 from tenants.models import Tenant
+from tenants.scoping import administers_any
 
 register = template.Library()
 
@@ -32,6 +33,12 @@ def tenants_of(request: HttpRequest) -> Iterable[Tenant]:
     if user is None or not user.is_authenticated:
         return ()
     return Tenant.objects.filter(pk__in=limits.reachable(request).values("tenant")).order_by("name")
+
+
+@register.filter
+def has_admin(request: HttpRequest) -> bool:
+    """Whether the person runs a tenant, or the installation. The 404 page asks too, as above."""
+    return bool(getattr(request, "user", None)) and administers_any(request)
 
 
 def _url(name: str) -> str:

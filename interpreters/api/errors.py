@@ -17,7 +17,9 @@ logger = logging.getLogger(__name__)
 
 
 def render(problem: Problem) -> HttpResponse:
-    told = {**problem.about, "error": problem.code, "message": problem.message}
+    told: dict[str, Any] = {**problem.about, "error": problem.code, "message": problem.message}
+    if problem.position:
+        told["position"] = problem.position
     response = JsonResponse(told, status=problem.status)
     if problem.retry_after is not None:
         response["Retry-After"] = str(problem.retry_after)

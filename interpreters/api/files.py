@@ -19,13 +19,13 @@ from interpreters.client.base import Download
 from interpreters.models import Session
 from interpreters.models.threads import in_thread
 from interpreters.sessions import access, files, problems, standing
-from tenants.authentication import Actor
 
 router = Router(tags=["files"])
 
 CHUNK = 256 * 1024
 TAG = re.compile(r'"([0-9a-f-]{1,80})"')
 RANGE = re.compile(r"bytes=(\d{1,18})?-(\d{1,18})?")
+Body = AsyncGenerator[Any, None]
 Opening = Callable[[int], AbstractAsyncContextManager[Download]]
 
 
@@ -42,8 +42,7 @@ async def download(request: Request, session: UUID, path: str) -> StreamingHttpR
     def opening(start: int) -> AbstractAsyncContextManager[Download]:
         return files.download(found, path, start)
 
-    allowed = still(request, lambda actor: access.find(actor, session))
-    response = await _sent(request, allowed, opening, basename(path), request.headers.get("Range", ""))
+    response = await _sent(opening, basename(path), request.headers.get("Range", ""), _while_allowed(request, session))
     await _tell(request, found, path, response)
     return response
 
@@ -96,8 +95,7 @@ async def archive(
 ) -> StreamingHttpResponse:
     found = await sessions.get(request.auth, session)
     name = f"{basename(path.rstrip('/')) or 'files'}.zip"
-    allowed = still(request, lambda actor: access.find(actor, session))
-    response = await _sent(request, allowed, lambda _: files.archive(found, path, only), name, "")
+    response = await _sent(lambda _: files.archive(found, path, only), name, "", _while_allowed(request, session))
     await _tell(request, found, f"{path.rstrip('/')}/", response)
     return response
 
@@ -156,19 +154,21 @@ async def _body(request: Request) -> AsyncIterator[bytes]:
 # --- Sending ---
 
 
-async def _sent(
-    request: Request, allowed: Callable[[], Actor], opening: Opening, name: str, wanted: str
-) -> StreamingHttpResponse:
-    """A download as a response, which breaks off when it is `allowed` no more.
+def _while_allowed(request: Request, session: UUID) -> Callable[[Body], Body]:
+    """A body that breaks off once who asked for it may not any more."""
+    allowed = still(request, lambda actor: access.find(actor, session))
+    return lambda body: standing.while_allowed(body, request.auth, allowed)
 
-    Always an attachment: what a sandbox made is no page of ours.
-    """
+
+async def _sent(
+    opening: Opening, name: str, wanted: str, guarded: Callable[[Body], Body] = lambda body: body
+) -> StreamingHttpResponse:
+    """A download as a response. Always an attachment: what a sandbox made is no page of ours."""
     start, end = await _range(opening, wanted)
     body = _opened(opening, start, end)
     size, tag = await anext(body)
     last = size - 1 if isinstance(size, int) and end is None else end
-    body = standing.while_allowed(body, request.auth, allowed)
-    response = StreamingHttpResponse(body, content_type="application/octet-stream")
+    response = StreamingHttpResponse(guarded(body), content_type="application/octet-stream")
     response["Content-Disposition"] = content_disposition_header(True, readable(name))
     if tag:
         response["ETag"] = f'"{tag}"'

@@ -34,7 +34,9 @@ class Token(Schema):
         same: dict[str, Any] = {
             name: getattr(token, name) for name in ("id", "name", "prefix", "scopes", "pools", "networks", "session")
         }
-        moments = {name: _moment(getattr(token, name)) for name in ("expires_at", "revoked_at", "last_used_at")}
+        moments: dict[str, Any] = {
+            name: _moment(getattr(token, name)) for name in ("expires_at", "revoked_at", "last_used_at")
+        }
         return cls(
             **same,
             **moments,

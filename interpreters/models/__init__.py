@@ -8,6 +8,7 @@ from interpreters.models.places import Place
 from interpreters.models.pool import SessionPool
 from interpreters.models.preview import Preview
 from interpreters.models.refusals import BadIdentifier, NoInstance, PoolFull, PoolUnavailable, QuotaReached
+from interpreters.models.sample import PoolSample
 from interpreters.models.session import Session, moved, moving
 from interpreters.models.usage import DayUsage, SessionUsage
 from interpreters.models.webhook import WebhookDelivery, WebhookEndpoint
@@ -27,6 +28,7 @@ __all__ = [
     "NoInstance",
     "Place",
     "PoolFull",
+    "PoolSample",
     "PoolUnavailable",
     "Preview",
     "QuotaReached",

@@ -52,7 +52,8 @@ def lease(pool: "SessionPool", tenant: Tenant, user: "User | None", identifier: 
         raise PoolUnavailable("This pool is switched off: use another one, or ask an administrator.", 60)
     if pool.lacks_egress:  # ready instances too: without its proxy a sandbox is not what the pool promises
         raise PoolUnavailable("This pool's network access is not available at the moment: try again later.", 30)
-    holder = {"tenant": tenant, "user": user, "identifier": identifier, "token": who_acts().token}
+    holder: dict[str, Any] = {"tenant": tenant, "user": user, "identifier": identifier, "token": who_acts().token}
+    holder["asked_at"] = timezone.now()
     try:
         with tenant_quotas.room_for(pool, tenant, user):
             got = _take_ready(pool, holder) or _take_starting(pool, holder) or _take_in_turn(pool, holder)

@@ -1,5 +1,6 @@
 """What the operator offers: a row without a tenant is for all tenants, or only for those that are named."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -24,14 +25,14 @@ class Offered(models.Model):
         abstract = True
 
 
-def offered(model: Any, tenant: Tenant) -> Q:
-    """The shared rows that a tenant may use."""
+def offered(model: Any, *tenants: Tenant) -> Q:
+    """The shared rows that one of these tenants may use."""
     through = model.offered_to.through
-    named = through.objects.filter(tenant=tenant).values(f"{model._meta.model_name}_id")
+    named = through.objects.filter(tenant__in=tenants).values(f"{model._meta.model_name}_id")
     return Q(tenant=None) & (Q(offered_to_all=True) | Q(pk__in=named))
 
 
-def check_offer(tenant: Any, to_all: bool, named: Any) -> None:
+def check_offer(tenant: Tenant | None, to_all: bool, named: Collection[Tenant]) -> None:
     """For forms, which know the tenants that are chosen before they are stored. Raises ValidationError, by field."""
     if tenant is not None and (named or not to_all):
         field = "offered_to" if named else "offered_to_all"

@@ -4,6 +4,7 @@ import json
 import logging
 import zlib
 from collections.abc import Sequence
+from statistics import median
 from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from interpreters.models.session import Session
 
 logger = logging.getLogger(__name__)
+
+LAUNCHES_KEPT = 25
 
 
 class PoolQuerySet(models.QuerySet["SessionPool"]):
@@ -114,6 +117,8 @@ class SessionPool(Offered, Failing, CustomContainer):
     )
     deleting = models.BooleanField(default=False, editable=False, help_text="It goes when its last sandbox has gone.")
     maintained_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Seconds that its last launches took, the newest last: kept here so that a list of pools reads no sessions.
+    launches = models.JSONField(default=list, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = PoolQuerySet.as_manager()
@@ -243,6 +248,19 @@ class SessionPool(Offered, Failing, CustomContainer):
     def redacted(self, text: str) -> str:
         """What a sandbox or an engine said, without the secrets that the sandbox was given."""
         return custom.redacted(text, self.readable_secrets)
+
+    def note_launch(self, seconds: float) -> None:
+        """Two launches that end at once may cost one of the figures."""
+        self.refresh_from_db(fields=["launches"])
+        self.note(launches=[*self.launches, round(seconds, 3)][-LAUNCHES_KEPT:])
+
+    @property
+    def median_launch(self) -> float | None:
+        return median(self.launches) if self.launches else None
+
+    @property
+    def last_launch(self) -> float | None:
+        return self.launches[-1] if self.launches else None
 
     # --- Its end ---
 

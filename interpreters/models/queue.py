@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.apps import apps
+from django.db import transaction
 from django.db.models import Count, F
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -71,12 +72,16 @@ def _has() -> dict[int | None, int]:
 
 def _pass_over(line: Sequence[Waiting[UUID]], first: Waiting[UUID]) -> None:
     """Count the turn for those of other tenants; its own begin anew."""
-    others = [one.id for one in line if one.tenant != first.tenant]
-    if others:
-        _sessions().filter(pk__in=others).update(passed_over=F("passed_over") + 1)
-    ours = [one.id for one in line if one.tenant == first.tenant and one.passed_over]
-    if ours:
-        _sessions().filter(pk__in=ours).update(passed_over=0)
+    others = {one.id for one in line if one.tenant != first.tenant}
+    ours = {one.id for one in line if one.tenant == first.tenant and one.passed_over}
+    if not others and not ours:
+        return
+    with transaction.atomic():
+        # Who holds one of these rows may wait for another: we wait for none, and leave out what is held.
+        rows = _sessions().select_for_update(skip_locked=True, no_key=True).filter(pk__in=others | ours)
+        free = set(rows.values_list("pk", flat=True))
+        _sessions().filter(pk__in=others & free).update(passed_over=F("passed_over") + 1)
+        _sessions().filter(pk__in=ours & free).update(passed_over=0)
 
 
 def _sessions() -> "SessionQuerySet":

@@ -80,9 +80,16 @@ class Session(models.Model):
     launch_seconds = models.FloatField(
         null=True, blank=True, editable=False, help_text="From its turn to start to ready."
     )
+    # When its holder asked for it, and whether its launch ended only after that.
+    asked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    cold_start = models.BooleanField(default=False, editable=False)
     leased_at = models.DateTimeField(null=True, blank=True)
     # The agent knows better what is in use; this is what was last heard of it.
     last_used_at = models.DateTimeField(null=True, blank=True)
+    # What its agent said of itself last, and when: mean cores since the time before, and bytes (see `measuring`).
+    cpu_used = models.FloatField(null=True, blank=True, editable=False)
+    memory_used = models.PositiveBigIntegerField(null=True, blank=True, editable=False)
+    measured_at = models.DateTimeField(null=True, blank=True, editable=False)
     ended_at = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(max_length=20, choices=[(r.value, r.value) for r in Reason], blank=True)
     detail = models.TextField(blank=True, help_text="What the engine or the agent said, for an operator.")
@@ -109,6 +116,10 @@ class Session(models.Model):
             models.Index(fields=["pool", "state"]),
             models.Index(fields=["tenant", "state"]),
             models.Index(fields=["tenant", "identifier"]),
+            models.Index(fields=["created_at"], name="sessions_by_age"),
+            # For the samples of pools (models.sample): what was leased and ended in a minute.
+            models.Index(fields=["leased_at"], condition=Q(leased_at__isnull=False), name="sessions_by_lease"),
+            models.Index(fields=["ended_at"], condition=Q(ended_at__isnull=False), name="sessions_by_end"),
             models.Index(fields=["state", "created_at"], condition=~Q(state=State.GONE.value), name="live_sessions"),
         ]
 

@@ -28,6 +28,7 @@ class Problem(Exception):
 
     status, close = 500, 4400
     code = "error"
+    position = 0  # in a line, where there is one
 
     def __init__(
         self, message: str, code: str = "", *, retry_after: int | None = None, about: Mapping[str, Any] | None = None
@@ -124,5 +125,7 @@ def of_pool(refusal: BadIdentifier | NoInstance) -> Problem:
             about = refusal.standing.told() if refusal.standing else None
             return Full(refusal.message, "quota_reached", retry_after=refusal.retry_after, about=about)
         kind = Full if isinstance(refusal, PoolFull) else Unavailable
-        return kind(refusal.message, retry_after=refusal.retry_after)
+        problem = kind(refusal.message, retry_after=refusal.retry_after)
+        problem.position = refusal.position if isinstance(refusal, PoolFull) else 0
+        return problem
     return BadRequest(str(refusal), "bad_identifier")

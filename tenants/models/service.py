@@ -60,10 +60,6 @@ class ServiceAccount(models.Model):
     def __str__(self) -> str:
         return f"{PREFIX}{self.name}"
 
-    @property
-    def enabled(self) -> bool:
-        return self.disabled_at is None
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         """With its row of the user model, whose name tells it apart from one of the same name elsewhere."""
         named = {"username": f"{PREFIX}{self.name}.{self.id.hex[:8]}", "first_name": self.name}
@@ -76,6 +72,10 @@ class ServiceAccount(models.Model):
             else:
                 get_user_model()._default_manager.filter(pk=self.user_id).update(**named)
             super().save(*args, **kwargs)
+
+    @property
+    def enabled(self) -> bool:
+        return self.disabled_at is None
 
     def disable(self) -> None:
         """Its tokens count for nothing from now on, until it is enabled."""

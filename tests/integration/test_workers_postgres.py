@@ -23,6 +23,7 @@ SAME = (
     "tests/unit/test_storage_quota.py",
     "tests/unit/test_usage.py",
     "tests/unit/test_usage_migrations.py",
+    "tests/unit/test_pool_line.py",
     "tests/properties/test_pool.py",
 )
 

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +27,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def told(action: str) -> list[AuditEvent]:
     return list(AuditEvent.objects.filter(action=action).order_by("pk"))
+
+
+@pytest.fixture(autouse=True)
+def told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions_audit, "SETTLED", timedelta())
 
 
 # --- Nobody changes it ---
@@ -380,3 +386,14 @@ def test_rights_of_an_account_are_told_to_the_operator(alice: Any) -> None:
     alice.save(update_fields=["last_login"])
     [event] = told("account.changed")
     assert (event.tenant_id, event.new, event.name) == (None, {"is_superuser": True}, "alice")
+
+
+def test_on_postgresql_a_cursor_passes_over_nothing_that_comes_late(acme: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key is handed out before it is committed: so what is young is not told yet."""
+    monkeypatch.setattr(sessions_audit, "SETTLED", timedelta(seconds=5))
+    monkeypatch.setattr(sessions_audit, "connection", SimpleNamespace(vendor="postgresql"))
+    long_ago = timezone.now() - timedelta(seconds=6)
+    old = AuditEvent.objects.create(action=Action.SIGNED_OUT, tenant=acme, at=long_ago)
+    audit.record(Action.SIGNED_OUT, tenant=acme)
+    question = sessions_audit.Question(action="account.signed_out")
+    assert list(question.of(AuditEvent.objects.of(acme))) == [old]

@@ -291,8 +291,9 @@ def test_a_link_that_nobody_made_sets_none(key: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "account_signup", "account_email", "account_confirm_email", "account_reset_password", "account_confirm_login_code",
-        "account_request_reauthentication_code", "socialaccount_signup", "account_verify_phone", "mfa_trust",
+        "account_signup", "account_email", "account_confirm_email", "account_reset_password",
+        "account_confirm_login_code", "account_request_reauthentication_code", "socialaccount_signup",
+        "account_verify_phone", "mfa_trust",
     ],
 )  # fmt: skip
 def test_there_is_no_sign_up_and_nothing_by_e_mail(name: str) -> None:

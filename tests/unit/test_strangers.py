@@ -110,10 +110,11 @@ ASKS = {
 BY_NAME = {f"{IMAGE}/archive", f"{IMAGE}/context"}
 SOCKETS = {"ws/sessions/<uuid:session>/channels", "ws/sessions/<uuid:session>/terminals/<str:name>"}
 # Swept elsewhere: pages in test_frontend, test_tokens_page, test_notebooks, test_sharing, test_live and
-# test_container_sessions, the admin in test_admin_*, pools in test_api_pools, people in test_people, test_invitations.
+# test_container_sessions, the admin in test_admin_*, pools in test_api_pools, people in test_people, test_invitations,
+# accounts in test_sign_ins and test_identity_providers.
 ELSEWHERE = (
     *("admin/", "notebooks/", "shared/", "containers/", "api/v1/pools/"),
-    *("organisation/", "invitations/", "account/"),
+    *("organisation/", "invitations/", "account/", "login/", "^login/"),
 )
 
 

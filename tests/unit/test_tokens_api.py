@@ -45,17 +45,15 @@ def acting(user: Any, **fields: Any) -> Actor:
 @pytest.mark.parametrize("scope", Scope)
 def test_a_token_never_may_more_than_whom_it_speaks_for(acme: Any, member: Any, role: Role, scope: Scope) -> None:
     actor = actor_from_user(member(acme, "dora", role))
-    allowed = scope in SCOPES_OF_ROLE[role]
-    try:
-        made, secret = issuing.issue(actor, Wish("x", [scope]))
-    except BadWish as refusal:
-        assert refusal.code == "scope_missing"
-        assert not allowed
-    else:
-        assert allowed
-        assert actor_from_token(secret, "").scopes == {scope}
-        Membership.objects.update(role=Role.VIEWER)
-        assert actor_from_token(secret, "").scopes <= SCOPES_OF_ROLE[Role.VIEWER]
+    if scope not in SCOPES_OF_ROLE[role]:
+        with pytest.raises(BadWish) as refused:
+            issuing.issue(actor, Wish("x", [scope]))
+        assert refused.value.code == "scope_missing"
+        return
+    _, secret = issuing.issue(actor, Wish("x", [scope]))
+    assert actor_from_token(secret, "").scopes == {scope}
+    Membership.objects.update(role=Role.VIEWER)
+    assert actor_from_token(secret, "").scopes <= SCOPES_OF_ROLE[Role.VIEWER]
 
 
 FUTURE = timezone.now() + timedelta(days=30)
@@ -187,9 +185,10 @@ async def test_an_administrator_sees_all_of_the_tenant_and_revokes_any(
     await sync_to_async(token)(charlie, name="charlie's")
     listed = {one["name"]: one for one in await call.want("GET", "/tokens")}
     assert set(listed) == {"test", "bob's"}
-    refused = await call("POST", f"/tokens/{listed[chr(98) + 'ob' + chr(39) + 's']['id']}/rotate", {})
+    theirs = listed["bob's"]["id"]
+    refused = await call("POST", f"/tokens/{theirs}/rotate", {})
     assert refused.json()["error"] == "not_your_token"
-    await call.want("DELETE", f"/tokens/{listed['bob' + chr(39) + 's']['id']}")
+    await call.want("DELETE", f"/tokens/{theirs}")
     assert (await Caller(secret)("GET", "/pools")).status_code == 401
 
 

@@ -29,7 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--url", default="", help="where the installation is, as https://thermae.example.org")
 
     @transaction.atomic
-    def handle(self, *, slug: str, name: str, owner: str, days: int, url: str, **_: Any) -> None:
+    def handle(self, *, slug: str, name: str, owner: str, days: int, url: str, **options: Any) -> None:
         tenant = Tenant(slug=slug, name=name or slug)
         try:
             tenant.full_clean()

@@ -1,4 +1,4 @@
-"""`manage.py leaked_tokens --revoke < report.txt`: whether a text holds live tokens, and an end to those that it does."""
+"""`manage.py leaked_tokens --revoke < report.txt`: which live tokens a text holds, and an end to them."""
 
 import sys
 from argparse import ArgumentParser
@@ -15,7 +15,7 @@ LARGEST = 64 * 1024 * 1024
 class Command(BaseCommand):
     help = (
         "Look for API tokens in a text that was found somewhere, read from standard input or a file, and say which are "
-        "live. Its status is 1 if any is live and stays so. Never pass a token as an argument: those are seen by others."
+        "live. Its status is 1 if any is live and stays so. A token is no argument: others see those."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
