@@ -447,7 +447,9 @@ def asks_for_webhooks_in_the_admin(w: World) -> bool:
 @probe(Ability.PROVIDERS_MANAGE, "admin")
 def names_a_provider(w: World) -> bool:
     form = {"tenant": w.tenant.pk, "name": "Corp", "issuer": "https://id.example.org", "client_id": "x"}
-    w.post("admin:tenants_identityprovider_add", **form, new_secret="s", secret="s", default_role="member", enabled="on")
+    w.post(
+        "admin:tenants_identityprovider_add", **form, new_secret="s", secret="s", default_role="member", enabled="on"
+    )
     return IdentityProvider.objects.filter(tenant=w.tenant).exists()
 
 
