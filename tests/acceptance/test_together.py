@@ -237,7 +237,7 @@ def test_cells_wait_for_a_place_in_a_full_pool_and_run_with_every_tab_closed(scr
         screen.page.reload()
         expect(told).to_be_visible(timeout=PATIENCE)
         screen.page.get_by_text("4 waiting").click()
-        screen.page.get_by_role("button", name="Take cell 3 out").click()
+        screen.page.get_by_role("button", name="Take cell 3 out", exact=True).click()
         expect(screen.page.get_by_text("3 waiting")).to_be_visible()
         screen.page.close()
         (held,) = stack.console.sessions(pool__name="narrow", state="leased")
