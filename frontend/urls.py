@@ -4,6 +4,7 @@ from django.views.generic import RedirectView
 
 from frontend.views import (
     containers,
+    data,
     document,
     files,
     language,
@@ -22,6 +23,10 @@ urlpatterns = [
     path("login", pages.SignInView.as_view(), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
     path("tenant", tenant.switch, name="switch_tenant"),
+    path("data", data.page, name="data"),
+    path("data/ask", data.ask, name="data_ask"),
+    path("data/erase", data.erase, name="data_erase"),
+    path("data/archives/<uuid:archive_id>", data.take, name="data_take"),
     path("accessibility", pages.accessibility, name="accessibility"),
     path("favicon.ico", pages.favicon, name="favicon"),
     path("output-frame", pages.output_frame, name="output_frame"),

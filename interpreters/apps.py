@@ -6,4 +6,4 @@ class InterpretersConfig(AppConfig):
 
     def ready(self) -> None:
         # They listen to changes of sessions, whoever makes them.
-        from interpreters import auditing, notices, tasks, webhook_tasks  # noqa: F401
+        from interpreters import auditing, erasure_tasks, notices, owning, tasks, webhook_tasks  # noqa: F401

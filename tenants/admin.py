@@ -6,10 +6,11 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, ForeignKey, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 
 from tenants.admin_audit import AuditEventAdmin
+from tenants.admin_erasure import ArchiveAdmin, ErasableAdmin, ErasureAdmin, owns
 from tenants.fields import Lines
 from tenants.models import ApiToken, CannotRotate, Membership, Scope, Tenant, default_scopes
 from tenants.models.tenant import QUOTAS
@@ -30,7 +31,7 @@ class MembershipInline(admin.TabularInline[Membership, Tenant]):
 
 
 @admin.register(Tenant)
-class TenantAdmin(TenantScopedAdmin[Tenant]):
+class TenantAdmin(ErasableAdmin):
     tenant_path = "pk"
     list_display = ("name", "slug", "members", "created_at")
     search_fields = ("name", "slug")
@@ -53,10 +54,17 @@ class TenantAdmin(TenantScopedAdmin[Tenant]):
         return bool(request.user.is_superuser)
 
     def has_delete_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
-        return bool(request.user.is_superuser)
+        return False  # it is erased, in order: its sandboxes and files would be left
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        tenant = self.get_object(request, object_id)
+        more = {"may_erase": tenant is not None and owns(request, tenant), **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, more)
 
 
-__all__ = ["AuditEventAdmin"]  # registers itself
+__all__ = ["ArchiveAdmin", "AuditEventAdmin", "ErasureAdmin"]  # register themselves
 # How long a token that is rotated in the admin still works.
 OVERLAP = timedelta(days=1)
 

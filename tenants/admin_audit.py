@@ -13,12 +13,13 @@ from django.utils.safestring import SafeString
 
 from tenants.audit_export import MOST, as_csv
 from tenants.models import AuditEvent, Tenant
+from tenants.naming import named
 from tenants.scoping import TenantScopedAdmin
 
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(TenantScopedAdmin[AuditEvent]):
-    list_display = ("at", "who", "action", "kind", "name", "of_tenant", "address", "why_short")
+    list_display = ("at", "by", "action", "kind", "about", "of_tenant", "address", "why_short")
     list_filter = ("action", "kind", ("tenant", admin.RelatedOnlyFieldListFilter))
     search_fields = ("=who", "name", "=key", "=address", "=token")
     search_help_text = "A person's name, what it was done to, an address, or the first characters of a token."
@@ -26,7 +27,7 @@ class AuditEventAdmin(TenantScopedAdmin[AuditEvent]):
     list_per_page = 100
     show_full_result_count = False
     change_list_template = "admin/tenants/auditevent/change_list.html"
-    fields = ("at", "who", "token", "address", "of_tenant", "action", "kind", "key", "name", "before", "after", "why")
+    fields = ("at", "by", "token", "address", "of_tenant", "action", "kind", "key", "about", "before", "after", "why")
     readonly_fields = fields
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -47,6 +48,21 @@ class AuditEventAdmin(TenantScopedAdmin[AuditEvent]):
             found = Tenant.objects.filter(pk=event.tenant_id).first()
             self._names[event.tenant_id] = str(found) if found else f"({event.tenant_id})"
         return self._names[event.tenant_id]
+
+    @admin.display(description="who", ordering="who")
+    def by(self, event: AuditEvent) -> str:
+        return self._told(event).who
+
+    @admin.display(description="name", ordering="name")
+    def about(self, event: AuditEvent) -> str:
+        return self._told(event).name
+
+    def _told(self, event: AuditEvent) -> AuditEvent:
+        """Without the names of people who were erased."""
+        if not hasattr(event, "_told"):
+            [event] = named([event])
+            event._told = True  # type: ignore[attr-defined]
+        return event
 
     @admin.display(description="why")
     def why_short(self, event: AuditEvent) -> str:
@@ -74,7 +90,7 @@ class AuditEventAdmin(TenantScopedAdmin[AuditEvent]):
         if not self.has_view_permission(request):
             raise PermissionDenied
         events = self.get_changelist_instance(request).get_queryset(request)[:MOST]
-        response = StreamingHttpResponse(as_csv(events.iterator(2000)), content_type="text/csv; charset=utf-8")
+        response = StreamingHttpResponse(as_csv(named(events.iterator(2000))), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = 'attachment; filename="audit.csv"'
         response["Cache-Control"] = "no-store"
         return response

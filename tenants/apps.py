@@ -6,13 +6,14 @@ class TenantsConfig(AppConfig):
     name = "tenants"
 
     def ready(self) -> None:
-        from tenants import append_only, signing_in
+        from tenants import append_only, owning, signing_in
         from tenants.audit import Action
         from tenants.models import ApiToken, Membership, Tenant
         from tenants.models.tenant import QUOTAS
         from tenants.watching import watch
 
         post_migrate.connect(append_only.guard, sender=self, dispatch_uid="audit is append-only")
+        assert owning  # it registers
         assert signing_in  # it listens
         limits = ("scopes", "pools", "networks", "expires_at")
         watch(

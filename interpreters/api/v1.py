@@ -3,6 +3,7 @@
 from ninja import NinjaAPI
 
 from interpreters.api import (
+    archives,
     audit,
     credentials,
     errors,
@@ -28,5 +29,18 @@ api = NinjaAPI(
     auth=[Caller()],
 )
 errors.install(api)
-for part in (pools, sessions, inside, executions, files, workspaces, images, credentials, tokens, audit, webhooks):
+for part in (
+    pools,
+    sessions,
+    inside,
+    executions,
+    files,
+    workspaces,
+    images,
+    credentials,
+    tokens,
+    audit,
+    webhooks,
+    archives,
+):
     api.add_router("", part.router)

@@ -1,7 +1,7 @@
 """Giving a session to an identifier, for good: what `pool.lease()` does.
 
-The way of a ready instance is three SELECTs and one UPDATE, and takes no lock where its tenant has no quotas. Who has
-kept files waits for them.
+The way of a ready instance is four SELECTs, the last of them for webhooks, and one UPDATE, and takes no lock where its
+tenant has no quotas. Who has kept files waits for them.
 """
 
 import re

@@ -8,6 +8,7 @@ from interpreters.sessions import access
 from tenants.audit_export import as_dict
 from tenants.authentication import Actor
 from tenants.models import AuditEvent, Scope
+from tenants.naming import named
 
 MOST = 1000  # events of one answer
 
@@ -25,4 +26,4 @@ def events(
         rows = rows.filter(who=who)
     if since:
         rows = rows.filter(at__gte=since)
-    return [as_dict(event) for event in rows.order_by("pk")[: min(limit, MOST)]]
+    return [as_dict(event) for event in named(rows.order_by("pk")[: min(limit, MOST)])]

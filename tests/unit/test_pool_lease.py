@@ -50,7 +50,7 @@ def test_the_way_of_a_ready_instance_takes_few_queries(
     pool: Any, acme: Any, alice: Any, django_assert_max_num_queries: Any
 ) -> None:
     add(pool, State.READY)
-    with django_assert_max_num_queries(6):  # three SELECTs, one UPDATE and its transaction
+    with django_assert_max_num_queries(7):  # four SELECTs, one UPDATE and its transaction
         pool.lease(acme, alice, "nb-1")
 
 

@@ -25,7 +25,7 @@ from interpreters.models import (
 )
 from interpreters.routing import websocket_urlpatterns
 from interpreters.webhooks import outbox
-from tenants.models import ApiToken, Scope
+from tenants.models import ApiToken, Archive, Scope
 from tests.edges import bearer, tab
 from tests.webhooks import endpoint_of
 
@@ -51,11 +51,12 @@ class Theirs:
     workspace: str
     webhook: str
     delivery: str
+    archive: str
 
     def fill(self, route: str) -> str:
         values = {"uuid:session": self.session, "uuid:execution": self.execution, "path:path": "a.txt"}
         values |= {"slug:image": self.image, "int:credential": self.credential, "uuid:workspace": self.workspace}
-        values |= {"uuid:webhook": self.webhook, "uuid:delivery": self.delivery}
+        values |= {"uuid:webhook": self.webhook, "uuid:delivery": self.delivery, "uuid:archive": self.archive}
         for name, value in values.items():
             route = route.replace(f"<{name}>", value)
         return route.replace("<str:name>", "main")
@@ -93,6 +94,8 @@ ASKS = {
     IMAGE: [Ask("get"), Ask("delete")],
     f"{IMAGE}/refresh": [Ask("post")],
     "api/v1/registry-credentials/<int:credential>": [Ask("delete")],
+    "api/v1/archives/<uuid:archive>": [Ask("get"), Ask("delete")],
+    "api/v1/archives/<uuid:archive>/content": [Ask("get")],
     WEBHOOK: [Ask("get"), Ask("patch", {"enabled": False}), Ask("delete")],
     f"{WEBHOOK}/rotate": [Ask("post", {"overlap": 0})],
     f"{WEBHOOK}/test": [Ask("post")],
@@ -102,9 +105,9 @@ ASKS = {
 # A name that is taken by another tenant is free for one's own: see test_images_api.
 BY_NAME = {f"{IMAGE}/archive", f"{IMAGE}/context"}
 SOCKETS = {"ws/sessions/<uuid:session>/channels", "ws/sessions/<uuid:session>/terminals/<str:name>"}
-# Swept elsewhere: pages in test_frontend, test_notebooks, test_sharing, test_live, test_container_sessions, the
-# admin in test_admin_*, pools in test_api_pools.
-ELSEWHERE = ("admin/", "notebooks/", "shared/", "containers/", "api/v1/pools/")
+# Swept elsewhere: pages in test_frontend, test_notebooks, test_sharing, test_live, test_container_sessions and
+# test_archives, the admin in test_admin_*, pools in test_api_pools.
+ELSEWHERE = ("admin/", "data/", "notebooks/", "shared/", "containers/", "api/v1/pools/")
 
 
 def routes(patterns: list[Any], prefix: str = "") -> Iterator[str]:
@@ -136,7 +139,8 @@ def theirs(session: Session) -> Theirs:
     kept = Workspace.objects.create(tenant=tenant, identifier=session.identifier, session=session.pk, content="a" * 32)
     told = outbox.write_test(endpoint_of(tenant))
     WebhookDelivery.objects.update(state="failed")
-    mine = (session.pk, execution.pk, image.name, credential.pk, kept.pk, told.endpoint_id, told.pk)
+    archive = Archive.objects.create(tenant=tenant)
+    mine = (session.pk, execution.pk, image.name, credential.pk, kept.pk, told.endpoint_id, told.pk, archive.pk)
     return Theirs(*map(str, mine))
 
 
@@ -185,7 +189,7 @@ async def test_the_holder_is_answered(
 ) -> None:
     """So that a 404 above means what it says."""
     response = await ask_for(route, ask, theirs, await sync_to_async(token)(alice, scopes=list(Scope.values)))
-    answered = ("no_such_execution", "no_such_file", "no_input_wanted", "no_such_terminal", "nothing_kept")
+    answered = ("no_such_execution", "no_such_file", "no_input_wanted", "no_such_terminal", "nothing_kept", "not_ready")
     assert response.status_code < 300 or response.json()["error"] in answered
 
 
@@ -224,6 +228,7 @@ async def untouched(session: Session, agents: Any) -> None:
     """Nothing ran, nothing was written, and the session lives."""
     assert await InterpreterImage.objects.filter(name="theirs", requested_at=None).acount() == 1
     assert await RegistryCredential.objects.acount() == 1
+    assert await Archive.objects.acount() == 1
     assert await WebhookEndpoint.objects.filter(enabled=True, former_until=None).acount() == 1
     assert await WebhookDelivery.objects.filter(type="webhook.test", state="failed").acount() == 1
     assert await Workspace.objects.filter(content="a" * 32, turn=0).acount() == 1
