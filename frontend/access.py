@@ -7,15 +7,18 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
 from uuid import UUID
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
 
 from frontend.models import Collaborator, Notebook
 from tenants.authentication import Actor
-from tenants.models import Role, Tenant
+from tenants.models import Tenant
+from tenants.roles import Ability
+from tenants.storage import StorageFull
 
 P = ParamSpec("P")
 LOOKS_ON = "As viewer of this organisation you may look at notebooks, and change and run none: ask its administrator."
@@ -32,14 +35,29 @@ class MemberRequest(HttpRequest):
 def member_required(
     view: Callable[Concatenate[MemberRequest, P], HttpResponse],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """Ask strangers to sign in; tell people without a tenant whom to ask."""
+    """Ask strangers to sign in, people without a second factor for one where it is wanted; tell those without a tenant
+    whom to ask, and what a tenant has no room for."""
 
     def checked(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if getattr(request, "refusal", "") == "second_factor_required":
+            return redirect("mfa_index")
         if getattr(request, "tenant", None) is None:
             return render(request, "frontend/no_tenant.html", status=403)
-        return view(cast(MemberRequest, request), *args, **kwargs)
+        try:
+            return view(cast(MemberRequest, request), *args, **kwargs)
+        except StorageFull as full:
+            return no_room(request, full)
 
     return login_required(wraps(view)(checked))
+
+
+def no_room(request: HttpRequest, full: StorageFull) -> HttpResponse:
+    """507 for a page's script, which tries again; for a form its words on the list."""
+    if request.accepts("text/html"):
+        messages.error(request, full.message)
+        return redirect("notebooks")
+    answer = {**full.standing.told(), "error": "quota_reached", "message": full.message}
+    return JsonResponse(answer, status=507)
 
 
 class Right(IntEnum):
@@ -59,7 +77,7 @@ def right_to(notebook: Notebook, actor: Actor) -> Right:
     """The one place that says so. Whoever only looks on in a tenant looks on at their own notebooks too."""
     if notebook.tenant_id != actor.tenant.pk:
         return Right.NOTHING
-    most = Right.VIEW if actor.role == Role.VIEWER else Right.OWN
+    most = Right.OWN if actor.can(Ability.NOTEBOOKS_WRITE) else Right.VIEW
     if notebook.owner_id == actor.user.pk:
         return most
     role = notebook.collaborators.filter(user=actor.user.pk).values_list("role", flat=True).first()
@@ -76,7 +94,7 @@ def find_notebook(actor: Actor, notebook_id: UUID) -> tuple[Notebook, Right] | N
 
 
 def may_create(actor: Actor) -> bool:
-    return actor.role != Role.VIEWER
+    return actor.can(Ability.NOTEBOOKS_WRITE)
 
 
 def notebook_for(request: MemberRequest, notebook_id: UUID, needed: Right) -> Notebook:

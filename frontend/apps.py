@@ -3,9 +3,11 @@ from django.apps import AppConfig
 
 class FrontendConfig(AppConfig):
     name = "frontend"
+    verbose_name = "Notebooks"
 
     def ready(self) -> None:
-        from frontend import checks, keeping, owning  # noqa: F401  which register, and listen to deletions
+        # They register a system check, and listen to deletions, to changes, and to sessions that end.
+        from frontend import auditing, checks, departing, keeping, owning, tasks  # noqa: F401
         from frontend.access import may_use_session
         from interpreters.sessions.guards import guard
 

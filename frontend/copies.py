@@ -6,25 +6,27 @@ from django.conf import settings
 from django.db import transaction
 
 from frontend.documents import Document, InvalidDocument, size, without_outputs
-from frontend.models import BroughtOutput, Notebook
+from frontend.models import BroughtOutput, Notebook, measure_kept
 from interpreters.models import InterpreterImage, SessionPool
+from tenants import storage
 from tenants.models import Tenant
 
 TITLE_LENGTH = 200
 
 
 def make_notebook(document: Document, title: str, *, tenant: Tenant, owner: Any, pool: str) -> Notebook:
-    """A new notebook of a document with its outputs. Raises InvalidDocument."""
+    """A new notebook of a document with its outputs. Raises InvalidDocument, StorageFull."""
     outputs = [{**cell} for cell in document["cells"]]
     stored = without_outputs({**document, "cells": [{**cell} for cell in document["cells"]]})
     if size(stored) > settings.MAX_NOTEBOOK_BYTES:
         limit = f"{settings.MAX_NOTEBOOK_BYTES / 1024**2:g}"
         raise InvalidDocument(f"Without its outputs a notebook may have {limit} MiB; this one has more.")
-    with transaction.atomic():
+    with storage.room_for(tenant), transaction.atomic():
         notebook = Notebook.objects.create(
             tenant=tenant, owner=owner, title=title[:TITLE_LENGTH], pool=pool, document=stored
         )
         BroughtOutput.objects.take(notebook, outputs)
+        measure_kept(notebook.pk)
     return notebook
 
 

@@ -119,7 +119,12 @@ def patched(stored: Document, change: Mapping[str, Any]) -> Document:
 
 def size(document: Document) -> int:
     """Bytes of the document as it is stored."""
-    return len(json.dumps(document, ensure_ascii=False).encode())
+    return bytes_of(document)
+
+
+def bytes_of(value: Any) -> int:
+    """Of a document, or of outputs, as JSON."""
+    return len(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
 
 
 def without_outputs(document: Document) -> Document:

@@ -1,11 +1,14 @@
-"""The Content-Security-Policy of our pages. A view that needs another sets its own header."""
+"""The Content-Security-Policy of our pages, where a view sets none of its own; and the door of the admin."""
 
 from collections.abc import Awaitable, Callable
 
-from asgiref.sync import iscoroutinefunction
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.decorators import sync_and_async_middleware
+
+from tenants.accounts.second_factor import admin_needs_one
 
 HEADER = "Content-Security-Policy"
 
@@ -58,3 +61,29 @@ def content_security_policy(
         return _protect(request, get_response(request))  # type: ignore[arg-type]
 
     return respond
+
+
+@sync_and_async_middleware
+def second_factor_first(
+    get_response: Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]],
+) -> Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]:
+    """The admin opens only with a second factor, where one is wanted. Other pages ask by `member_required`."""
+    if iscoroutinefunction(get_response):
+
+        async def respond_async(request: HttpRequest) -> HttpResponse:
+            if _is_admin(request) and await sync_to_async(admin_needs_one)(request):
+                return redirect("mfa_index")
+            return await get_response(request)  # type: ignore[no-any-return]
+
+        return respond_async
+
+    def respond(request: HttpRequest) -> HttpResponse:
+        if _is_admin(request) and admin_needs_one(request):
+            return redirect("mfa_index")
+        return get_response(request)  # type: ignore[return-value]
+
+    return respond
+
+
+def _is_admin(request: HttpRequest) -> bool:
+    return request.path_info.startswith("/admin/")

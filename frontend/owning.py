@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from frontend.executions import filled_document
 from frontend.exporting import as_ipynb, file_name
-from frontend.models import Collaborator, Notebook
+from frontend.models import Collaborator, Notebook, WaitingRun
 from interpreters.lifecycle import LIVE
 from interpreters.models import Session
 from interpreters.owning import end, end_sessions
@@ -15,7 +15,7 @@ def files(subject: Subject) -> Iterator[File]:
     """Each with its outputs, and its versions, which have none."""
     for notebook in NOTEBOOKS.rows(subject).order_by("pk").iterator(1):
         folder = f"notebooks/{file_name(notebook.title, str(notebook.pk))}"
-        document, _ = filled_document(notebook)
+        document = filled_document(notebook).document
         yield f"{folder}/{file_name(notebook.title, 'ipynb')}", as_ipynb(document)
         for version in notebook.versions.order_by("pk").iterator(1):
             yield f"{folder}/versions/{version.number}-{version.pk}.ipynb", as_ipynb(version.document())
@@ -31,6 +31,7 @@ def end_their_sessions(subject: Subject) -> str:
 NOTEBOOKS = Kind(name="notebooks", model=Notebook, order=200, person="owner", files=files, hidden=("document",))
 register(
     NOTEBOOKS,
+    Kind(name="waiting_runs", model=WaitingRun, order=40, tenant="notebook__tenant", person="user"),
     # First: then nobody opens a session of theirs any more, and what was saved last is among the files that go.
     Kind(
         name="shared_with", model=Collaborator, order=50, tenant="notebook__tenant", person="user",

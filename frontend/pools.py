@@ -1,6 +1,7 @@
 """The languages to choose from, each with its state in words. Read from the database: pages need no engine to load."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 from frontend.starters import has_starter
 from interpreters.models import InterpreterImage, SessionPool
@@ -14,6 +15,12 @@ class PoolCard:
     kernel: str
     status: str  # ready | starting | building | full | unavailable: also the class that draws its sign
     words: str
+    # Another pool is in the same language: its name tells which.
+    twin: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"{self.language} ({self.name})" if self.twin else self.language
 
     @property
     def example(self) -> bool:
@@ -37,7 +44,9 @@ def container_cards(tenant: Tenant) -> list[PoolCard]:
 
 def _cards(tenant: Tenant, kind: InterpreterImage.Kind) -> list[PoolCard]:
     pools = SessionPool.objects.usable_by(tenant).filter(enabled=True, image__kind=kind).with_counts()
-    return sorted((_card(pool) for pool in pools), key=lambda card: (card.language.lower(), card.name))
+    cards = sorted((_card(pool) for pool in pools), key=lambda card: (card.language.lower(), card.name))
+    languages = Counter(card.language for card in cards)
+    return [replace(card, twin=languages[card.language] > 1) for card in cards]
 
 
 def _card(pool: SessionPool) -> PoolCard:

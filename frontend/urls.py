@@ -1,5 +1,4 @@
-from django.contrib.auth.views import LogoutView
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from frontend.views import (
@@ -7,26 +6,43 @@ from frontend.views import (
     data,
     document,
     files,
+    invitations,
     language,
     listing,
     notebooks,
+    organisation,
     pages,
+    places,
     shared,
     sharing,
     tenant,
+    tokens,
     trash,
+    usage,
     versions,
 )
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="notebooks"), name="home"),
-    path("login", pages.SignInView.as_view(), name="login"),
-    path("logout", LogoutView.as_view(), name="logout"),
+    path("", include("frontend.account_urls")),
+    path("usage", usage.page, name="usage"),
     path("tenant", tenant.switch, name="switch_tenant"),
     path("data", data.page, name="data"),
     path("data/ask", data.ask, name="data_ask"),
     path("data/erase", data.erase, name="data_erase"),
     path("data/archives/<uuid:archive_id>", data.take, name="data_take"),
+    path("organisation/", organisation.page, name="organisation"),
+    path("organisation/leave", organisation.leave, name="leave_organisation"),
+    path("organisation/invitations", organisation.invite, name="invite"),
+    path("organisation/invitations/<int:invitation_id>/revoke", organisation.revoke, name="revoke_invitation"),
+    path("organisation/members/<int:member_id>/role", organisation.change_role, name="change_role"),
+    path("organisation/members/<int:member_id>/remove", organisation.remove, name="remove_member"),
+    path("invitations/", invitations.page, name="invitation"),
+    path("invitations/<str:secret>/", invitations.open_link, name="open_invitation"),
+    path("account/tokens", tokens.page, name="tokens"),
+    path("account/tokens/new", tokens.create, name="new_token"),
+    path("account/tokens/<uuid:token_id>/rotate", tokens.rotate, name="rotate_token"),
+    path("account/tokens/<uuid:token_id>/revoke", tokens.revoke, name="revoke_token"),
     path("accessibility", pages.accessibility, name="accessibility"),
     path("favicon.ico", pages.favicon, name="favicon"),
     path("output-frame", pages.output_frame, name="output_frame"),
@@ -39,6 +55,9 @@ urlpatterns = [
     path("notebooks/trash/empty", trash.empty, name="empty_trash"),
     path("notebooks/<uuid:notebook_id>/", notebooks.page, name="notebook"),
     path("notebooks/<uuid:notebook_id>/document", document.document, name="notebook_document"),
+    path("notebooks/<uuid:notebook_id>/outputs/<slug:cell>", document.outputs, name="notebook_outputs"),
+    path("notebooks/<uuid:notebook_id>/places", places.places_of, name="notebook_places"),
+    path("notebooks/<uuid:notebook_id>/places/<uuid:run>", places.place, name="notebook_place"),
     path("notebooks/<uuid:notebook_id>/rename", notebooks.rename, name="rename_notebook"),
     path("notebooks/<uuid:notebook_id>/language", language.language, name="notebook_language"),
     path("notebooks/<uuid:notebook_id>/delete", notebooks.delete, name="delete_notebook"),

@@ -1,46 +1,70 @@
-"""Pools, sessions and executions, for administrators. What runs is never edited, only ended."""
+"""Pools, for administrators: how many there are of what, how they do, and what to do about it."""
 
 import time
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import ForeignKey, Model, QuerySet
+from django.db.models import ForeignKey, Q, QuerySet
 from django.forms import ModelChoiceField
 from django.http import HttpRequest
-from django.template.defaultfilters import filesizeformat, truncatechars
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.template.defaultfilters import truncatechars
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
 
-from interpreters import admin_images, admin_webhooks, admin_workspaces
+from interpreters import (
+    admin_dashboard,
+    admin_images,
+    admin_records,
+    admin_sessions,
+    admin_usage,
+    admin_webhooks,
+    admin_workspaces,
+)
+from interpreters.figures import LiveFigures, refreshed
 from interpreters.forms import PoolForm
 from interpreters.lifecycle import OPEN, Reason
-from interpreters.models import EgressDecision, Execution, IsolationReport, Session, SessionPool
+from interpreters.models import InterpreterImage, Session, SessionPool
 from interpreters.models.image import RELAY
+from interpreters.models.offering import offered
 from interpreters.tasks import check_isolation, enqueue, maintain_pool
 from tenants.egress import Mode
-from tenants.scoping import OperatorAdmin, TenantScopedAdmin
+from tenants.scoping import BY_TENANT, TenantScopedAdmin, administered
 
 NO_EGRESS = "Unavailable: no egress process answers. Start `manage.py egress`."
-__all__ = ["admin_images", "admin_webhooks", "admin_workspaces"]  # which register their own
-BY_TENANT = admin_images.BY_TENANT
+OFFER = admin_images.OFFER
+__all__ = [  # which register their own
+    "admin_dashboard",
+    "admin_images",
+    "admin_records",
+    "admin_sessions",
+    "admin_usage",
+    "admin_webhooks",
+    "admin_workspaces",
+]
 
 
 @admin.register(SessionPool)
-class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
+class SessionPoolAdmin(TenantScopedAdmin[SessionPool], LiveFigures):
     form = PoolForm
     list_display = (
-        *("name", "tenant", "image", "well", "error"),
-        *("ready", "starting", "leased", "live", "maximum", "egress"),
+        *("name", "tenant", "image", "well", "ready", "starting", "leased", "live", "maximum", "launch"),
+        *("egress", "error"),
     )
     list_filter = ("enabled", "egress", BY_TENANT)
     list_select_related = ("tenant", "image")
     search_fields = ("name",)
     shared_choices = ("image",)
     state_fields = ("deleting", "degraded", "failures", "crashes", "retry_at", "last_words", "maintained_at")
-    readonly_fields = ("egress_state", *state_fields)
-    actions = ("drain", "enable", "check_isolation")
+    figure_fields = ("well", "ready", "starting", "leased", "live", "maximum", "former", "launch", "sessions")
+    in_rows = (figure_fields[:7], *figure_fields[7:])
+    readonly_fields = ("egress_state", *figure_fields, *state_fields)
+    filter_horizontal = ("offered_to",)
+    actions = ("drain", "enable", "end_sessions", "check_isolation")
     fieldsets = (
+        ("Now", {"fields": in_rows}),
         (None, {"fields": ("name", "tenant", "image", "enabled")}),
+        (OFFER, {"fields": ("offered_to_all", "offered_to")}),
         ("How many, how long", {"fields": ("ready_instances", "max_concurrent", "cooldown", "max_alive", "lifecycle")}),
         ("Each sandbox", {"fields": ("cpu", "memory", "disk", "pids", "environment", "oci_runtime")}),
         (
@@ -58,8 +82,10 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
     def get_fieldsets(self, request: HttpRequest, obj: SessionPool | None = None) -> Any:
         """What is of no use is out of the way: the state of a new pool, and a container's fields where code runs."""
         fieldsets = [(name, dict(options)) for name, options in super().get_fieldsets(request, obj)]
+        if not admin_images.may_offer(request, obj):
+            fieldsets = [(name, options) for name, options in fieldsets if name != OFFER]
         if obj is None:
-            return [(name, options) for name, options in fieldsets if name != "State"]
+            return [(name, options) for name, options in fieldsets if name not in ("Now", "State")]
         for name, options in fieldsets:
             if name == "Custom container" and obj.image.custom:
                 options["classes"] = ()
@@ -69,41 +95,62 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
         pools = super().get_queryset(request)
         return pools.with_counts()  # type: ignore[attr-defined,no-any-return]
 
-    @admin.display
+    @refreshed()
     def ready(self, pool: Any) -> str:
         return f"{pool.ready} of {pool.ready_instances}"
 
-    @admin.display
-    def starting(self, pool: Any) -> int:
-        return int(pool.starting)
+    @refreshed()
+    def starting(self, pool: Any) -> str:
+        return str(pool.starting)
 
-    @admin.display
-    def leased(self, pool: Any) -> int:
-        return int(pool.leased)
+    @refreshed()
+    def leased(self, pool: Any) -> str:
+        return str(pool.leased)
 
-    @admin.display
-    def live(self, pool: Any) -> int:
-        return int(pool.live)
+    @refreshed()
+    def live(self, pool: Any) -> str:
+        return str(pool.live)
 
-    @admin.display(description="max", ordering="max_concurrent")
+    @admin.display(description="max live", ordering="max_concurrent")
     def maximum(self, pool: SessionPool) -> int:
         return pool.max_concurrent
 
-    @admin.display(description="state")
+    @refreshed("launch times")
+    def launch(self, pool: SessionPool) -> str:
+        if pool.median_launch is None or pool.last_launch is None:
+            return "none yet"
+        return f"{pool.median_launch:.1f} s, last {pool.last_launch:.1f} s"
+
+    @refreshed("state")
     def well(self, pool: SessionPool) -> str:
         if pool.deleting:
             return "being deleted"
         return "degraded" if pool.degraded else "on" if pool.enabled else "off"
 
+    @admin.display
+    def sessions(self, pool: SessionPool) -> str:
+        listed = reverse("admin:interpreters_session_changelist", current_app=self.admin_site.name)
+        return format_html('<a href="{}?pool__id__exact={}">Sessions of this pool</a>', listed, pool.pk)
+
     @admin.display(boolean=True, description="degraded")
     def degraded(self, pool: SessionPool) -> bool:
         return pool.degraded
+
+    @admin.display(description="of former settings")
+    def former(self, pool: SessionPool) -> str:
+        """Those that are ready are being replaced; what somebody holds stays as it is until it ends."""
+        counts = pool.former_instances
+        return ", ".join(f"{counts[state]} {state}" for state in OPEN if state in counts) or "none"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: SessionPool | None = None) -> Any:
+        # Whose it is stays: its sessions are of those that might use it.
+        return (*super().get_readonly_fields(request, obj), *(("tenant",) if obj else ()))
 
     @admin.display(description="last error")
     def last_words(self, pool: SessionPool) -> str:
         return format_html('<pre style="white-space: pre-wrap">{}</pre>', pool.last_error) if pool.last_error else ""
 
-    @admin.display(description="last error")
+    @refreshed("last error")
     def error(self, pool: SessionPool) -> str:
         return NO_EGRESS if pool.lacks_egress else truncatechars(pool.last_error.partition("\n")[0], 80)
 
@@ -117,6 +164,9 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
         if field is not None and db_field.name == "image":
             field.queryset = field.queryset.exclude(source=RELAY)  # type: ignore[union-attr]
+            if not request.user.is_superuser:
+                mine = Q(tenant__isnull=False) | offered(InterpreterImage, *administered(request))
+                field.queryset = field.queryset.filter(mine)
         return field
 
     # To delete a pool is to let it end: its sessions first, then its rows, which go with it.
@@ -147,6 +197,18 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
     def enable(self, request: HttpRequest, pools: QuerySet[SessionPool]) -> None:
         self._switch(request, pools, True, "Enabled {}.")
 
+    @admin.action(description="End the sessions of people, after asking", permissions=["change"])
+    def end_sessions(self, request: HttpRequest, pools: QuerySet[SessionPool]) -> TemplateResponse | None:
+        held = Session.objects.open().filter(pool__in=pools.values("pk"), tenant__isnull=False)
+        if not request.POST.get("confirmed"):
+            context = self.admin_site.each_context(request) | {
+                "title": "End sessions", "opts": self.opts, "pools": pools, "number": held.count(), "media": self.media,
+            }  # fmt: skip
+            return TemplateResponse(request, "admin/interpreters/sessionpool/end_sessions.html", context)
+        ended = sum(session.end(Reason.CLOSED, f"by {request.user} in the admin") for session in held)
+        self.message_user(request, f"Ending {ended}. Their outputs are saved first.")
+        return None
+
     @admin.action(description="Check the isolation now", permissions=["operate"])
     def check_isolation(self, request: HttpRequest, pools: QuerySet[SessionPool]) -> None:
         chosen = list(pools.values_list("pk", flat=True))
@@ -164,122 +226,3 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool]):
         for pool in chosen:
             enqueue(maintain_pool, pool, time.time())
         self.message_user(request, words.format(len(chosen)))
-
-
-class ReadOnlyAdmin(TenantScopedAdmin[Any]):
-    """Rows that only the product writes."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
-        return [field.name for field in self.model._meta.fields]
-
-
-@admin.register(Session)
-class SessionAdmin(ReadOnlyAdmin):
-    list_display = ("id", "pool", "state", "phase", "tenant", "user", "identifier", "state_since", "reason")
-    list_filter = ("state", "reason", ("pool", admin.RelatedOnlyFieldListFilter), BY_TENANT)
-    list_select_related = ("pool", "tenant", "user")
-    search_fields = ("=id", "identifier", "user__username")
-    date_hierarchy = "created_at"
-    actions = ("end",)
-
-    @admin.action(description="End the selected sessions", permissions=["change"])
-    def end(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:
-        by = f"by {request.user} in the admin"
-        ended = sum(session.end(Reason.CLOSED, by) for session in sessions.filter(state__in=OPEN))
-        self.message_user(request, f"Ending {ended}. Their outputs are saved first.")
-
-
-@admin.register(EgressDecision)
-class EgressDecisionAdmin(ReadOnlyAdmin):
-    list_display = ("at", "tenant", "pool", "destination", "address", "allowed", "reason", "count", "sent", "received")
-    list_filter = ("allowed", "reason", ("pool", admin.RelatedOnlyFieldListFilter), BY_TENANT)
-    list_select_related = ("tenant", "pool")
-    search_fields = ("host", "=session", "address")
-    date_hierarchy = "at"
-    ordering = ("-at",)
-    show_full_result_count = False  # there may be millions
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    @admin.display
-    def destination(self, decision: EgressDecision) -> str:
-        return f"{decision.host}:{decision.port}" if decision.port else decision.host
-
-    @admin.display(ordering="bytes_out")
-    def sent(self, decision: EgressDecision) -> str:
-        return str(filesizeformat(decision.bytes_out))
-
-    @admin.display(ordering="bytes_in")
-    def received(self, decision: EgressDecision) -> str:
-        return str(filesizeformat(decision.bytes_in))
-
-
-@admin.register(Execution)
-class ExecutionAdmin(ReadOnlyAdmin):
-    list_display = ("id", "status", "first_line", "tenant", "user", "queued_at", "finished_at")
-    list_filter = ("status", BY_TENANT)
-    list_select_related = ("tenant", "user")
-    search_fields = ("=id", "=session__id", "cell", "user__username")
-    date_hierarchy = "queued_at"
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    @admin.display(description="code")
-    def first_line(self, execution: Execution) -> str:
-        return truncatechars(execution.code.strip().partition("\n")[0], 60)
-
-
-@admin.register(IsolationReport)
-class IsolationReportAdmin(OperatorAdmin[IsolationReport]):
-    """For those who run the machine: where a sandbox does not hold is no business of a tenant's."""
-
-    list_display = ("created_at", "pool", "runtime", "oci_runtime", "outcome", "contained", "escaped", "unchecked")
-    list_filter = (("pool", admin.RelatedOnlyFieldListFilter), "runtime")
-    list_select_related = ("pool",)
-    date_hierarchy = "created_at"
-    ordering = ("-created_at",)
-    fields = ("created_at", "pool", "outcome", "runtime", "oci_runtime", "engine", "took", "table")
-    readonly_fields = fields
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    @admin.display
-    def outcome(self, report: IsolationReport) -> str:
-        """In words, so that nothing hangs on a colour."""
-        return "all contained" if report.holds else f"{report.escaped + report.unchecked} FAILED"
-
-    @admin.display(description="seconds")
-    def took(self, report: IsolationReport) -> str:
-        return f"{report.seconds:.1f}"
-
-    @admin.display(description="versions")
-    def engine(self, report: IsolationReport) -> str:
-        return ", ".join(f"{name} {version}" for name, version in sorted(report.versions.items()))
-
-    @admin.display(description="probes")
-    def table(self, report: IsolationReport) -> SafeString:
-        """What failed comes first."""
-        calm = ("contained", "not applicable")
-        rows = sorted(report.results, key=lambda row: row["result"] in calm)
-        cells = ((row["probe"], row["tries"], row["barrier"], row["result"], row["detail"]) for row in rows)
-        lines = format_html_join(
-            "", "<tr><th scope=row>{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", cells
-        )
-        names = ("probe", "tries to", "contained by", "result", "what it met")
-        head = format_html_join("", "<th scope=col>{}</th>", ((name,) for name in names))
-        return format_html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>", head, lines)

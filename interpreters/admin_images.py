@@ -10,16 +10,22 @@ from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
 
+from interpreters.forms import OfferedForm
 from interpreters.models import InterpreterImage, RegistryCredential
 from interpreters.models.uploads import NoSpace, UploadTooLarge, remove_upload, store
 from interpreters.tasks import acquire_images, enqueue
 from tenants.registries import BadRegistry, normalised
-from tenants.scoping import TenantScopedAdmin
+from tenants.scoping import BY_TENANT, TenantScopedAdmin
 
-BY_TENANT = ("tenant", admin.RelatedOnlyFieldListFilter)
+OFFER = "Offered to"
 
 
-class ImageForm(forms.ModelForm[InterpreterImage]):
+def may_offer(request: HttpRequest, row: Any) -> bool:
+    """An operator, what is shared."""
+    return bool(request.user.is_superuser) and (row is None or row.tenant_id is None)
+
+
+class ImageForm(OfferedForm):
     """What an image is made from, by its origin: a reference, an archive, or a Dockerfile with or without a context."""
 
     file = forms.FileField(
@@ -35,11 +41,11 @@ class ImageForm(forms.ModelForm[InterpreterImage]):
         model = InterpreterImage
         fields = (
             "tenant", "name", "kind", "origin", "registry_reference", "credential", "source", "language", "kernel",
-            "warm_up",
+            "warm_up", "least_memory", "offered_to_all", "offered_to",
         )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
+        cleaned = super().clean()
         origin, given = cleaned.get("origin"), cleaned.get("file") or cleaned.get("dockerfile")
         uploaded = origin in (InterpreterImage.Origin.ARCHIVE, InterpreterImage.Origin.DOCKERFILE)
         if uploaded and not given and not self.instance.pk:
@@ -60,7 +66,7 @@ class ImageForm(forms.ModelForm[InterpreterImage]):
 @admin.register(InterpreterImage)
 class InterpreterImageAdmin(TenantScopedAdmin[InterpreterImage]):
     form = ImageForm
-    list_display = ("name", "kind", "origin", "tenant", "state", "progress", "reference", "weight", "built_at")
+    list_display = ("name", "kind", "origin", "tenant", "state", "progress", "short_digest", "weight", "built_at")
     list_filter = ("state", "kind", "origin", BY_TENANT)
     list_select_related = ("tenant",)
     search_fields = ("name", "language", "reference", "registry_reference")
@@ -70,8 +76,10 @@ class InterpreterImageAdmin(TenantScopedAdmin[InterpreterImage]):
         "built_at", "log",
     )  # fmt: skip
     actions = ("refresh",)
+    filter_horizontal = ("offered_to",)
     fieldsets = (
-        (None, {"fields": ("name", "tenant", "kind", "origin")}),
+        (None, {"fields": ("name", "tenant", "kind", "origin", "least_memory")}),
+        (OFFER, {"fields": ("offered_to_all", "offered_to")}),
         ("From a registry", {"fields": ("registry_reference", "credential")}),
         ("From an upload", {"fields": ("file", "dockerfile")}),
         ("For code", {"fields": ("source", "language", "kernel", "warm_up")}),
@@ -79,12 +87,17 @@ class InterpreterImageAdmin(TenantScopedAdmin[InterpreterImage]):
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: InterpreterImage | None = None) -> Any:
-        fieldsets = super().get_fieldsets(request, obj)
-        return fieldsets if obj else [entry for entry in fieldsets if entry[0] != "State"]
+        left_out = {OFFER} if not may_offer(request, obj) else set()
+        left_out |= {"State"} if obj is None else set()
+        return [entry for entry in super().get_fieldsets(request, obj) if entry[0] not in left_out]
 
     @admin.display(description="size", ordering="size")
     def weight(self, image: InterpreterImage) -> str:
         return str(filesizeformat(image.size)) if image.size else ""
+
+    @admin.display(description="digest", ordering="digest")
+    def short_digest(self, image: InterpreterImage) -> str:
+        return image.digest.removeprefix("sha256:")[:12]
 
     @admin.display(description="log")
     def log(self, image: InterpreterImage) -> str:
@@ -110,7 +123,7 @@ class InterpreterImageAdmin(TenantScopedAdmin[InterpreterImage]):
         super().delete_model(request, obj)
         remove_upload(obj.upload)
 
-    @admin.action(description="Pull or build the selected images anew", permissions=["change"])
+    @admin.action(description="Rebuild: pull or build the selected images anew", permissions=["change"])
     def refresh(self, request: HttpRequest, images: QuerySet[InterpreterImage]) -> None:
         for image in images:
             image.request()

@@ -3,7 +3,9 @@ from django.apps import AppConfig
 
 class InterpretersConfig(AppConfig):
     name = "interpreters"
+    verbose_name = "Pools and sessions"
 
     def ready(self) -> None:
-        # They listen to changes of sessions, whoever makes them.
-        from interpreters import auditing, erasure_tasks, notices, owning, tasks, webhook_tasks  # noqa: F401
+        # They listen to changes of sessions and members, whoever makes them; and say what tenants use and keep.
+        from interpreters import auditing, departing, erasure_tasks, notices, owning, tasks, webhook_tasks  # noqa: F401
+        from interpreters.metering import measures, stored  # noqa: F401

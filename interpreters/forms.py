@@ -1,4 +1,4 @@
-"""The form of a pool: secrets go in, and only their names come out."""
+"""The forms of what the operator may offer: pools and images. Of a pool's secrets only the names come out."""
 
 from typing import Any, ClassVar
 
@@ -6,6 +6,8 @@ from django import forms
 
 from interpreters.models import SessionPool
 from interpreters.models.custom import merged_secrets
+from interpreters.models.offering import check_offer
+from tenants.models import Tenant
 
 # What an empty field stands for.
 EMPTY: dict[str, Any] = {"environment": {}, "command": [], "args": [], "probes": {}, "writable_paths": []}
@@ -18,7 +20,21 @@ class WriteOnly(forms.Textarea):
         return ""
 
 
-class PoolForm(forms.ModelForm[SessionPool]):
+class OfferedForm(forms.ModelForm[Any]):
+    """Who may not offer has no such fields in the form."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if "offered_to" in self.fields:
+            check_offer(
+                cleaned.get("tenant", self.instance.tenant),
+                cleaned.get("offered_to_all", True),
+                cleaned.get("offered_to") or (),
+            )
+        return cleaned
+
+
+class PoolForm(OfferedForm):
     secrets = forms.JSONField(
         required=False, widget=WriteOnly(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"})
     )
@@ -32,6 +48,8 @@ class PoolForm(forms.ModelForm[SessionPool]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # Not opened, so that who keeps them changes nothing.
+        self.stored, self.kept_secrets = self.instance.__dict__.get("secrets"), False
         self.known: dict[str, str] = self.instance.readable_secrets if self.instance.pk else {}
         self.unreadable = bool(self.instance.pk) and not self.instance.secrets_readable
         if "secrets" in self.fields:
@@ -43,14 +61,25 @@ class PoolForm(forms.ModelForm[SessionPool]):
             self.initial["secrets"] = None
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
+        cleaned = super().clean()
+        tenant = cleaned.get("tenant") or self.instance.tenant
+        if tenant is not None:
+            # One change at a time of what a tenant has, as through the API: the admin saves in a transaction.
+            Tenant.objects.hold(tenant.pk)
         return {name: EMPTY[name] if value is None and name in EMPTY else value for name, value in cleaned.items()}
+
+    def save(self, commit: bool = True) -> SessionPool:
+        if self.kept_secrets:
+            self.instance.__dict__["secrets"] = self.stored
+        pool: SessionPool = super().save(commit)
+        return pool
 
     def clean_secrets(self) -> dict[str, Any]:
         change = self.cleaned_data.get("secrets")
         if change in (None, ""):
             if self.unreadable:
                 raise forms.ValidationError("The key of what is set was lost: enter all of them again.")
+            self.kept_secrets = True
             return self.known
         if not isinstance(change, dict):
             raise forms.ValidationError('Give secrets as {"NAME": "value"}.')

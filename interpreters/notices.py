@@ -2,7 +2,8 @@
 
 A notice only makes a page sooner. Redis may be dead: then nobody is told, the change stands, and nobody waits long.
 Groups are `session.<id>` and `pool.<id>`; messages `{"type": "session.changed", "session": "<id>"}` and
-`{"type": "pool.changed", "pool": <id>}`.
+`{"type": "pool.changed", "pool": <id>}`. All web processes are in the group `standing`, where
+`{"type": "standing.changed", "user": <id>}` says whose rights changed.
 """
 
 import asyncio
@@ -14,12 +15,15 @@ from uuid import UUID
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
+from django.db import transaction
 from django.dispatch import receiver
 
 from interpreters.models import Session, moved
+from tenants.signals import standing_changed
 
 logger = logging.getLogger(__name__)
 
+STANDING = "standing"  # a group
 LONGEST_WAIT = 1.0  # seconds for Redis to take a notice
 
 
@@ -81,6 +85,13 @@ def tell(sender: type[Session], *, session: Session, **_: Any) -> None:
             pool_group(session.pool_id): {"type": "pool.changed", "pool": session.pool_id},
         }
     )
+
+
+@receiver(standing_changed)
+def rights_changed(sender: Any, user: int, **_: Any) -> None:
+    """Once it is so: whoever looks before would find the old ones."""
+    notice = {STANDING: {"type": "standing.changed", "user": user}}
+    transaction.on_commit(lambda: send(notice))
 
 
 def send(notices: Mapping[str, dict[str, Any]]) -> None:

@@ -13,6 +13,8 @@ from interpreters.models import (
     EgressDecision,
     Execution,
     InterpreterImage,
+    Place,
+    PoolSample,
     Preview,
     RegistryCredential,
     Session,
@@ -22,6 +24,7 @@ from interpreters.models import (
     Workspace,
 )
 from interpreters.models.uploads import remove_upload
+from interpreters.models.usage import DayUsage, SessionUsage
 from interpreters.workspaces import storage
 from tenants.owned import File, Kind, Subject, register
 
@@ -76,6 +79,13 @@ def _removed(name: str) -> bool:
     return True
 
 
+def forget_names(subject: Subject) -> str:
+    """What a person used stays in the tenant's sums, as nobody's."""
+    if subject.user is not None:
+        USAGE.rows(subject).update(user=None, member="", token="")
+    return ""
+
+
 # --- Kept files ---
 
 
@@ -110,7 +120,12 @@ WORKSPACES = Kind(
     name="kept_files", model=Workspace, order=170, person=files_of_notebooks, files=kept_files, prepare=remove_files,
     hidden=("content", "fingerprint"),
 )  # fmt: skip
+USAGE = Kind(name="usage", model=SessionUsage, order=136, person="user", prepare=forget_names)
 register(
+    USAGE,
+    Kind(name="usage_by_day", model=DayUsage, order=135),
+    Kind(name="places_in_line", model=Place, order=90, person="user", exported=False),
+    Kind(name="pool_samples", model=PoolSample, order=137, exported=False),
     EXECUTIONS,
     SESSIONS,
     POOLS,

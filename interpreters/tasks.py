@@ -20,19 +20,29 @@ from celery import Task, shared_task
 from django.conf import settings
 from django.db import transaction
 from django.dispatch import receiver
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from interpreters import client, workspaces
+from interpreters import client, measuring, workspaces
 from interpreters.client import Agent, AgentError
 from interpreters.handover import hand_over
 from interpreters.lifecycle import Health, Phase, State
-from interpreters.models import EgressDecision, InterpreterImage, Session, SessionPool, Workspace, moved
+from interpreters.models import (
+    EgressDecision,
+    InterpreterImage,
+    PoolSample,
+    Session,
+    SessionPool,
+    Workspace,
+    moved,
+    usage,
+)
 from interpreters.notices import Breaker, aside
 from interpreters.outputs import collect_sync
 from interpreters.runtime import RuntimeUnavailable, get_runtime
 from interpreters.runtime.egress import remove_egress_folder
 from interpreters.runtime.sockets import remove_socket_folder
-from tenants import audit
+from tenants import audit, quotas
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +89,21 @@ def maintain_pool(pool_id: int, asked_at: float = 0.0) -> None:
         enqueue(hand_over_waiting, str(session.pk))
     for _ in range(min(Session.objects.queued().count(), settings.PARALLEL_LAUNCHES)):
         enqueue(launch_queued)
+
+
+@shared_task
+def sample_pools() -> None:
+    """What the dashboard draws: a row a minute for each pool, hours of those, and an end to what is old."""
+    now = timezone.now()
+    if PoolSample.objects.take(now):
+        PoolSample.objects.make_hours(now)
+        PoolSample.objects.forget_old(now)
+
+
+@shared_task
+def measure_sessions() -> None:
+    """CPU and memory of what is leased, for the admin. So a page of sessions asks no agent, and waits for none."""
+    measuring.measure()
 
 
 @shared_task
@@ -165,6 +190,19 @@ def prune_audit() -> None:
     pruned = audit.prune()
     if pruned:
         logger.info("%d audit events were older than %d days", pruned, settings.AUDIT_DAYS)
+
+
+@shared_task
+def note_quotas() -> None:
+    """Tell who listens that a quota is near or reached: hours pass also while nobody asks for anything."""
+    quotas.note_all()
+
+
+@shared_task
+def prune_usage() -> None:
+    pruned = usage.prune()
+    if pruned:
+        logger.info("usage of %d sessions was older than %d days", pruned, settings.USAGE_DAYS)
 
 
 @shared_task

@@ -4,4 +4,4 @@ from django.contrib.admin.apps import AdminConfig
 
 
 class ThermaeAdminConfig(AdminConfig):
-    default_site = "tenants.scoping.ThermaeAdminSite"
+    default_site = "tenants.admin_site.ThermaeAdminSite"

@@ -24,6 +24,21 @@ def schedule(sender: Celery, **_: object) -> None:
             "schedule": settings.MAINTAIN_INTERVAL,
             "options": {"expires": settings.MAINTAIN_INTERVAL},
         },
+        "measure sessions": {
+            "task": "interpreters.tasks.measure_sessions",
+            "schedule": 60.0,
+            "options": {"expires": 60.0},
+        },
+        "sample pools": {
+            "task": "interpreters.tasks.sample_pools",
+            "schedule": 60.0,
+            "options": {"expires": 60.0},
+        },
+        "run what waits for a place": {
+            "task": "frontend.tasks.ask_for_places",
+            "schedule": settings.MAINTAIN_INTERVAL,
+            "options": {"expires": settings.MAINTAIN_INTERVAL},
+        },
         "look after images": {
             "task": "interpreters.tasks.look_after_images",
             "schedule": 60.0,
@@ -51,6 +66,16 @@ def schedule(sender: Celery, **_: object) -> None:
         },
         "forget audit events that were kept long enough": {
             "task": "interpreters.tasks.prune_audit",
+            "schedule": 3600.0,
+            "options": {"expires": 3600.0},
+        },
+        "tell of quotas that are near or reached": {
+            "task": "interpreters.tasks.note_quotas",
+            "schedule": 60.0,
+            "options": {"expires": 60.0},
+        },
+        "forget usage that was kept long enough": {
+            "task": "interpreters.tasks.prune_usage",
             "schedule": 3600.0,
             "options": {"expires": 3600.0},
         },

@@ -27,6 +27,7 @@ CONNECT_TIMEOUT, CLOSE_TIMEOUT = 75, 10
 # Where an image's archive or build context is uploaded: the only bodies that may be larger than a user's file.
 IMAGE_UPLOAD = re.compile(rb"/api/v1/images/[^/?]+/(?:archive|context)(?:\?|$)|/admin/interpreters/interpreterimage/")
 access_log = logging.getLogger("thermae.access")
+SECRET_ADDRESS = re.compile(r"^(/+(?:invitations|shared)/+)[^/]+")
 
 
 def nothing_is_proxied(host: bytes, path: bytes) -> bool:
@@ -95,10 +96,11 @@ class Server(daphne.server.Server):
 def log_access(protocol: str, action: str, details: Mapping[str, Any]) -> None:
     """Daphne's action logger: one line for each finished request and each WebSocket that opens, ends or is refused.
 
-    Without queries: those of a proxied application, and the tickets of previews, are secrets.
+    Without what is secret: queries (those of a proxied application, and the tickets of previews), and the addresses of
+    invitations and of shared copies.
     """
     if protocol == "http":
-        shown = {**details, "path": details["path"].partition("?")[0]}
+        shown = {**details, "path": SECRET_ADDRESS.sub(r"\1…", details["path"].partition("?")[0])}
         access_log.info("%(method)s %(path)s %(status)s %(size)s bytes %(time_taken).3f s from %(client)s", shown)
     elif action != "connecting":
         access_log.info("WebSocket %s %s from %s", details["path"], action, details["client"])

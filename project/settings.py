@@ -96,11 +96,11 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
 INSTALLED_APPS = [
-    "project.admin_app.ThermaeAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.humanize",
     "servestatic.runserver_nostatic",
     "django.contrib.staticfiles",
     "channels",
@@ -108,6 +108,14 @@ INSTALLED_APPS = [
     "tenants",
     "interpreters",
     "frontend",
+    # After ours, whose templates stand in place of theirs.
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "project.admin_app.ThermaeAdminConfig",  # the last, so that our templates of its pages come before its own
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -116,10 +124,12 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "tenants.middleware.TenantMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "frontend.middleware.content_security_policy",
+    "frontend.middleware.second_factor_first",
 ]
 TEMPLATES = [
     {
@@ -136,9 +146,9 @@ TEMPLATES = [
 ]
 ROOT_URLCONF = "project.urls"
 ASGI_APPLICATION = "project.asgi.application"
-LOGIN_URL = "login"
+LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "notebooks"
-LOGOUT_REDIRECT_URL = "login"
+LOGOUT_REDIRECT_URL = "account_login"
 STATIC_URL = "/static/"
 STATIC_ROOT = STATE_DIR / "static"
 # Vite names a file by its content, and Django must not do so again: the same module would have two addresses.
@@ -147,19 +157,65 @@ SERVESTATIC_IMMUTABLE_FILE_TEST = r"/frontend/dist/assets/.+-[\w-]{8,}\.\w+$"
 DEMO_LOGIN = env.str("DEMO_LOGIN", default="")
 # Whether owners may make links to copies of notebooks that open for anybody. Off: a leak is for the operator to risk.
 PUBLIC_LINKS = env.bool("PUBLIC_LINKS", default=False)
+# Whether who is invited and has no account may make one. Off: accounts are the operator's to make.
+INVITED_SIGN_UP = env.bool("INVITED_SIGN_UP", default=True)
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Signing in ------------------------------------------------------------------------------------------------
+# Characters that a new password has at least.
+PASSWORD_MIN_LENGTH = env.int("PASSWORD_MIN_LENGTH", default=10, validate=validate.Range(min=8))
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": PASSWORD_MIN_LENGTH},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+# Whether operators, and whoever runs a tenant, need a second factor before the admin opens.
+ADMIN_SECOND_FACTOR = env.bool("ADMIN_SECOND_FACTOR", default=False)
+# Networks of our own that an identity provider of a tenant may be in.
+OIDC_PRIVATE_ALLOW = _networks("OIDC_PRIVATE_ALLOW", env.list("OIDC_PRIVATE_ALLOW", default=[]))
+# A CA bundle for identity providers whose certificates no public authority signed. Empty: the public ones.
+OIDC_CA_BUNDLE = env.str("OIDC_CA_BUNDLE", default="")
+AUTHENTICATION_BACKENDS = ["tenants.accounts.backend.PasswordBackend"]
+ACCOUNT_ADAPTER = "tenants.accounts.adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
+ACCOUNT_SIGNUP_ENABLED = False
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_UNIQUE_EMAIL = False
+ACCOUNT_FORMS = {"login": "tenants.accounts.forms.SignInForm"}
+ACCOUNT_REAUTHENTICATION_METHODS = {"password", "mfa"}
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+# Per address: a room full of people behind one address must get in. Per account: see tenants.accounts.adapter.
+ACCOUNT_RATE_LIMITS = {"login": "120/m/ip", "login_failed": "20/m/ip,200/h/ip,5/5m/key,20/h/key"}
+MFA_ADAPTER = "tenants.accounts.second_factor.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Thermae"
+MFA_TOTP_TOLERANCE = 1
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+SOCIALACCOUNT_ADAPTER = "frontend.identity.oidc.IdentityAdapter"
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {"provider_class": "frontend.identity.oidc.TenantProvider", "OAUTH_PKCE_ENABLED": True}
+}
+SOCIALACCOUNT_STORE_TOKENS = False
+# Attempts are counted in the database, which all web processes share and without which nobody signs in anyway: an
+# attacker gains nothing from a Redis that is away or restarted.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "thermae_cache",
+        "KEY_FUNCTION": "tenants.accounts.limits.cache_key",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 
 # --- Database, Redis, Celery ---------------------------------------------------------------------------------
 DATABASE_URL = env.str("DATABASE_URL", default=f"sqlite:///{STATE_DIR / 'db.sqlite3'}")
@@ -326,6 +382,18 @@ AUDIT_DAYS = env.int("AUDIT_DAYS", default=365, validate=validate.Range(min=0))
 ARCHIVE_DIR = Path(env.str("ARCHIVE_DIR", default=str(STATE_DIR / "archives")))
 # Days for which an archive can be downloaded.
 ARCHIVE_DAYS = env.float("ARCHIVE_DAYS", default=7.0, validate=validate.Range(min=0))
+
+# --- Usage and quotas --------------------------------------------------------------------------------------------
+# Days for which the usage of each session is kept once it is over, 62 at least; 0: for ever.
+USAGE_DAYS = env.int("USAGE_DAYS", default=0, validate=validate.Range(min=0))
+if 0 < USAGE_DAYS < 62:
+    raise ImproperlyConfigured("THERMAE_USAGE_DAYS must be 62 or more, as this month's quotas need it, or 0 for ever.")
+# API requests a minute of a tenant that has no quota of its own, and of one token or person of any; 0: as many as come.
+REQUESTS_PER_MINUTE = env.int("REQUESTS_PER_MINUTE", default=0, validate=validate.Range(min=0))
+CALLER_REQUESTS_PER_MINUTE = env.int("CALLER_REQUESTS_PER_MINUTE", default=0, validate=validate.Range(min=0))
+# --- Dashboard -------------------------------------------------------------------------------------------------
+# Days for which the dashboard's figures of pools are kept, by the hour. By the minute they are kept for two days.
+SAMPLE_DAYS = env.int("SAMPLE_DAYS", default=90, validate=validate.Range(min=1))
 
 # --- Logs and metrics ----------------------------------------------------------------------------------------
 LOG_LEVEL = env.log_level("LOG_LEVEL", default=logging.INFO)

@@ -12,6 +12,7 @@ from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest, HttpResponseBase
 
 from frontend.middleware import content_security_policy
+from tenants import request_rates
 
 PREFIX = "/api/"
 GUARDS = {
@@ -42,6 +43,7 @@ class TokenRequestHandler(ASGIHandler):
             response: Any = await guarded(request)  # type: ignore[misc]
             for name, value in GUARDS.items():
                 response.setdefault(name, value)
+            request_rates.tell(request, response)
             if not response.streaming:
                 response.setdefault("Content-Length", str(len(response.content)))
             return response  # type: ignore[no-any-return]

@@ -4,23 +4,25 @@ import json
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from tenants.audit_export import MOST, as_csv
+from tenants.audit import Action, Who, record
+from tenants.audit_export import MOST, as_csv, as_json_lines
 from tenants.models import AuditEvent, Tenant
 from tenants.naming import named
-from tenants.scoping import TenantScopedAdmin
+from tenants.scoping import TenantScopedAdmin, administered
 
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(TenantScopedAdmin[AuditEvent]):
     list_display = ("at", "by", "action", "kind", "about", "of_tenant", "address", "why_short")
-    list_filter = ("action", "kind", ("tenant", admin.RelatedOnlyFieldListFilter))
+    list_filter = ("at", "action", "kind", ("tenant", admin.RelatedOnlyFieldListFilter))
     search_fields = ("=who", "name", "=key", "=address", "=token")
     search_help_text = "A person's name, what it was done to, an address, or the first characters of a token."
     date_hierarchy = "at"
@@ -86,12 +88,22 @@ class AuditEventAdmin(TenantScopedAdmin[AuditEvent]):
         return [export, *super().get_urls()]
 
     def export(self, request: HttpRequest) -> StreamingHttpResponse:
-        """What the list shows, with its filters, whole, as CSV."""
+        """What the list shows, with its filters, whole, as CSV or lines of JSON. Each tenant's log tells of it."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        events = self.get_changelist_instance(request).get_queryset(request)[:MOST]
-        response = StreamingHttpResponse(as_csv(named(events.iterator(2000))), content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = 'attachment; filename="audit.csv"'
+        request.GET = (asked := request.GET.copy())  # type: ignore[assignment]
+        lines = asked.pop("format", ["csv"])[-1] == "jsonl"
+        try:
+            events = self.get_changelist_instance(request).get_queryset(request)[:MOST]
+        except IncorrectLookupParameters as error:
+            raise Http404 from error
+        told = {"format": "jsonl" if lines else "csv", **{name: asked[name] for name in list(asked)[:20]}}
+        for tenant in [None] if request.user.is_superuser else administered(request):
+            record(Action.AUDIT_EXPORTED, who=Who.of(request), tenant=tenant, new=told)
+        form = as_json_lines if lines else as_csv
+        kind = "application/x-ndjson" if lines else "text/csv; charset=utf-8"
+        response = StreamingHttpResponse(form(named(events.iterator(2000))), content_type=kind)
+        response["Content-Disposition"] = f'attachment; filename="audit.{told["format"]}"'
         response["Cache-Control"] = "no-store"
         return response
 

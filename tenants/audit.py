@@ -16,7 +16,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from tenants.addresses import client_of_request
-from tenants.models import AuditEvent, AuditPruning, Tenant
+from tenants.models import AuditEvent, AuditPruning, Tenant, name_of
 
 Action = AuditEvent.Action
 # Names of fields whose value is nobody's to read.
@@ -84,7 +84,7 @@ def record(
     event = AuditEvent(
         tenant_id=tenant.pk if isinstance(tenant, Tenant) else tenant,
         user_id=who.user.pk if who.user is not None else None,
-        who=_short(who.user.get_username() if who.user is not None else who.name, 200),
+        who=_short(name_of(who.user) if who.user is not None else who.name, 200),
         token=who.token,
         address=who.address or None,
         action=action,

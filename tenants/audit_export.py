@@ -18,22 +18,35 @@ def as_dict(event: AuditEvent) -> dict[str, Any]:
     return {**told, "at": event.at.timestamp(), "tenant": event.tenant_id}
 
 
-def as_csv(events: Iterable[AuditEvent]) -> Iterator[str]:
-    """Lines, a header first."""
-    writer = csv.writer(_Line())
-    yield writer.writerow(COLUMNS)
+def as_json_lines(events: Iterable[AuditEvent]) -> Iterator[str]:
+    for event in events:
+        yield json.dumps(as_dict(event), ensure_ascii=False) + "\n"
+
+
+def csv_header() -> str:
+    return str(csv.writer(Line()).writerow(COLUMNS))
+
+
+def csv_lines(events: Iterable[AuditEvent]) -> Iterator[str]:
+    writer = csv.writer(Line())
     for event in events:
         told = {**as_dict(event), "at": event.at.isoformat()}
-        yield writer.writerow([_cell(told[name]) for name in COLUMNS])
+        yield str(writer.writerow([cell(told[name]) for name in COLUMNS]))
 
 
-class _Line:
+def as_csv(events: Iterable[AuditEvent]) -> Iterator[str]:
+    """Lines, a header first."""
+    yield csv_header()
+    yield from csv_lines(events)
+
+
+class Line:
     """What a writer of CSV writes to; it gives the line back."""
 
     def write(self, line: str) -> str:
         return line
 
 
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
     return f"'{text}" if isinstance(text, str) and text.startswith(FORMULA) else text

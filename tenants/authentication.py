@@ -1,8 +1,8 @@
 """Who is asking: cookie or token → an Actor, for HTTP and WebSocket alike.
 
-A token speaks for its member in its one tenant. A cookie speaks for a person in one of the person's tenants: the
-one named by the `X-Thermae-Tenant` header, else the one chosen last (`session["tenant"]`), else the first joined.
-Where a request brings both, the token counts: a browser never adds an Authorization header by itself.
+A token speaks for its member, or its service account, in its one tenant. A cookie speaks for a person in one of the
+person's tenants: the one named by the `X-Thermae-Tenant` header, else the one chosen last (`session["tenant"]`), else
+the first joined. Where a request brings both, the token counts: a browser never adds an Authorization header by itself.
 """
 
 import hmac
@@ -14,15 +14,18 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.cache import cache
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 
 from tenants import token_text
+from tenants.accounts import limits
+from tenants.accounts.second_factor import has_second_factor
 from tenants.addresses import client_of, client_of_request, within
 from tenants.audit import Action, Who, acts, record
-from tenants.models import ApiToken, Membership, Tenant, hash_token
-from tenants.roles import SCOPES_OF_ROLE, Role
+from tenants.models import ApiToken, Membership, ServiceAccount, Tenant, hash_token, is_service, name_of
+from tenants.roles import ADMINISTERS, SCOPES_OF_ROLE, Ability, Role, may
 
 TENANT_HEADER = "X-Thermae-Tenant"
 SUBPROTOCOL_PREFIX = "bearer."
@@ -69,12 +72,25 @@ class Actor:
         return Who(self.user, self.token.prefix if self.token else "", self.address)
 
     @property
+    def name(self) -> str:
+        return name_of(self.user)
+
+    @property
     def only_session(self) -> UUID | None:
         """The one session that its token opens, if it is limited to one."""
         return self.token.session if self.token else None
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes
+
+    @property
+    def administers(self) -> bool:
+        """Whether it has the admin by its role."""
+        return self.role in ADMINISTERS
+
+    def can(self, ability: Ability) -> bool:
+        """What its role allows. What its token does, if it has one, is told by scopes."""
+        return may((self.role,), ability)
 
     @property
     def only_pools(self) -> list[str]:
@@ -115,22 +131,36 @@ def actor_from_known_token(token: UUID) -> Actor:
 
 def _tokens() -> QuerySet[Any]:
     role = Membership.objects.filter(tenant=OuterRef("tenant"), user=OuterRef("user")).values("role")[:1]
-    return ApiToken.objects.select_related("tenant", "user").annotate(role=Subquery(role))
+    return ApiToken.objects.select_related("tenant", "user__service_account").annotate(role=Subquery(role))
+
+
+def _role_of(token: Any) -> Role:
+    """The role of whom it speaks for. Raises Unauthenticated where that is nobody any more."""
+    account: ServiceAccount | None = getattr(token.user, "service_account", None)
+    if account is not None and account.tenant_id == token.tenant_id:
+        if not account.enabled:
+            message = f"The service account {account.name} is disabled: ask who runs {token.tenant}."
+            raise Unauthenticated("disabled_account", message)
+        return Role(account.role)
+    if account is not None or not token.user.is_active or token.role is None:
+        raise Unauthenticated("not_a_member", f"The owner of this token is no member of {token.tenant} any more.")
+    return Role(token.role)
 
 
 def _actor_of(token: Any, client: str | None = None) -> Actor:
     """`client`: the address that must be in one of its networks; None where it need not."""
     if token.revoked_at is not None:
+        _note_refusal(token, client or "", "revoked_token")
         raise Unauthenticated("revoked_token", "This token was revoked: make a new one.")
     if not token.usable:
         raise Unauthenticated("expired_token", "This token has expired: make a new one.")
-    if not token.user.is_active or token.role is None:
-        raise Unauthenticated("not_a_member", f"The owner of this token is no member of {token.tenant} any more.")
+    role = _role_of(token)
     if client is not None and token.networks and not within(client, token.networks):
+        _note_refusal(token, client, "foreign_network")
         raise Forbidden("foreign_network", f"This token may not be used from {client or 'an unknown address'}.")
     _note_use(token, client or "")
-    scopes = SCOPES_OF_ROLE[Role(token.role)] & frozenset(token.scopes)
-    return Actor(token.user, token.tenant, token.role, scopes, token, client or "")
+    scopes = SCOPES_OF_ROLE[role] & frozenset(token.scopes)
+    return Actor(token.user, token.tenant, role.value, scopes, token, client or "")
 
 
 def _note_use(token: ApiToken, client: str) -> None:
@@ -146,13 +176,25 @@ def _note_use(token: ApiToken, client: str) -> None:
             record(Action.TOKEN_USED, who=who, tenant=token.tenant, about=token, name=token.name)
 
 
+def _note_refusal(token: ApiToken, client: str, why: str) -> None:
+    """Who tries a revoked token, or one from elsewhere, may have found it: told once an hour for each address."""
+    if client and cache.add(f"token-refused:{token.pk}:{client}", 1, 3600):
+        record(
+            Action.TOKEN_REFUSED, who=Who(token.user, token.prefix, client), tenant=token.tenant, about=token, why=why
+        )
+
+
 def actor_from_user(
-    user: AbstractBaseUser | AnonymousUser, named: str = "", chosen: str = "", client: str = ""
+    user: AbstractBaseUser | AnonymousUser, named: str = "", chosen: str = "", client: str = "", provider: str = ""
 ) -> Actor:
-    """`named`: slug of the tenant that must be used; `chosen`: of the one preferred. Raises NotAllowed."""
-    if not user.is_authenticated:
+    """`named`: slug of the tenant that must be used; `chosen`: of the one preferred; `provider`: the tenant's by which
+    the person signed in, which limits them to that tenant. Raises NotAllowed."""
+    if not user.is_authenticated or is_service(user):
         raise Unauthenticated("not_signed_in", "Sign in, or send a token as “Authorization: Bearer …”.")
-    memberships = list(Membership.objects.filter(user=user.pk).select_related("tenant").order_by("created_at", "pk"))
+    if provider and getattr(user, "is_superuser", False):
+        raise Forbidden("not_by_provider", "An operator does not sign in through an organisation: use your password.")
+    found = limits.memberships(user, provider)
+    memberships = list(found.select_related("tenant").order_by("created_at", "pk"))
     by_slug = {membership.tenant.slug: membership for membership in memberships}
     if named and named not in by_slug:
         raise Forbidden("not_a_member", f"You are no member of a tenant named {named[:63]!r}.")
@@ -160,6 +202,16 @@ def actor_from_user(
         raise Forbidden("no_tenant", "You belong to no tenant yet: ask an administrator to add you to one.")
     membership = by_slug.get(named or chosen, memberships[0])
     return Actor(user, membership.tenant, membership.role, SCOPES_OF_ROLE[Role(membership.role)], None, client)
+
+
+def actor_from_session(user: Any, session: Mapping[str, Any] | Any, named: str = "", client: str = "") -> Actor:
+    """Of a cookie: what its signing in reaches, and only with a second factor where the tenant wants one."""
+    provider = limits.provider_of(session)
+    actor = actor_from_user(user, named, str(session.get("tenant", "")), client, provider)
+    if actor.tenant.requires_second_factor and not provider and not has_second_factor(user):
+        message = f"{actor.tenant} wants a second factor: set one up on your account's page."
+        raise Forbidden("second_factor_required", message)
+    return actor
 
 
 def bearer(authorization: str) -> str:
@@ -182,9 +234,8 @@ def authenticate(request: HttpRequest) -> Actor:
 def _authenticate(request: HttpRequest) -> Actor:
     if "Authorization" in request.headers:
         return actor_from_token(bearer(request.headers["Authorization"]), client_of_request(request.META))
-    chosen = request.session.get("tenant", "")
     client = client_of_request(request.META)
-    return actor_from_user(request.user, request.headers.get(TENANT_HEADER, ""), str(chosen), client)
+    return actor_from_session(request.user, request.session, request.headers.get(TENANT_HEADER, ""), client)
 
 
 aauthenticate = sync_to_async(authenticate)
@@ -206,15 +257,13 @@ def _subprotocol_tokens(subprotocols: Iterable[str]) -> Iterator[str]:
     return (p.removeprefix(SUBPROTOCOL_PREFIX) for p in subprotocols if p.startswith(SUBPROTOCOL_PREFIX))
 
 
-def authenticate_scope(scope: Mapping[str, Any]) -> Actor:
-    """The actor of a WebSocket, below Channels' AuthMiddlewareStack. Raises NotAllowed."""
+def authenticate_scope(scope: Mapping[str, Any], named: str = "") -> Actor:
+    """The actor of a WebSocket, whose scope has its user and session. `named`: the tenant's slug. Raises NotAllowed."""
     secret = token_in_scope(scope)
     if secret is not None:
         return actor_from_token(secret, client_of(scope))
     session = scope.get("session") or {}
-    return actor_from_user(
-        scope.get("user") or AnonymousUser(), chosen=str(session.get("tenant", "")), client=client_of(scope)
-    )
+    return actor_from_session(scope.get("user") or AnonymousUser(), session, named, client_of(scope))
 
 
 aauthenticate_scope = sync_to_async(authenticate_scope)

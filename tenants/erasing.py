@@ -66,7 +66,9 @@ def _check_may_go(tenant: Tenant, member: Membership | None) -> None:
 
 
 def _shut_out(erasure: Erasure, members: Any) -> None:
-    tokens = ApiToken.objects.filter(tenant=erasure.tenant_key, user__in=erasure.people, revoked_at=None)
+    tokens = ApiToken.objects.filter(tenant=erasure.tenant_key, revoked_at=None)
+    if erasure.user_key is not None:
+        tokens = tokens.filter(user=erasure.user_key)
     for token in tokens:
         token.revoke()
     erasure.count("members", members.count())

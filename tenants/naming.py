@@ -7,9 +7,6 @@ from django.contrib.auth import get_user_model
 
 from tenants.models import AuditEvent
 
-# Of what people are: its name is theirs.
-OF_PEOPLE = ("membership", "user")
-
 
 def named(events: Iterable[AuditEvent]) -> Iterator[AuditEvent]:
     """The same events, told without the names of people whose account is gone."""
@@ -28,7 +25,9 @@ def named(events: Iterable[AuditEvent]) -> Iterator[AuditEvent]:
 
 def _about(event: AuditEvent) -> int | None:
     """The person that something was done to."""
-    if event.kind not in OF_PEOPLE:
+    if event.kind == "user":
+        return int(event.key) if event.key.isdecimal() else None
+    if event.kind != "membership":
         return None
     user = event.new.get("user", event.old.get("user"))
     return user if isinstance(user, int) else None

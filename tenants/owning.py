@@ -5,7 +5,16 @@ from pathlib import Path
 
 from django.conf import settings
 
-from tenants.models import ApiToken, Archive, AuditEvent, Membership
+from tenants.models import (
+    ApiToken,
+    Archive,
+    AuditEvent,
+    IdentityProvider,
+    Invitation,
+    Membership,
+    QuotaLevel,
+    ServiceAccount,
+)
 from tenants.owned import File, Kind, Subject, register
 
 
@@ -44,6 +53,11 @@ MEMBERS = Kind(name="members", model=Membership, order=950, person="user", files
 register(
     ARCHIVES,
     MEMBERS,
+    Kind(name="invitations", model=Invitation, order=890, person="invited_by", hidden=("hashed",)),
+    # Each takes its row among the users with it.
+    Kind(name="service_accounts", model=ServiceAccount, order=920, person="user"),
+    Kind(name="identity_providers", model=IdentityProvider, order=930),
+    Kind(name="quota_levels", model=QuotaLevel, order=940, exported=False),
     Kind(name="tokens", model=ApiToken, order=910, person="user", hidden=("hashed",)),
     Kind(
         name="audit", model=AuditEvent, order=0, person="user",

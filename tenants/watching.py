@@ -21,7 +21,7 @@ class Watch:
     fields: dict[str, str]  # names, and the names of their attributes
     created: Action | None
     changed: Action | None
-    deleted: Action | None
+    deleted: Callable[[Any], Action] | None
     tenant: Callable[[Any], int | None]
 
     def values(self, row: models.Model) -> dict[str, Any]:
@@ -38,11 +38,13 @@ def watch(
     *fields: str,
     created: Action | None = None,
     changed: Action | None = None,
-    deleted: Action | None = None,
+    deleted: Action | Callable[[Any], Action] | None = None,
     tenant: Callable[[Any], int | None] = lambda row: row.tenant_id,
 ) -> None:
+    """`deleted` may depend on the row."""
     attributes = {name: model._meta.get_field(name).attname for name in fields}  # type: ignore[union-attr]
-    _watched[model] = Watch(attributes, created, changed, deleted, tenant)
+    how = (lambda _: deleted) if isinstance(deleted, Action) else deleted
+    _watched[model] = Watch(attributes, created, changed, how, tenant)
     # Weak references would let them go: they are nobody's else.
     for signal, receiver in ((post_init, _loaded), (post_save, _saved), (post_delete, _deleted)):
         signal.connect(receiver, sender=model, weak=False, dispatch_uid=f"audit {model._meta.label}")
@@ -69,4 +71,4 @@ def _saved(
 def _deleted(sender: type[models.Model], instance: Any, **_: Any) -> None:
     watched = _watched[sender]
     if watched.deleted is not None:
-        record(watched.deleted, tenant=watched.tenant(instance), about=instance, old=watched.values(instance))
+        record(watched.deleted(instance), tenant=watched.tenant(instance), about=instance, old=watched.values(instance))

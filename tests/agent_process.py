@@ -50,7 +50,7 @@ class AgentProcess:
                 "THERMAE_SOCKET_DIR": str(self.folder),
                 "THERMAE_WORK_DIR": str(self.work),
                 "THERMAE_KERNEL": kernel,
-                "THERMAE_KERNEL_PATH": f"{_kernels(self.folder)}:{os.environ.get('AGENT_TEST_KERNELS', '')}",
+                "THERMAE_KERNEL_PATH": f"{kernels(self.folder)}:{os.environ.get('AGENT_TEST_KERNELS', '')}",
                 "THERMAE_ENVIRONMENT": json.dumps(environment or {}),
                 **{f"THERMAE_{name}": value for name, value in variables.items()},
             },
@@ -104,7 +104,7 @@ class AgentProcess:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _kernels(folder: Path) -> Path:
+def kernels(folder: Path) -> Path:
     """Python's kernel as this environment has it, whatever kernelspecs are installed on this machine; plain, and with
     what our image adds to it."""
     made = folder / "kernels/python3"

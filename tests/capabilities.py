@@ -104,9 +104,13 @@ def registry() -> str | None:
     return docker() if found else "there is no docker-registry: apt install docker-registry"
 
 
+def node() -> str | None:
+    return None if shutil.which("npm") and shutil.which("node") else "there is no Node.js: apt install nodejs npm"
+
+
 CHECKS: dict[str, Callable[[], str | None]] = {
     "docker": docker, "runsc": runsc, "redis": redis, "postgres": postgres, "browser": browser,
-    "bubblewrap": bubblewrap, "registry": registry,
+    "bubblewrap": bubblewrap, "registry": registry, "node": node,
 }  # fmt: skip
 
 

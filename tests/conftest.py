@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from tests import capabilities
 from tests.services import PostgresCluster, RedisServer
@@ -43,8 +44,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if group := _group(item.nodeid):
-            item.add_marker(pytest.mark.xdist_group(group))
         # Real engines, kernels and browsers on a busy machine of two cores: a second try, which the summary counts.
         if any(folder in item.nodeid for folder in ("/acceptance/", "/integration/", "/contracts/")):
             item.add_marker(pytest.mark.flaky(reruns=2))
@@ -64,6 +63,17 @@ def _group(nodeid: str) -> str:
     return module if "/integration/" in module else ""
 
 
+class ByGroup(LoadScopeScheduling):
+    """Of several processes. Not by xdist's own marks of groups: pytest 9 does not let it write them into names."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid) or nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByGroup:
+    return ByGroup(config, log)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for name in capabilities.CHECKS:
         if item.get_closest_marker(name):
@@ -79,6 +89,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         if stack:
             report.sections.append(("last words of the stack", stack.last_words()))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """A second try that succeeds hides a fault, of a test or of ours: why the first failed is told all the same."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        terminalreporter.section(f"first tried in vain: {report.nodeid}", sep="-")
+        terminalreporter.line("\n".join(report.longreprtext.splitlines()[-25:]))
 
 
 def _required(config: pytest.Config) -> set[str]:
@@ -192,14 +209,13 @@ def short_dir() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Tests empty every table, the audit log too; test_audit has its guards back."""
-    from django.db import connection
     from django.db.models.signals import post_migrate
 
+    from tenants import append_only
+
     post_migrate.disconnect(sender=apps.get_app_config("tenants"), dispatch_uid="audit is append-only")
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            for table in ("event", "pruning"):
-                cursor.execute(f"DROP TRIGGER audit_{table}_delete")
+    with django_db_blocker.unblock():
+        append_only.unguard_for_tests()
 
 
 # --- People and pools ----------------------------------------------------------------------------------------

@@ -26,10 +26,12 @@ else:
         os.environ["THERMAE_DATABASE_URL"] = os.environ["THERMAE_TEST_DATABASE_URL"]
 
 from project.settings import *  # noqa: E402, F403
-from project.settings import DATABASES, STATE_DIR, STATIC_ROOT  # noqa: E402
+from project.settings import CACHES, DATABASES, STATE_DIR, STATIC_ROOT  # noqa: E402
 
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Tests that count attempts begin at none (tests/unit/conftest.py).
+CACHES = {"default": {**CACHES["default"], "BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 # A broker that answers nobody: a test that forgets to look at what it enqueues does not wait for Redis.
 CELERY_BROKER_URL = "memory://"
 STORAGES = {

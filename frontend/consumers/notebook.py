@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import DatabaseError
 
-from frontend import notices
+from frontend import notices, places
 from frontend.access import Right, find_notebook
 from frontend.consumers import messages
 from frontend.consumers.people import SAY_EVERY, People, person
@@ -87,6 +87,7 @@ class Live(Socket[Found]):
             "editor": self._in_words(lease, actor) if lease else None,
             # One that has ended is nothing to go to: whoever was there has seen its end.
             "session": str(session.pk) if session and session.state in OPEN else None,
+            "waiting": places.listed(notebook),
         }  # fmt: skip
 
     def _in_words(self, lease: EditorLease, actor: Actor) -> dict[str, Any]:

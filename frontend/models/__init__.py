@@ -4,7 +4,9 @@ from frontend.models.lease import EditorLease
 from frontend.models.notebook import Notebook
 from frontend.models.outputs import BroughtOutput
 from frontend.models.sharing import Collaborator, ShareLink
+from frontend.models.size import measure_kept
 from frontend.models.version import NotebookVersion, TooMuchKept, VersionPart
+from frontend.models.waiting import WaitingRun
 
 __all__ = [
     "BroughtOutput",
@@ -15,4 +17,6 @@ __all__ = [
     "ShareLink",
     "TooMuchKept",
     "VersionPart",
+    "WaitingRun",
+    "measure_kept",
 ]

@@ -1,6 +1,7 @@
 """The notebook: a document that its owner edits in a page, and that a session runs."""
 
 import uuid
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -8,7 +9,9 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from frontend.documents import bytes_of
 from frontend.notices import notebook_changed
+from tenants import storage
 from tenants.models import Tenant
 
 
@@ -38,6 +41,9 @@ class Notebook(models.Model):
     document = models.JSONField()
     # Counts up with every save: who saves says which version was edited, so that a stale tab overwrites nothing.
     version = models.PositiveIntegerField(default=1, editable=False)
+    # Bytes of the document, and of what is kept with it: versions, outputs that came along, copies behind links.
+    size = models.PositiveBigIntegerField(default=0, editable=False)
+    kept = models.PositiveBigIntegerField(default=0, editable=False)
     open_to_tenant = models.BooleanField(default=False, help_text="Every member of the tenant may look at it.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now_add=True)
@@ -52,6 +58,11 @@ class Notebook(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self._state.adding:
+            self.size = bytes_of(self.document)
+        super().save(*args, **kwargs)
+
     @property
     def identifier(self) -> str:
         """The name of its session, which is one for all who may run it."""
@@ -60,21 +71,29 @@ class Notebook(models.Model):
     def save_document(self, document: dict[str, Any], *, base: int, keep: str = "", by: Any = None) -> bool:
         """Save what was edited from version `base`; False if somebody saved in between, and nothing is changed.
 
+        Raises StorageFull, and nothing is changed, where the tenant may not store so much more.
         The one place through which every change of a document passes. What was there before is kept as a version: when
         the last one is old enough, or always where `keep` says why. `by`: who saves.
         """
         if base != self.version:
             return False
-        with transaction.atomic():
-            now = timezone.now()
+        now, bytes_now = timezone.now(), bytes_of(document)
+        with storage.room_for(self.tenant), transaction.atomic():
             rows = Notebook.objects.filter(pk=self.pk, version=base, deleted_at=None)
-            if rows.update(document=document, version=base + 1, updated_at=now) != 1:
+            if rows.update(document=document, size=bytes_now, version=base + 1, updated_at=now) != 1:
                 return False
-            if keep or self.versions.due(self):
-                self.versions.keep(self, keep or "automatic", by=by)
+            if keep:
+                self.versions.keep(self, keep, by=by)
+            elif self.versions.due(self):
+                self._keep_by_itself(by)
             notebook_changed(self.pk, base + 1, str(by.pk) if by is not None else "")
-        self.document, self.version, self.updated_at = document, base + 1, now
+        self.document, self.size, self.version, self.updated_at = document, bytes_now, base + 1, now
         return True
+
+    def _keep_by_itself(self, by: Any) -> None:
+        """Who makes a notebook smaller to make room is not kept from it by the version that this would keep."""
+        with suppress(storage.StorageFull), storage.room_for(self.tenant), transaction.atomic():
+            self.versions.keep(self, "automatic", by=by)
 
     def change_pool(self, pool: str, kernel: str, language: str) -> bool:
         """Run it in another pool from now on, and say so in the document; False if somebody saved in between."""

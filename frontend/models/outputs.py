@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import models
 
+from frontend.documents import bytes_of
 from frontend.models.notebook import Notebook
 
 
@@ -13,7 +14,11 @@ class BroughtOutputQuerySet(models.QuerySet["BroughtOutput"]):
         """Keep what the code cells of a new notebook show. A later run of a cell of ours replaces it."""
         BroughtOutput.objects.bulk_create(
             BroughtOutput(
-                notebook=notebook, cell=cell["id"], outputs=cell["outputs"], execution_count=cell["execution_count"]
+                notebook=notebook,
+                cell=cell["id"],
+                outputs=cell["outputs"],
+                execution_count=cell["execution_count"],
+                size=bytes_of(cell["outputs"]),
             )
             for cell in cells
             if cell["cell_type"] == "code" and (cell["outputs"] or cell["execution_count"] is not None)
@@ -27,6 +32,7 @@ class BroughtOutput(models.Model):
     cell = models.CharField(max_length=64)
     outputs = models.JSONField()
     execution_count = models.PositiveBigIntegerField(null=True)
+    size = models.PositiveBigIntegerField(default=0, editable=False)
 
     objects = BroughtOutputQuerySet.as_manager()
 

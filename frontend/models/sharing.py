@@ -6,11 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from frontend.documents import bytes_of
 from frontend.models.notebook import Notebook
+from tenants import storage
 from tenants.models import Tenant
 
 
@@ -52,6 +54,7 @@ class ShareLink(models.Model):
     title = models.CharField(max_length=200)
     language = models.CharField(max_length=63)
     document = models.JSONField()
+    size = models.PositiveBigIntegerField(default=0, editable=False)
     taken_at = models.DateTimeField(default=timezone.now)
     views = models.PositiveIntegerField(default=0)
     opened_at = models.DateTimeField(null=True, blank=True)
@@ -64,10 +67,14 @@ class ShareLink(models.Model):
 
     @classmethod
     def issue(cls, *, lifetime: timedelta | None, **fields: Any) -> tuple["ShareLink", str]:
-        """A link and its token, which is never readable again."""
+        """A link and its token, which is never readable again. Raises StorageFull."""
         token = secrets.token_urlsafe(32)
         expires = timezone.now() + lifetime if lifetime else None
-        return cls.objects.create(hashed=hash_of(token), expires_at=expires, **fields), token
+        fields["size"] = bytes_of(fields["document"])
+        with storage.room_for(fields["notebook"].tenant), transaction.atomic():
+            link = cls.objects.create(hashed=hash_of(token), expires_at=expires, **fields)
+            _measure(link)
+        return link, token
 
     @classmethod
     def by_token(cls, token: str) -> "ShareLink | None":
@@ -84,13 +91,23 @@ class ShareLink(models.Model):
         return in_time and self.revoked_at is None and self.notebook.deleted_at is None
 
     def revoke(self) -> None:
-        ShareLink.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=timezone.now())
-        self.refresh_from_db(fields=["revoked_at"])
+        if self.revoked_at is None:
+            self.revoked_at = timezone.now()
+            self.save(update_fields=["revoked_at"])
 
     def update_copy(self, title: str, document: dict[str, Any]) -> None:
-        """Show the notebook as it is now."""
-        self.title, self.document, self.taken_at = title, document, timezone.now()
-        self.save(update_fields=["title", "document", "taken_at"])
+        """Show the notebook as it is now. Raises StorageFull, and what is shown stays."""
+        with storage.room_for(self.tenant), transaction.atomic():
+            self.title, self.document, self.taken_at = title, document, timezone.now()
+            self.size = bytes_of(document)
+            self.save(update_fields=["title", "document", "taken_at", "size"])
+            _measure(self)
 
     def count_view(self) -> None:
         ShareLink.objects.filter(pk=self.pk).update(views=F("views") + 1, opened_at=timezone.now())
+
+
+def _measure(link: ShareLink) -> None:
+    from frontend.models.size import measure_kept  # which counts links too
+
+    measure_kept(link.notebook_id)

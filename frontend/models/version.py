@@ -7,6 +7,7 @@ cells, and come back with them.
 
 import json
 import zlib
+from contextlib import suppress
 from datetime import timedelta
 from hashlib import blake2b
 from typing import Any
@@ -18,6 +19,7 @@ from django.utils import timezone
 
 from frontend.models.notebook import Notebook
 from frontend.thinning import surplus
+from tenants import storage
 
 MOST_NAMED = 200
 
@@ -53,6 +55,7 @@ class VersionQuerySet(models.QuerySet["NotebookVersion"]):
             saved_at=notebook.updated_at, **more,
         )  # fmt: skip
         _prune(notebook, made)
+        _measure(notebook)
         return made
 
 
@@ -63,6 +66,7 @@ class NotebookVersion(models.Model):
         RESTORE = "restore", "before a version was restored"
         CONFLICT = "conflict", "before a tab's edits replaced it"
         TAKEOVER = "takeover", "before somebody took over"
+        GAVE_WAY = "gave_way", "edits that were never saved, and gave way to others"
 
     notebook = models.ForeignKey(Notebook, models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField(help_text="The notebook's version at the time.")
@@ -108,15 +112,15 @@ class VersionPart(models.Model):
 
 
 def keep_before(notebook: Notebook, why: NotebookVersion.Why, by: Any) -> None:
-    """Keep what is stored now, before something else than a save changes whose it is to edit."""
-    with transaction.atomic():
+    """Keep what is stored now, if there is room, before something else than a save changes whose it is to edit."""
+    with suppress(storage.StorageFull), storage.room_for(notebook.tenant), transaction.atomic():
         held = Notebook.objects.select_for_update().get(pk=notebook.pk)
         held.versions.keep(held, why, by=by)
 
 
 def keep_named(notebook: Notebook, name: str, by: Any) -> NotebookVersion:
-    """Keep the notebook as it is, under a name. Raises TooMuchKept."""
-    with transaction.atomic():
+    """Keep the notebook as it is, under a name. Raises TooMuchKept, StorageFull."""
+    with storage.room_for(notebook.tenant), transaction.atomic():
         held = Notebook.objects.select_for_update().get(pk=notebook.pk)
         if held.versions.filter(why=NotebookVersion.Why.NAMED).count() >= MOST_NAMED:
             raise TooMuchKept(f"A notebook has at most {MOST_NAMED} named versions: delete one first.")
@@ -126,12 +130,24 @@ def keep_named(notebook: Notebook, name: str, by: Any) -> NotebookVersion:
         return made
 
 
+def keep_edits(notebook: Notebook, document: dict[str, Any], by: Any) -> NotebookVersion | None:
+    """Keep edits that the notebook will not have, as others were chosen over them; None if they are kept already.
+
+    Raises StorageFull.
+    """
+    with storage.room_for(notebook.tenant), transaction.atomic():
+        held = Notebook.objects.select_for_update().get(pk=notebook.pk)
+        held.document, held.updated_at = document, timezone.now()  # of the object, and never saved
+        return NotebookVersion.objects.keep(held, NotebookVersion.Why.GAVE_WAY, by=by)
+
+
 def forget(version: NotebookVersion) -> None:
     """Delete a version, and what only it held."""
     with transaction.atomic():
         notebook = Notebook.objects.select_for_update().get(pk=version.notebook_id)
         version.delete()
         _drop_unused(notebook)
+        _measure(notebook)
 
 
 def _prune(notebook: Notebook, newest: NotebookVersion) -> None:
@@ -184,3 +200,9 @@ def _pack(value: Any) -> bytes:
 
 def _unpack(packed: bytes | memoryview) -> Any:
     return json.loads(zlib.decompress(packed))
+
+
+def _measure(notebook: Notebook) -> None:
+    from frontend.models.size import measure_kept  # which counts versions too
+
+    measure_kept(notebook.pk)

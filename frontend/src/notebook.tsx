@@ -5,6 +5,7 @@ import { render } from "preact";
 import { ask, type ApiError } from "./api";
 import { App } from "./components/App";
 import { Title } from "./components/Title";
+import { NEAR } from "./notebook/results";
 import { Page, type Addresses, type Loaded, type PageSettings } from "./notebook/page";
 
 const holder = document.getElementById("notebook")!;
@@ -13,7 +14,7 @@ const addresses = { ...holder.dataset } as unknown as Addresses;
 
 async function open(): Promise<void> {
   try {
-    const { body } = await ask<Loaded>("GET", addresses.document);
+    const { body } = await ask<Loaded>("GET", addresses.document + NEAR);
     const page = new Page(settings, addresses, body);
     const title = document.getElementById("title")!;
     title.replaceChildren();

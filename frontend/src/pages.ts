@@ -2,6 +2,7 @@
 
 import "./chrome";
 import { setUpImport } from "./importing";
+import "./passkeys";
 
 const pools = document.getElementById("pools");
 
@@ -17,6 +18,14 @@ if (pools) setInterval(() => void refresh(), 4000);
 setUpImport();
 
 for (const form of document.querySelectorAll<HTMLFormElement>("form[data-confirm]")) form.addEventListener("submit", (event) => !confirm(form.dataset.confirm) && event.preventDefault());
+for (const button of document.querySelectorAll<HTMLButtonElement>("button[data-copy]")) {
+  const field = document.getElementById(button.dataset.copy!) as HTMLInputElement;
+  // A browser lends its clipboard to secure pages only: elsewhere the field is there to copy from.
+  button.hidden = !navigator.clipboard;
+  button.addEventListener("click", () => void navigator.clipboard.writeText(field.value).then(() => (button.textContent = "Copied")));
+  field.addEventListener("focus", () => field.select());
+}
+for (const field of document.querySelectorAll<HTMLInputElement>("[data-select-all]")) field.addEventListener("focus", () => field.select());
 document.addEventListener("click", (event) => {
   if ((event.target as Element).closest("[aria-disabled=true]")) event.preventDefault();
 });

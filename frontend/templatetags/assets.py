@@ -9,7 +9,9 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from frontend.assets import files_of
+from tenants.accounts import limits
 from tenants.models import Tenant
+from tenants.scoping import administers_any
 
 register = template.Library()
 
@@ -30,7 +32,13 @@ def tenants_of(request: HttpRequest) -> Iterable[Tenant]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return ()
-    return Tenant.objects.filter(memberships__user=user).order_by("name")
+    return Tenant.objects.filter(pk__in=limits.reachable(request).values("tenant")).order_by("name")
+
+
+@register.filter
+def has_admin(request: HttpRequest) -> bool:
+    """Whether the person runs a tenant, or the installation. The 404 page asks too, as above."""
+    return bool(getattr(request, "user", None)) and administers_any(request)
 
 
 def _url(name: str) -> str:

@@ -8,11 +8,12 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse, JsonResponse
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
+from frontend import places
 from frontend.access import MemberRequest, Right, member_required, notebook_for
 from frontend.documents import CellsUnknown, Document, InvalidDocument, check, patched, size, without_outputs
-from frontend.executions import filled_document, last_session
+from frontend.executions import filled_document, last_session, outputs_of
 from frontend.models import Notebook, NotebookVersion
 
 
@@ -45,14 +46,26 @@ def _read(request: MemberRequest, notebook: Notebook) -> HttpResponse:
 
 def loaded(request: MemberRequest, notebook: Notebook) -> dict[str, Any]:
     """All that a page needs to show the notebook."""
-    filled, executions = filled_document(notebook)
+    filled = filled_document(notebook, near=request.GET.get("outputs") == "near")
     return {
         "title": notebook.title,
         "version": notebook.version,
-        "document": filled,
-        "executions": executions,
+        "document": filled.document,
+        "executions": filled.executions,
+        "left_out": filled.left_out,
         "session": last_session(notebook),
+        "waiting": places.listed(notebook),
     }
+
+
+@require_GET
+@member_required
+def outputs(request: MemberRequest, notebook_id: UUID, cell: str) -> HttpResponse:
+    """What a cell printed: for what was left out of the document, as it is large."""
+    found = outputs_of(notebook_for(request, notebook_id, Right.VIEW), cell)
+    if found is None:
+        raise Http404
+    return JsonResponse({"execution": found[0], "outputs": found[1]}, headers={"Cache-Control": "no-store"})
 
 
 def _save(request: MemberRequest, notebook: Notebook) -> HttpResponse:

@@ -32,6 +32,8 @@ from frontend.kernels import pool_for
 from frontend.models import BroughtOutput, Notebook
 from frontend.pools import PoolCard, pool_cards
 from frontend.views.document import refuse
+from tenants.audit import Action, record
+from tenants.storage import StorageFull
 
 MOST_FILES = 20
 
@@ -63,7 +65,7 @@ def _bring(request: MemberRequest) -> HttpResponse:
     if not may_create(request.actor):
         raise PermissionDenied(LOOKS_ON)
     files = request.FILES.getlist("files")
-    made, problems, choose = [], [], False
+    made, problems, choose, full = [], [], False, False
     if not 0 < len(files) <= MOST_FILES:
         problems.append(f"Choose one to {MOST_FILES} files that end in .ipynb.")
         files = []
@@ -79,12 +81,16 @@ def _bring(request: MemberRequest) -> HttpResponse:
             problems.append(f"{name}: {error}")
         except InvalidDocument as error:
             problems.append(f"{name}: {error}")
+        except StorageFull as error:
+            full = True
+            problems.append(f"{name}: {error}")
     if _wants_json(request):
-        languages = [{"pool": pool.name, "language": pool.language} for pool in pools] if choose else []
+        languages = [{"pool": pool.name, "language": pool.label} for pool in pools] if choose else []
         answer = {"made": made, "problems": problems, "languages": languages}
         if made:
             return JsonResponse(answer, status=201)
-        return refuse(422 if choose else 400, "choose_language" if choose else "invalid", " ".join(problems), **answer)
+        status, code = (507, "quota_reached") if full else (422, "choose_language") if choose else (400, "invalid")
+        return refuse(status, code, " ".join(problems), **answer)
     for problem in problems:
         messages.error(request, problem)
     for each in made:
@@ -119,7 +125,7 @@ def copy(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
         return refuse(403, "read_only", LOOKS_ON)
     try:
         edited, title = _sent(request)
-        document, _ = filled_document(notebook)
+        document = filled_document(notebook).document
         if edited is not None:
             document = fill_outputs(without_outputs(edited), {}, _shown(document))
         forget_cleared(document["cells"])
@@ -163,7 +169,8 @@ def _shown(document: Document) -> dict[str, BroughtOutput]:
 def export(request: MemberRequest, notebook_id: UUID, form: str) -> HttpResponse:
     """The notebook as a file. Always a download: whatever its outputs hold never runs on our origin."""
     notebook = notebook_for(request, notebook_id, Right.VIEW)
-    document, _ = filled_document(notebook)
+    document = filled_document(notebook).document
+    record(Action.FILE_DOWNLOADED, who=request.actor.who, tenant=request.tenant, about=notebook, why=f"as {form}")
     try:
         if form == "ipynb":
             return _file(exporting.as_ipynb(document), "application/x-ipynb+json", notebook.title, "ipynb")

@@ -20,7 +20,7 @@ def language(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
     cards = {card.name: card for card in pool_cards(request.tenant)}
     if request.method == "GET":
         languages = [
-            {"pool": card.name, "language": card.language, "words": card.words, "usable": card.usable}
+            {"pool": card.name, "language": card.label, "words": card.words, "usable": card.usable}
             for card in cards.values()
         ]
         return JsonResponse({"pool": notebook.pool, "languages": languages})

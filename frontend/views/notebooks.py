@@ -29,6 +29,7 @@ from frontend.models import Notebook
 from frontend.pools import pool_cards
 from frontend.starters import starter
 from interpreters.models import InterpreterImage, SessionPool
+from tenants import storage
 
 
 @require_POST
@@ -47,9 +48,10 @@ def create(request: MemberRequest) -> HttpResponse:
     example = starter(kernel, language) if wanted else None
     title = _title(request) or (example.title if example else f"{language} notebook, {timezone.localdate():%-d %B}")
     document = example.document if example else new_document(kernel, language)
-    notebook = Notebook.objects.create(
-        tenant=request.tenant, owner=request.user, title=title, pool=pool.name, document=document
-    )
+    with storage.room_for(request.tenant):
+        notebook = Notebook.objects.create(
+            tenant=request.tenant, owner=request.user, title=title, pool=pool.name, document=document
+        )
     return redirect("notebook", notebook.pk)
 
 

@@ -1,7 +1,5 @@
-"""Pages around the notebooks: the front door, the frame for outputs, and the statement on accessibility."""
+"""Pages around the notebooks: the frame for outputs, and the statement on accessibility."""
 
-from django.conf import settings
-from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
@@ -24,13 +22,6 @@ FRAME_POLICY = "; ".join(
         "frame-ancestors 'self'",
     )
 )
-
-
-class SignInView(LoginView):
-    redirect_authenticated_user = True
-
-    def get_context_data(self, **kwargs: object) -> dict[str, object]:
-        return super().get_context_data(demo=getattr(settings, "DEMO_LOGIN", ""), **kwargs)
 
 
 @require_GET

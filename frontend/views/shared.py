@@ -14,10 +14,12 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET, require_POST
 
 from frontend import exporting
-from frontend.access import LOOKS_ON, may_create
+from frontend.access import LOOKS_ON, may_create, no_room
 from frontend.copies import copy_of
 from frontend.models import ShareLink
-from tenants.models import Membership
+from tenants.accounts.limits import reachable
+from tenants.audit import Action, Who, record
+from tenants.storage import StorageFull
 
 LONGEST_TOKEN = 100
 View = Callable[[HttpRequest, ShareLink, str], HttpResponse]
@@ -44,7 +46,7 @@ def _refused(request: HttpRequest, link: ShareLink | None) -> HttpResponse | Non
     if not public:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
-        if link is None or not Membership.objects.filter(tenant=link.tenant, user=request.user.pk).exists():
+        if link is None or not reachable(request).filter(tenant=link.tenant).exists():
             return render(request, "frontend/link_over.html", {"why": "unknown"}, status=404)
     assert link
     if not link.usable:
@@ -71,6 +73,8 @@ def page(request: HttpRequest, link: ShareLink, token: str) -> HttpResponse:
 @require_GET
 @with_link
 def download(request: HttpRequest, link: ShareLink, token: str) -> HttpResponse:
+    who = Who.of(request)
+    record(Action.FILE_DOWNLOADED, who=who, tenant=link.tenant, about=link, name=link.title, why="by a share link")
     text = json.dumps(link.document, indent=1, ensure_ascii=False)
     response = HttpResponse(text, content_type="application/x-ipynb+json")
     name = exporting.file_name(link.title, "ipynb")
@@ -88,7 +92,10 @@ def copy(request: HttpRequest, link: ShareLink, token: str) -> HttpResponse:
         messages.error(request, LOOKS_ON)
         return redirect("notebooks")
     title = f"Copy of {link.title}"
-    made = copy_of(link.document, title, tenant=actor.tenant, owner=actor.user, pool=link.notebook.pool)
+    try:
+        made = copy_of(link.document, title, tenant=actor.tenant, owner=actor.user, pool=link.notebook.pool)
+    except StorageFull as full:
+        return no_room(request, full)
     if made is None:
         messages.error(request, f"There is no {link.language} in {actor.tenant}: ask its administrator for a pool.")
         return redirect("notebooks")

@@ -88,7 +88,7 @@ def new_link(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
             raise BadRequest(f"This notebook has {MOST_LINKS} links: revoke one first.")
     except BadRequest as error:
         return _refuse(str(error))
-    document, _ = filled_document(notebook)
+    document = filled_document(notebook).document
     link, token = ShareLink.issue(
         lifetime=timedelta(days=days) if days else None,
         notebook=notebook,
@@ -117,7 +117,7 @@ def change_link(request: MemberRequest, notebook_id: UUID, link_id: int) -> Http
     if wish == "revoke":
         link.revoke()
     elif wish == "update":
-        document, _ = filled_document(notebook)
+        document = filled_document(notebook).document
         link.update_copy(notebook.title, document)
     else:
         return _refuse("A link can be updated or revoked.")

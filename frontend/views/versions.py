@@ -4,13 +4,15 @@ import json
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_http_methods, require_POST
 
 from frontend.access import MemberRequest, Right, member_required, notebook_for
-from frontend.models import NotebookVersion, TooMuchKept
-from frontend.models.version import forget, keep_named
+from frontend.documents import InvalidDocument, check, without_outputs
+from frontend.models import Notebook, NotebookVersion, TooMuchKept
+from frontend.models.version import forget, keep_edits, keep_named
 from frontend.views.document import conflict, loaded, refuse
 
 NAME_LENGTH = 100
@@ -19,12 +21,16 @@ NAME_LENGTH = 100
 @require_http_methods(["GET", "POST"])
 @member_required
 def versions(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
-    """GET lists them, the newest first; POST `{"name"}` keeps the notebook as it is now."""
+    """GET lists them, the newest first; POST `{"name"}` keeps the notebook as it is now, `{"document"}` edits that were
+    not saved and will not be."""
     notebook = notebook_for(request, notebook_id, Right.VIEW if request.method == "GET" else Right.EDIT)
     if request.method == "GET":
         rows = notebook.versions.select_related("by").defer("frame").order_by("-pk")
         return _private({"version": notebook.version, "versions": [_described(row) for row in rows]})
-    if not (name := _name(request)):
+    body = _body(request, settings.MAX_NOTEBOOK_BYTES)
+    if "document" in body:
+        return _keep_edits(request, notebook, body["document"])
+    if not (name := _name(body)):
         return refuse(400, "no_name", "A version that is kept on purpose needs a name.")
     try:
         return _private(_described(keep_named(notebook, name, request.user)), status=201)
@@ -42,7 +48,7 @@ def version(request: MemberRequest, notebook_id: UUID, version_id: int) -> HttpR
     if request.method == "DELETE":
         forget(found)
         return HttpResponse(status=204)
-    if not (name := _name(request)):
+    if not (name := _name(_body(request))):
         return refuse(400, "no_name", "Give the version a name.")
     found.name, found.why = name, NotebookVersion.Why.NAMED
     found.save(update_fields=["name", "why"])
@@ -61,6 +67,14 @@ def restore(request: MemberRequest, notebook_id: UUID, version_id: int) -> HttpR
     if not notebook.save_document(found.document(), base=base, keep=NotebookVersion.Why.RESTORE, by=request.user):
         return conflict(notebook)
     return _private(loaded(request, notebook))
+
+
+def _keep_edits(request: MemberRequest, notebook: Notebook, document: Any) -> HttpResponse:
+    try:
+        made = keep_edits(notebook, without_outputs(check(document)), request.user)
+    except InvalidDocument as error:
+        return refuse(400, "invalid_document", str(error))
+    return _private(_described(made) if made else {}, status=201 if made else 200)
 
 
 def _own(request: MemberRequest, notebook_id: UUID, version_id: int) -> NotebookVersion:
@@ -85,16 +99,16 @@ def _private(content: dict[str, Any], status: int = 200) -> JsonResponse:
     return JsonResponse(content, status=status, headers={"Cache-Control": "no-store"})
 
 
-def _body(request: MemberRequest) -> dict[str, Any]:
+def _body(request: MemberRequest, most: int = 10_000) -> dict[str, Any]:
     try:
-        body = json.loads(request.read(10_000))
+        body = json.loads(request.read(most))
     except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 
 
-def _name(request: MemberRequest) -> str:
-    name = _body(request).get("name")
+def _name(body: dict[str, Any]) -> str:
+    name = body.get("name")
     if not isinstance(name, str):
         return ""
     return " ".join(name.replace("\x00", "").encode(errors="replace").decode().split())[:NAME_LENGTH]

@@ -17,7 +17,10 @@ logger = logging.getLogger(__name__)
 
 
 def render(problem: Problem) -> HttpResponse:
-    response = JsonResponse({"error": problem.code, "message": problem.message}, status=problem.status)
+    told: dict[str, Any] = {**problem.about, "error": problem.code, "message": problem.message}
+    if problem.position:
+        told["position"] = problem.position
+    response = JsonResponse(told, status=problem.status)
     if problem.retry_after is not None:
         response["Retry-After"] = str(problem.retry_after)
     if problem.status == 401:

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 from uuid import UUID
 
@@ -8,10 +8,11 @@ from django.http import HttpResponseBase, StreamingHttpResponse
 from ninja import Router, Status
 
 from interpreters import sessions
-from interpreters.api.caller import Request
+from interpreters.api.caller import Request, still
 from interpreters.api.schemas import ERRORS, ExecutionRecord, ExecutionResult, Input, Run
 from interpreters.client import Entry
-from interpreters.sessions import Problem, problems
+from interpreters.sessions import Problem, access, problems, reading, standing
+from tenants.authentication import Actor
 
 router = Router(tags=["executions"])
 
@@ -37,7 +38,8 @@ async def execute(request: Request, session: UUID, wanted: Run) -> Any:
     )
     found = await sessions.running(request.auth, session)
     if wanted.mode == "stream":
-        return await _streamed(request, sessions.stream(request.auth, found, code))
+        entries = sessions.stream(request.auth, found, code)
+        return await _streamed(request, entries, lambda actor: access.find(actor, session))
     if wanted.mode == "async":
         await sessions.start(request.auth, found, code)
         return Status(202, ExecutionRecord.of(await sessions.read(request.auth, code.id)))
@@ -72,7 +74,8 @@ async def stream_execution(request: Request, execution: UUID, after: int = 0) ->
     start = int(last) if last.isascii() and last.isdecimal() and len(last) < 16 else after
     if not 0 <= start < 2**53:
         raise problems.BadRequest("`after` must be the seq of the last entry that you have, or 0.")
-    return await _streamed(request, sessions.replay(request.auth, execution, start))
+    entries = sessions.replay(request.auth, execution, start)
+    return await _streamed(request, entries, lambda actor: reading.look_up(actor, execution))
 
 
 @router.delete(
@@ -94,8 +97,11 @@ async def give_input(request: Request, execution: UUID, answer: Input) -> Status
 # --- Streams ---
 
 
-async def _streamed(request: Request, entries: AsyncGenerator[Entry, None]) -> StreamingHttpResponse:
-    """The entries as they come. What keeps the first from coming is answered with its status."""
+async def _streamed(
+    request: Request, entries: AsyncGenerator[Entry, None], find: Callable[[Actor], object]
+) -> StreamingHttpResponse:
+    """The entries as they come, while who asks may `find` them. What keeps the first from coming has its status."""
+    entries = standing.while_allowed(entries, request.auth, still(request, find))
     events = "text/event-stream" in request.headers.get("Accept", "")
     first = await anext(entries, None)
     lines = (_events if events else _lines)(first, entries)

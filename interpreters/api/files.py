@@ -12,19 +12,20 @@ from ninja import Query, Router, Status
 
 from interpreters import sessions
 from interpreters.agent.naming import readable
-from interpreters.api.caller import Request
+from interpreters.api.caller import Request, still
 from interpreters.api.schemas import ERRORS, Folder, Move, Unpacked
-from interpreters.auditing import downloaded
+from interpreters.auditing import downloaded, file_changed
 from interpreters.client.base import Download
 from interpreters.models import Session
 from interpreters.models.threads import in_thread
-from interpreters.sessions import files, problems
+from interpreters.sessions import access, files, problems, standing
 
 router = Router(tags=["files"])
 
 CHUNK = 256 * 1024
 TAG = re.compile(r'"([0-9a-f-]{1,80})"')
 RANGE = re.compile(r"bytes=(\d{1,18})?-(\d{1,18})?")
+Body = AsyncGenerator[Any, None]
 Opening = Callable[[int], AbstractAsyncContextManager[Download]]
 
 
@@ -41,7 +42,7 @@ async def download(request: Request, session: UUID, path: str) -> StreamingHttpR
     def opening(start: int) -> AbstractAsyncContextManager[Download]:
         return files.download(found, path, start)
 
-    response = await _sent(opening, basename(path), request.headers.get("Range", ""))
+    response = await _sent(opening, basename(path), request.headers.get("Range", ""), _while_allowed(request, session))
     await _tell(request, found, path, response)
     return response
 
@@ -57,24 +58,31 @@ async def upload(request: Request, response: HttpResponse, session: UUID, path: 
     found = await sessions.get(request.auth, session)
     _check_length(request)
     response["ETag"] = f'"{await files.upload(found, path, _body(request), _given(request))}"'
+    await _changed(request, found, f"written {path}")
     return Status(204, None)
 
 
 @router.post("/sessions/{uuid:session}/files/{path:path}", response={201: None, **ERRORS}, summary="Make a folder")
 async def make_folder(request: Request, session: UUID, path: str) -> Status[None]:
-    await files.make_folder(await sessions.get(request.auth, session), path)
+    found = await sessions.get(request.auth, session)
+    await files.make_folder(found, path)
+    await _changed(request, found, f"made the folder {path}")
     return Status(201, None)
 
 
 @router.patch("/sessions/{uuid:session}/files/{path:path}", response={204: None, **ERRORS}, summary="Rename or move")
 async def move(request: Request, session: UUID, path: str, wish: Move) -> Status[None]:
-    await files.move(await sessions.get(request.auth, session), path, wish.to, wish.replace)
+    found = await sessions.get(request.auth, session)
+    await files.move(found, path, wish.to, wish.replace)
+    await _changed(request, found, f"moved {path} to {wish.to}")
     return Status(204, None)
 
 
 @router.delete("/sessions/{uuid:session}/files/{path:path}", response={204: None, **ERRORS}, summary="Delete")
 async def delete(request: Request, session: UUID, path: str) -> Status[None]:
-    await files.delete(await sessions.get(request.auth, session), path)
+    found = await sessions.get(request.auth, session)
+    await files.delete(found, path)
+    await _changed(request, found, f"deleted {path}")
     return Status(204, None)
 
 
@@ -87,7 +95,7 @@ async def archive(
 ) -> StreamingHttpResponse:
     found = await sessions.get(request.auth, session)
     name = f"{basename(path.rstrip('/')) or 'files'}.zip"
-    response = await _sent(lambda _: files.archive(found, path, only), name, "")
+    response = await _sent(lambda _: files.archive(found, path, only), name, "", _while_allowed(request, session))
     await _tell(request, found, f"{path.rstrip('/')}/", response)
     return response
 
@@ -102,7 +110,9 @@ async def archive(
 async def unpack(request: Request, session: UUID, path: str = "") -> Status[Unpacked]:
     found = await sessions.get(request.auth, session)
     _check_length(request)
-    return Status(201, Unpacked(files=await files.unpack(found, path, _body(request))))
+    unpacked = await files.unpack(found, path, _body(request))
+    await _changed(request, found, f"unpacked {unpacked} files in {path or '/'}")
+    return Status(201, Unpacked(files=unpacked))
 
 
 async def _tell(request: Request, session: Session, path: str, response: StreamingHttpResponse) -> None:
@@ -110,6 +120,10 @@ async def _tell(request: Request, session: Session, path: str, response: Streami
     if not response.get("Content-Range", "bytes 0-").startswith("bytes 0-"):
         return
     await in_thread(downloaded)(request.auth, session, path)
+
+
+async def _changed(request: Request, session: Session, what: str) -> None:
+    await in_thread(file_changed)(request.auth, session, what)
 
 
 def _check_length(request: Request) -> None:
@@ -140,13 +154,21 @@ async def _body(request: Request) -> AsyncIterator[bytes]:
 # --- Sending ---
 
 
-async def _sent(opening: Opening, name: str, wanted: str) -> StreamingHttpResponse:
+def _while_allowed(request: Request, session: UUID) -> Callable[[Body], Body]:
+    """A body that breaks off once who asked for it may not any more."""
+    allowed = still(request, lambda actor: access.find(actor, session))
+    return lambda body: standing.while_allowed(body, request.auth, allowed)
+
+
+async def _sent(
+    opening: Opening, name: str, wanted: str, guarded: Callable[[Body], Body] = lambda body: body
+) -> StreamingHttpResponse:
     """A download as a response. Always an attachment: what a sandbox made is no page of ours."""
     start, end = await _range(opening, wanted)
     body = _opened(opening, start, end)
     size, tag = await anext(body)
     last = size - 1 if isinstance(size, int) and end is None else end
-    response = StreamingHttpResponse(body, content_type="application/octet-stream")
+    response = StreamingHttpResponse(guarded(body), content_type="application/octet-stream")
     response["Content-Disposition"] = content_disposition_header(True, readable(name))
     if tag:
         response["ETag"] = f'"{tag}"'

@@ -12,10 +12,14 @@ from interpreters.models import Execution, InterpreterImage, RegistryCredential,
 class Error(Schema):
     error: str = Field(description="A code for programs.")
     message: str = Field(description="What to do.")
+    position: int | None = Field(None, description="With pool_full: your place in the line; 1 is next.")
 
 
 class Pool(Schema):
     name: str
+    shared: bool = Field(
+        description="Whether it is offered by the operator. One of your own hides it if it has its name."
+    )
     language: str
     kernel: str
     ready: int = Field(description="Instances that can be had at once.")
@@ -41,7 +45,7 @@ class Pool(Schema):
             "kind": image.kind,
             "degraded": pool.degraded,
         }
-        return cls(name=pool.name, max=pool.max_concurrent, **about, **counts, **limits)
+        return cls(name=pool.name, shared=pool.tenant_id is None, max=pool.max_concurrent, **about, **counts, **limits)
 
 
 class Open(Schema):
@@ -185,11 +189,15 @@ class Unpacked(Schema):
     files: int
 
 
+LEAST_MEMORY = "MiB that no pool of it may be below; its label thermae.least_memory counts before this."
+
+
 class ImageWords(Schema):
     kind: Literal["custom", "code"] = Field("custom", description="custom: any HTTP server. code: made on our base.")
     language: str = Field("", description="For code: shown to users.")
     kernel: str = Field("", description="For code: the name of its Jupyter kernelspec.")
     warm_up: str = Field("", description="For code: what runs before an instance is ready.")
+    least_memory: int | None = Field(None, ge=16, le=1024 * 1024, description=LEAST_MEMORY)
 
 
 class ImageWish(ImageWords):
@@ -215,12 +223,14 @@ class Image(Schema):
     port: int | None = Field(description="The one that it says it listens on.")
     user: str = Field(description="The one that it says it runs as.")
     volumes: list[str]
+    least_memory: int | None = Field(description=LEAST_MEMORY)
     built_at: float | None
     log: str = Field(description="The last lines of the work on it; empty in lists.")
 
     @classmethod
     def of(cls, image: InterpreterImage, *, log: bool = True) -> "Image":
-        names = ("name", "kind", "origin", "language", "kernel", "state", "progress", "digest", "size", "volumes")
+        names = [*("name", "kind", "origin", "language", "kernel", "state", "progress"), *("digest", "size", "volumes")]
+        names.append("least_memory")
         own = image.tenant_id is not None  # what the engine said of a shared one is for operators
         return cls(
             **{name: getattr(image, name) for name in names},
@@ -255,4 +265,4 @@ class Credential(Schema):
 
 
 # The statuses that any view on a session may answer with.
-ERRORS: Mapping[Any, type[Error]] = {frozenset({400, 401, 403, 404, 409, 413, 429, 502, 503}): Error}
+ERRORS: Mapping[Any, type[Error]] = {frozenset({400, 401, 403, 404, 409, 413, 429, 502, 503, 507}): Error}

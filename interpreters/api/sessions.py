@@ -4,6 +4,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from django.conf import settings
+from django.http import HttpResponse
 from ninja import Router, Status
 
 from interpreters import models, sessions
@@ -61,7 +62,8 @@ async def restart(request: Request, session: UUID, context: str = "default") -> 
 @router.post(
     "/sessions/{uuid:session}/tokens", response={201: Token, **ERRORS}, summary="A token for this session only"
 )
-async def issue_token(request: Request, session: UUID, wish: TokenWish) -> Status[Token]:
+async def issue_token(request: Request, response: HttpResponse, session: UUID, wish: TokenWish) -> Status[Token]:
+    response["Cache-Control"] = "no-store"
     token, secret = await sessions.issue_token(request.auth, session, wish.lifetime)
     assert token.expires_at is not None
     return Status(201, Token(token=secret, session=session, expires_at=token.expires_at.timestamp()))
@@ -74,7 +76,8 @@ async def issue_token(request: Request, session: UUID, wish: TokenWish) -> Statu
     description="On a host of its own, so that what runs there reaches nothing of ours. The browser that opens the "
     "link may come back for 12 hours, until the session ends.",
 )
-async def open_preview(request: Request, session: UUID, wish: PreviewWish) -> Status[Preview]:
+async def open_preview(request: Request, response: HttpResponse, session: UUID, wish: PreviewWish) -> Status[Preview]:
+    response["Cache-Control"] = "no-store"
     preview = await sessions.ports.open_preview(request.auth, session, wish.port)
     url = preview_address(preview, request.scheme or "http", request.get_host())
     return Status(201, Preview(url=url, expires_at=preview.ticket_expires_at.timestamp()))

@@ -14,6 +14,7 @@ from interpreters.api import (
     pools,
     sessions,
     tokens,
+    usage,
     webhooks,
     workspaces,
 )
@@ -29,18 +30,9 @@ api = NinjaAPI(
     auth=[Caller()],
 )
 errors.install(api)
-for part in (
-    pools,
-    sessions,
-    inside,
-    executions,
-    files,
-    workspaces,
-    images,
-    credentials,
-    tokens,
-    audit,
-    webhooks,
-    archives,
-):
+PARTS = (
+    *(pools, sessions, inside, executions, files, workspaces, images, credentials),
+    *(tokens, audit, usage, webhooks, archives),
+)
+for part in PARTS:
     api.add_router("", part.router)

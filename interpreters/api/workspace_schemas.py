@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 from uuid import UUID
 
+from django.conf import settings
 from django.template.defaultfilters import filesizeformat
 from ninja import Field, Schema
 
@@ -67,8 +68,15 @@ class Workspace(Schema):
             quota=row.most,
             held=held,
             omitted=row.survey.get("omitted", 0),
-            message=_words(row),
+            message=await in_thread(_words)(row),
         )
+
+
+def _room_of_tenant(row: Row) -> str:
+    most = row.tenant.max_stored
+    if most is None:
+        return f"Your organisation's {filesizeformat(settings.WORKSPACE_TENANT_QUOTA)} for kept files are used up."
+    return f"{row.tenant} may store {most} MiB of files, notebooks and images, which are used up."
 
 
 def _words(row: Row) -> str:
@@ -78,7 +86,7 @@ def _words(row: Row) -> str:
         case Row.Problem.QUOTA:
             return f"The files do not fit into {filesizeformat(row.most)}. {kept} Delete or shrink the largest."
         case Row.Problem.TENANT_QUOTA:
-            return f"Your organisation's room for kept files is used up. {kept} Delete kept files that nobody needs."
+            return f"{_room_of_tenant(row)} {kept} Delete kept files that nobody needs."
         case Row.Problem.FAILED:
             return f"The last changes could not be saved. {kept}"
         case Row.Problem.NOT_RESTORED:

@@ -13,11 +13,14 @@ from interpreters.catalog.checking import checked
 from interpreters.models import InterpreterImage
 from interpreters.models.image import WAITING
 from interpreters.models.threads import in_thread
-from interpreters.models.uploads import NoSpace, UploadTooLarge, remove_upload, store
+from interpreters.models.uploads import NoSpace, UploadTooLarge, remove_upload, size_of, store
 from interpreters.sessions import access, problems
 from interpreters.tasks import acquire_images, enqueue
+from tenants import storage
+from tenants.audit import Action, record
 from tenants.authentication import Actor
 from tenants.models import Scope
+from tenants.storage import StorageFull
 
 Origin = InterpreterImage.Origin
 UPLOADED = (Origin.ARCHIVE, Origin.DOCKERFILE)
@@ -44,6 +47,7 @@ def create(actor: Actor, name: str, credential: int | None, **about: Any) -> Int
     access.allowed(actor, Scope.POOLS_MANAGE)
     login = credentials.find(actor, credential) if credential is not None else None
     image = InterpreterImage(tenant=actor.tenant, name=name, origin=Origin.REGISTRY, credential=login, **about)
+    _room(actor, 1)
     return _added(image)
 
 
@@ -60,6 +64,7 @@ def upload(actor: Actor, name: str, origin: str, length: int, body: Iterable[byt
     _check(image)
     if length > settings.MAX_IMAGE_UPLOAD_BYTES:
         raise problems.TooLarge(str(UploadTooLarge()))
+    _room(actor, max(1, length - size_of(image.upload)))
     try:
         file = store(body)
     except UploadTooLarge as refusal:
@@ -68,7 +73,11 @@ def upload(actor: Actor, name: str, origin: str, length: int, body: Iterable[byt
         raise problems.Unavailable(str(error), "no_space", retry_after=60) from error
     former, image.upload = image.upload, file
     try:
-        done = _replaced(image, [*about, "upload"]) if image.pk else _added(image)
+        with storage.room_for(actor.tenant):
+            done = _replaced(image, [*about, "upload"]) if image.pk else _added(image)
+    except StorageFull as full:
+        remove_upload(file)
+        raise problems.of_storage(full) from full
     except BaseException:
         remove_upload(file)
         raise
@@ -83,6 +92,7 @@ def refresh(actor: Actor, name: str) -> InterpreterImage:
     if image.origin in UPLOADED and not image.upload:
         raise problems.Conflict("Its archive is with the engine and not kept here: upload it anew.", "nothing_kept")
     image.request()
+    record(Action.IMAGE_REFRESHED, who=actor.who, tenant=actor.tenant, about=image)
     enqueue(acquire_images)
     return image
 
@@ -99,6 +109,14 @@ def delete(actor: Actor, name: str) -> None:
 
 
 # --- Steps ---
+
+
+def _room(actor: Actor, more: int) -> None:
+    """Refuse what cannot fit before it is sent. How large an image is, is known when it is made: then it fails."""
+    try:
+        storage.check(actor.tenant, more)
+    except StorageFull as full:
+        raise problems.of_storage(full) from full
 
 
 def _added(image: InterpreterImage) -> InterpreterImage:

@@ -16,7 +16,7 @@ from interpreters.consumers.socket import Receive, Scope, Send
 from interpreters.lifecycle import State
 from interpreters.models import Execution
 from interpreters.outputs import Gathering
-from interpreters.sessions import Follower, Problem, access, executing, problems, record
+from interpreters.sessions import Follower, Problem, access, budget, executing, problems, record
 
 # Seconds until what waits is offered again to an agent that did not answer.
 OFFER_AGAIN = 0.5
@@ -149,6 +149,7 @@ class Channels(SessionSocket):
         request = sessions.request(
             wanted.code, id=wanted.id, context=wanted.context, cell=wanted.cell, stop_on_error=wanted.stop_on_error
         )
+        await budget.check(self.actor)
         self._gathering[about] = Gathering()
         record.gathers(wanted.id)
         try:

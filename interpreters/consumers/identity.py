@@ -1,37 +1,14 @@
-"""Who opened a WebSocket, asked again while it is open: a cookie or token may stop counting at any time."""
+"""Which pages may open a WebSocket."""
 
-from collections.abc import Mapping
-from importlib import import_module
-from types import SimpleNamespace
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.contrib.auth import get_user
-from django.http import parse_cookie
 from django.http.request import validate_host
 from django.utils.http import is_same_domain
 
 from interpreters.sessions import problems
-from tenants.authentication import Actor, NotAllowed, authenticate_scope, token_in_scope
-
-Scope = Mapping[str, Any]
-
-
-def header(scope: Scope, name: bytes) -> str:
-    return next((value.decode("latin-1") for key, value in scope.get("headers", ()) if key == name), "")
-
-
-def identify(scope: Scope) -> Actor:
-    """The actor, looked up anew. Synchronous, as it asks the database. Raises Problem."""
-    try:
-        if token_in_scope(scope) is not None:
-            return authenticate_scope(scope)
-        store = import_module(settings.SESSION_ENGINE).SessionStore(_cookies(scope).get(settings.SESSION_COOKIE_NAME))
-        user = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]  # it asks for the session only
-        return authenticate_scope({**scope, "session": store, "user": user})
-    except NotAllowed as refusal:
-        raise problems.of_tenants(refusal) from refusal
+from interpreters.sessions.standing import Scope, header
+from tenants.authentication import NotAllowed, token_in_scope
 
 
 def check_origin(scope: Scope) -> None:
@@ -68,7 +45,3 @@ def _is_trusted_subdomain(scheme: str, netloc: str) -> bool:
     """As Django's CSRF check reads `https://*.example.org`."""
     wildcards = (urlsplit(trusted) for trusted in settings.CSRF_TRUSTED_ORIGINS if "*" in trusted)
     return any(w.scheme == scheme and is_same_domain(netloc.lower(), w.netloc.lstrip("*")) for w in wildcards)
-
-
-def _cookies(scope: Scope) -> dict[str, str]:
-    return parse_cookie(header(scope, b"cookie"))

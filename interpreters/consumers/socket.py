@@ -16,9 +16,10 @@ import msgspec
 from django.conf import settings
 from django.db import DatabaseError
 
-from interpreters.consumers.identity import check_origin, identify
+from interpreters.consumers.identity import check_origin
 from interpreters.models.threads import in_thread
-from interpreters.sessions import Problem, problems
+from interpreters.sessions import Problem, problems, standing
+from interpreters.sessions.standing import identify
 from tenants.audit import acts
 from tenants.authentication import Actor
 
@@ -55,6 +56,7 @@ class Socket(ABC, Generic[F]):
         self._mistakes = 0
         self.news = asyncio.Event()
         self._group: asyncio.TaskGroup
+        self._alarm: asyncio.TimerHandle | None = None
 
     @classmethod
     async def app(cls, scope: Scope, receive: Receive, send: Send) -> None:
@@ -140,7 +142,7 @@ class Socket(ABC, Generic[F]):
         try:
             async with asyncio.TaskGroup() as self._group:
                 await self.found(what)
-                for work in (self._guard(), self.speak(), self._listen()):
+                for work in (self._guard(), self._stand(), self.speak(), self._listen()):
                     self._group.create_task(work)
         except* Closed as ends:
             end = next(error for error in ends.exceptions if isinstance(error, Closed))
@@ -149,9 +151,13 @@ class Socket(ABC, Generic[F]):
         except* Exception:
             logger.exception("WebSocket %s", self.scope.get("path"))
             await self._close(1011, "Something went wrong here: it was logged. Connect again.")
+        finally:
+            if self._alarm is not None:
+                self._alarm.cancel()
 
     def _enter(self) -> tuple[Actor, F]:
-        actor = identify(self.scope)
+        # Where one has several tenants, it stays with the one that it was opened for.
+        actor = identify(self.scope, self.actor.tenant.slug if hasattr(self, "actor") else "")
         acts(actor.who)
         return actor, self.find(actor)
 
@@ -183,6 +189,22 @@ class Socket(ABC, Generic[F]):
             except Problem as problem:
                 await self.tell(problem)
 
+    async def _stand(self) -> None:
+        """Have the client's permission looked at as soon as it may have changed."""
+        with standing.listener().news_of(self.actor.user.pk) as news:
+            while True:
+                await news.wait()
+                news.clear()
+                self.look()
+
+    def _wind_alarm(self) -> None:
+        """Have it looked at when its token ends, as it stands now."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        seconds = standing.left(self.actor)
+        loop = asyncio.get_running_loop()
+        self._alarm = loop.call_later(seconds, self.look) if seconds is not None else None
+
     async def _guard(self) -> None:
         """Watch what is followed and the client's permission, and end when either ends."""
         async with aclosing(self.looks()) as looks:
@@ -194,4 +216,6 @@ class Socket(ABC, Generic[F]):
                 except DatabaseError as error:
                     logger.warning("%s is followed without the database: %s", self.scope.get("path"), error)
                     continue
+                finally:
+                    self._wind_alarm()
                 await self.found(what)

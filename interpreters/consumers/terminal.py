@@ -11,7 +11,7 @@ from interpreters.client.base import Terminal
 from interpreters.consumers.session import SessionSocket
 from interpreters.consumers.socket import Closed, Receive, Scope, Send
 from interpreters.lifecycle import State
-from interpreters.sessions import Problem, executing, problems, terminals
+from interpreters.sessions import Problem, budget, executing, problems, terminals
 
 # Bytes typed before there is a shell that are kept for it.
 MOST_EARLY = 64 * 1024
@@ -47,6 +47,7 @@ class Shell(SessionSocket):
         """Everything that the shell says, until it ends."""
         await self._started.wait()
         try:
+            await budget.check(self.actor)
             async with terminals.terminal(self.session, self._name, self._rows, self._cols) as terminal:
                 await self._hand_over(terminal)
                 async for data in terminal:

@@ -17,9 +17,10 @@ from interpreters.images.record import Record
 from interpreters.images.sources import UnknownSource
 from interpreters.images.tarball import BadArchive
 from interpreters.models import FormerImage, InterpreterImage
-from interpreters.models.uploads import remove_upload, upload_path
+from interpreters.models.uploads import remove_upload, size_of, upload_path
 from interpreters.runtime.base import RuntimeUnavailable
 from interpreters.runtime.docker import connect
+from tenants import storage
 from tenants.encryption import CannotDecrypt
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,10 @@ def _keep(image: InterpreterImage, name: str, found: dict[str, object], record: 
     if by_digest:
         found["digest"] = name.rpartition("@")[2]
     used = image.upload if image.origin == Origin.ARCHIVE else ""
+    if refusal := _no_room(image, found, used):
+        FormerImage.remember(name)
+        image.failed(refusal, build_log=record.log)
+        return False
     if not image.succeeded(
         reference=name if by_digest else found["digest"], stored_as=name, build_log=record.log, **found
     ):
@@ -92,6 +97,19 @@ def _keep(image: InterpreterImage, name: str, found: dict[str, object], record: 
         InterpreterImage.objects.filter(pk=image.pk, upload=used).update(upload="")
         remove_upload(used)
     return True
+
+
+def _no_room(image: InterpreterImage, found: dict[str, object], used: str) -> str:
+    """Why the tenant may not keep it; empty if it may. It replaces what was made before, and its archive."""
+    if image.tenant is None:
+        return ""
+    size = found.get("size")
+    more = (size if isinstance(size, int) else 0) - (image.size or 0) - size_of(used)
+    try:
+        storage.check(image.tenant, more)
+    except storage.StorageFull as full:
+        return full.message
+    return ""
 
 
 def _build_ours(image: InterpreterImage) -> bool:

@@ -16,6 +16,7 @@ from django.conf import settings
 
 from interpreters.images import debian, sources
 from interpreters.images.events import BuildFailed, Progress, Stopped, answering, follow
+from interpreters.images.facts import MEMORY_LABEL
 from interpreters.models import InterpreterImage
 from interpreters.models.image import SOURCE_TIMEOUT
 from interpreters.runtime.base import RuntimeUnavailable
@@ -51,18 +52,17 @@ def build(image: InterpreterImage, progress: Progress, *, force: bool = False) -
     except (BuildFailed, RuntimeUnavailable, sources.UnknownSource) as error:
         image.failed(str(error), build_log="\n".join([*log, str(error)]))
         raise
-    image.succeeded(
-        reference=reference, stored_as=reference, digest=about["Id"], size=about["Size"], build_log="\n".join(log)
-    )
+    what = {"reference": reference, "stored_as": reference, "digest": about["Id"], "size": about["Size"]}
+    image.succeeded(**what, least_memory=sources.load(image.source).least_memory, build_log="\n".join(log))
 
 
 def build_source(name: str, progress: Progress, *, force: bool = False) -> str:
     """Build the folder `name` unless its image is there already; returns the tag."""
-    sources.load(name)
+    source = sources.load(name)
     base = base_tag(progress, force=force)
     files = sources.image_files(name)
     tag = f"thermae/{name}:{sources.content_hash(files, base)}"
-    _build(tag, files, base, progress, force=force)
+    _build(tag, files, base, progress, force=force, labels={MEMORY_LABEL: str(source.least_memory)})
     return tag
 
 
@@ -75,7 +75,15 @@ def base_tag(progress: Progress, *, force: bool = False) -> str:
     return tag
 
 
-def _build(tag: str, files: Mapping[str, bytes], base: str, progress: Progress, *, force: bool) -> None:
+def _build(
+    tag: str,
+    files: Mapping[str, bytes],
+    base: str,
+    progress: Progress,
+    *,
+    force: bool,
+    labels: Mapping[str, str] | None = None,
+) -> None:
     if not force and _find(tag):
         progress(f"{tag} is up to date")
         return
@@ -90,7 +98,7 @@ def _build(tag: str, files: Mapping[str, bytes], base: str, progress: Progress, 
             decode=True,
             tag=tag,
             buildargs={**proxies, "BASE": base},
-            labels={"thermae.image": tag},
+            labels={"thermae.image": tag, **(labels or {})},
             network_mode="host",
             nocache=force,
             rm=True,

@@ -74,16 +74,17 @@ def _run(tag: str, path: Path, files: Mapping[str, bytes], record: Record, guard
 def _brought(image: InterpreterImage, name: str, platform: Platform, record: Record, guard: Guard) -> str:
     """The name by content of an image that the Dockerfile names, after it was brought to the engine."""
     if name.startswith(OURS):
-        return _own(name.removeprefix(OURS), record)
+        return _own(image, name.removeprefix(OURS), record)
     record.line(f"Bringing {name}")
     return pull(image, references.parse(name), platform, record, guard)
 
 
-def _own(name: str, record: Record) -> str:
+def _own(image: InterpreterImage, name: str, record: Record) -> str:
     """One of ours as a base: the common one, or a language's as it is now."""
     if name == sources.BASE:
         return builder.base_tag(record.line)
-    row = InterpreterImage.objects.filter(tenant=None, origin=InterpreterImage.Origin.SOURCE, source=name).first()
+    rows = InterpreterImage.objects.filter(tenant=None, origin=InterpreterImage.Origin.SOURCE, source=name)
+    row = (rows.usable_by(image.tenant) if image.tenant else rows).first()
     if row is None or not row.usable or describe(row.reference) is None:
         raise BuildFailed(f"{OURS}{name} is not here: begin with thermae/base or a language of this installation.")
     return row.reference

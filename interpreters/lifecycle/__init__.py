@@ -34,6 +34,7 @@ from interpreters.lifecycle.facts import (
     SessionView,
 )
 from interpreters.lifecycle.states import LIVE, OPEN, SENTENCES, Phase, Reason, State
+from interpreters.lifecycle.turns import PATIENCE, Waiting, in_turn, place_of
 
 __all__ = [
     "DEGRADED_AFTER",
@@ -41,6 +42,7 @@ __all__ = [
     "LIVE",
     "OPEN",
     "ORPHAN_GRACE",
+    "PATIENCE",
     "SENTENCES",
     "SILENCE",
     "STEADY",
@@ -57,7 +59,10 @@ __all__ = [
     "SandboxView",
     "SessionView",
     "State",
+    "Waiting",
     "idle_since",
+    "in_turn",
+    "place_of",
     "plan",
 ]
 

@@ -70,7 +70,7 @@ def made_from(pool: "SessionPool") -> list[Any]:
     secrets = salted_hmac("thermae.pool.secrets", known, algorithm="sha256")
     return [
         *("custom", pool.command, pool.args, secrets.hexdigest(), pool.target_port, pool.probes),
-        *(pool.lifecycle, pool.writable_paths, pool.run_as),
+        *(pool.writable_paths, pool.run_as),
     ]
 
 

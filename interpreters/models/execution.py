@@ -1,10 +1,13 @@
 """One run of code."""
 
 import uuid
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Max, Min
 from django.utils import timezone
 
 from interpreters.models.session import Session
@@ -14,6 +17,22 @@ from tenants.models import Tenant
 class ExecutionQuerySet(models.QuerySet["Execution"]):
     def unfinished(self) -> Self:
         return self.filter(status__in=[Execution.Status.QUEUED, Execution.Status.RUNNING])
+
+    def busy_since(self) -> Iterator[tuple[uuid.UUID, datetime]]:
+        """Each session whose kernel runs something, once for each such kernel, and since when, as far as rows tell.
+
+        An agent tells when a run began with its end. Until then: the oldest run of a kernel began when it was asked
+        for, or when the one before it had ended.
+        """
+        begun = self.unfinished().filter(turn=None).values("session", "context")
+        since = {(row["session"], row["context"]): row["first"] for row in begun.annotate(first=Min("queued_at"))}
+        if not since:
+            return
+        ended = Execution.objects.filter(session__in={session for session, _ in since}, finished_at__isnull=False)
+        last = ended.values("session", "context").annotate(last=Max("finished_at"))
+        free = {(row["session"], row["context"]): row["last"] for row in last}
+        for kernel, first in since.items():
+            yield kernel[0], max(first, free.get(kernel, first))
 
     def waiting(self) -> Self:
         """Asked for before there was a sandbox, and not given to its agent yet, in the order in which they will run."""
@@ -62,7 +81,14 @@ class Execution(models.Model):
     objects = ExecutionQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["tenant", "cell", "-queued_at"]), models.Index(fields=["session", "queued_at"])]
+        indexes = [
+            models.Index(fields=["tenant", "cell", "-queued_at"]),
+            models.Index(fields=["session", "queued_at"]),
+            # For the samples of pools: what has ended in a minute.
+            models.Index(
+                fields=["finished_at"], condition=models.Q(finished_at__isnull=False), name="executions_by_end"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.id} ({self.status})"

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.signals import post_delete
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from interpreters import references
 from interpreters.models.credential import RegistryCredential
+from interpreters.models.offering import Offered, offered
 from tenants import registries
 from tenants.models import Tenant
 
@@ -26,8 +28,8 @@ WAITING = "waiting for a worker"
 
 class ImageQuerySet(models.QuerySet["InterpreterImage"]):
     def usable_by(self, tenant: Tenant) -> Self:
-        """The tenant's own images and the shared ones."""
-        return self.filter(Q(tenant=tenant) | Q(tenant=None))
+        """The tenant's own images and the shared ones that it is offered."""
+        return self.filter(Q(tenant=tenant) | offered(InterpreterImage, tenant))
 
     def wanted(self) -> Self:
         """Asked for since work on them last began. Of each tenant one at a time, so that none keeps all workers."""
@@ -51,7 +53,7 @@ class ImageQuerySet(models.QuerySet["InterpreterImage"]):
         return stuck.update(state=InterpreterImage.State.FAILED, error=words, progress="")
 
 
-class InterpreterImage(models.Model):
+class InterpreterImage(Offered):
     """A container image: one that holds our agent and Jupyter kernels, or a tenant's own with any HTTP server."""
 
     class State(models.TextChoices):
@@ -83,6 +85,13 @@ class InterpreterImage(models.Model):
     upload = models.CharField(max_length=64, blank=True, editable=False, help_text="Name of the file in UPLOAD_DIR.")
     kernel = models.CharField(max_length=63, blank=True, help_text="Name of the Jupyter kernelspec to start.")
     warm_up = models.TextField(blank=True, help_text="Code that runs before an instance is ready.")
+    least_memory = models.PositiveIntegerField(
+        "memory that it needs",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(16)],
+        help_text="MiB: no pool of it may have less. Empty: what the image says by its label thermae.least_memory.",
+    )
     # How the work on it stands.
     state = models.CharField(max_length=10, choices=State.choices, default=State.ABSENT)
     requested_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -42,8 +42,9 @@ def launch(session: "Session", runtime: Runtime, ask: Ask) -> None:
     if health and health.state != "ready":
         reason = Reason.START_FAILED if health.state == "failed" else Reason.START_TIMEOUT
         _fail(session, reason, f"{health.detail}\n{last_words(session.pool, runtime, handle)}".strip())
-    elif health and _hand_over(session, time.monotonic() - began):
+    elif health and _hand_over(session, seconds := time.monotonic() - began):
         session.pool.launched()
+        session.pool.note_launch(seconds)
     else:
         _abandon(session, runtime, handle)
 
@@ -82,10 +83,10 @@ def _hand_over(session: "Session", seconds: float) -> bool:
     if session.move(State.STARTING, State.READY, given={"tenant": None}, **done):
         return True
     now = timezone.now()
-    held = {"tenant__isnull": False}
+    held, done = {"tenant__isnull": False}, {**done, "cold_start": True}
     holder = {"tenant": session.tenant_id, "identifier": session.identifier}
     if session.tenant_id is not None and (kept := kept_files(session.pool, holder)) and kept.waits_for(session):
-        waits = {"phase": Phase.WAITING_FOR_FILES, "launch_seconds": seconds, "attempted_at": now}
+        waits = {**done, "phase": Phase.WAITING_FOR_FILES, "attempted_at": now}
         return session.move(State.STARTING, State.STARTING, given=held, **waits)
     return session.move(State.STARTING, State.LEASED, given=held, **done, leased_at=now, last_used_at=now)
 

@@ -28,6 +28,7 @@ from interpreters.lifecycle import (
     idle_since,
     plan,
 )
+from interpreters.models import tenant_quotas
 from interpreters.models.last_words import last_words
 from interpreters.models.retirement import finish
 from interpreters.runtime.base import Runtime, RuntimeUnavailable, Sandbox
@@ -49,6 +50,7 @@ def maintain(pool: "SessionPool", runtime: Runtime, ask: Ask) -> Plan:
         pool.engine_failed(str(silence))
         raise
     with transaction.atomic():
+        tenant_quotas.hold_owner(pool)
         pool.lock()  # raises DoesNotExist where another maintenance has finished the pool's deletion
         pool.refresh_from_db()
         listed = [sandbox.session for sandbox in seen.sandboxes]
@@ -56,6 +58,7 @@ def maintain(pool: "SessionPool", runtime: Runtime, ask: Ask) -> Plan:
         todo = plan(pool.spec, [row.view for row in rows.values()], seen, timezone.now())
         _write_down(pool, rows, todo)
         pool.note(maintained_at=seen.at)
+        pool.places.forget_left()
         finish(pool, seen)
     for handle in todo.orphans:
         logger.warning("pool %s: removing sandbox %s, which belongs to no session", pool, handle)
@@ -132,10 +135,7 @@ def _write_down(pool: "SessionPool", rows: dict[UUID, "Session"], todo: Plan) ->
         row.move(State.STOPPING, State.STOPPING, given={"attempted_at": row.attempted_at}, attempted_at=now)
     for pk, used in todo.used.items():
         pool.sessions.filter(pk=pk, state=State.LEASED, last_used_at__lt=used).update(last_used_at=used)
-    new = pool.sessions.model
-    reserved = [new(pool=pool, pool_revision=pool.revision, phase=Phase.QUEUED) for _ in range(todo.launch)]
-    for session in pool.sessions.bulk_create(reserved):
-        session.announce(State.STARTING)
+    pool.reserve(tenant_quotas.ready_that_fit(pool, todo.launch))
     _judge(pool, failures, todo)
 
 

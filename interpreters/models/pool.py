@@ -3,6 +3,8 @@
 import json
 import logging
 import zlib
+from collections.abc import Sequence
+from statistics import median
 from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
@@ -11,17 +13,18 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Count, Q
 
-from interpreters.lifecycle import LIVE, OPEN, ORPHAN_GRACE, Ask, Plan, PoolSpec
-from interpreters.models import custom, quotas
+from interpreters.lifecycle import LIVE, OPEN, ORPHAN_GRACE, Ask, Phase, Plan, PoolSpec, State
+from interpreters.models import checks, custom
 from interpreters.models.container import CustomContainer
 from interpreters.models.egress import EgressProxy
 from interpreters.models.failing import Failing
-from interpreters.models.image import RELAY, InterpreterImage
+from interpreters.models.image import InterpreterImage
 from interpreters.models.lease import Lease, lease
 from interpreters.models.maintenance import maintain
+from interpreters.models.offering import Offered, offered
 from interpreters.models.retirement import retire
 from interpreters.runtime.base import Runtime
-from tenants.egress import MODE_CHOICES, Ceiling, Mode, parse_entries
+from tenants.egress import MODE_CHOICES, Mode
 from tenants.encryption import CannotDecrypt
 from tenants.fields import EntriesField
 from tenants.models import Tenant
@@ -29,15 +32,28 @@ from tenants.models import Tenant
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
+    from interpreters.models.session import Session
+
 logger = logging.getLogger(__name__)
+
+LAUNCHES_KEPT = 25
 
 
 class PoolQuerySet(models.QuerySet["SessionPool"]):
     def usable_by(self, tenant: Tenant) -> Self:
-        """The tenant's own pools and the shared ones; an own pool hides a shared one of the same name."""
+        """The tenant's own pools and the shared ones that it is offered.
+
+        An own pool hides a shared one of the same name, from when it is made until it is gone.
+        """
         own = SessionPool.objects.filter(tenant=tenant).values("name")
-        seen = Q(tenant=tenant) | Q(tenant=None) & ~Q(name__in=own)
+        seen = Q(tenant=tenant) | offered(SessionPool, tenant) & ~Q(name__in=own)
         return self.filter(seen, deleting=False).select_related("image")
+
+    def with_session_of(self, tenant: Tenant, identifier: str) -> Self:
+        """Those in which the tenant has an open session of this name, though it may use them no more."""
+        return self.filter(
+            deleting=False, sessions__tenant=tenant, sessions__identifier=identifier, sessions__state__in=OPEN
+        ).select_related("image")
 
     def remove_strays(self, runtime: Runtime) -> None:
         """Remove sandboxes of this installation whose pool was deleted, and its rows with it."""
@@ -54,8 +70,8 @@ class PoolQuerySet(models.QuerySet["SessionPool"]):
         return self.annotate(**counts, live=Count("sessions", filter=Q(sessions__state__in=LIVE)))
 
 
-class SessionPool(Failing, CustomContainer):
-    """Shared by all tenants when `tenant` is null, else one tenant's own."""
+class SessionPool(Offered, Failing, CustomContainer):
+    """Shared by the tenants that it is offered to when `tenant` is null, else one tenant's own."""
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, null=True, blank=True, related_name="pools")
     name = models.SlugField(max_length=63)
@@ -101,6 +117,8 @@ class SessionPool(Failing, CustomContainer):
     )
     deleting = models.BooleanField(default=False, editable=False, help_text="It goes when its last sandbox has gone.")
     maintained_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Seconds that its last launches took, the newest last: kept here so that a list of pools reads no sessions.
+    launches = models.JSONField(default=list, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = PoolQuerySet.as_manager()
@@ -116,37 +134,8 @@ class SessionPool(Failing, CustomContainer):
 
     def clean(self) -> None:
         """What a form must not save: each error says what to do."""
-        errors: dict[str, Any] = {}
-        if not custom.is_environment(self.environment):
-            errors["environment"] = 'Give variables as text, as {"NAME": "value"}; names are letters, digits and _.'
-        if self.memory and self.disk and self.disk > self.memory // 2:
-            errors["disk"] = "The work directory is held in memory: give it at most half of it."
-        if self.cooldown and self.max_alive and self.cooldown > self.max_alive and not self.until_exit:
-            errors["cooldown"] = "A session ends at its longest life anyway: make the cooldown shorter than that."
-        if self.image_id:
-            if self.image.tenant_id not in (None, self.tenant_id):
-                errors["image"] = "This image is another tenant's: choose one of your own, or a shared one."
-            if self.image.source == RELAY:
-                errors["image"] = "This image is the installation's own relay: choose another one."
-            errors = custom.faults(self) | errors
-        errors = quotas.faults(self) | errors
-        errors |= self._egress_errors()
-        if self.oci_runtime and self.oci_runtime not in settings.ALLOWED_OCI_RUNTIMES and "oci_runtime" not in errors:
-            allowed = ", ".join(settings.ALLOWED_OCI_RUNTIMES) or "none; ask your operator"
-            errors["oci_runtime"] = f"Leave this empty for the engine's default, or use one that is allowed: {allowed}."
-        if errors:
+        if errors := checks.faults(self):
             raise ValidationError(errors)
-
-    def _egress_errors(self) -> dict[str, str]:
-        try:
-            mode, entries = Mode(self.egress), parse_entries(self.egress_allow)
-            ceiling = self.tenant.egress_limit if self.tenant else Ceiling()
-        except ValueError:  # the fields have said so themselves
-            return {}
-        errors = dict(ceiling.objections(mode, entries))
-        if mode is Mode.ALLOW_LIST and not entries:
-            errors.setdefault("egress_allow", "The list is empty: name what may be reached, or choose no network.")
-        return errors
 
     @property
     def lacks_egress(self) -> bool:
@@ -163,6 +152,18 @@ class SessionPool(Failing, CustomContainer):
         if image.custom:
             made_from += custom.made_from(self)
         return zlib.crc32(json.dumps(made_from, sort_keys=True).encode()) & 0x7FFFFFFF
+
+    @property
+    def makes(self) -> dict[str, Any]:
+        """What the row of a session keeps of what its sandbox is made from."""
+        sizes = {name: getattr(self, name) for name in ("cpu", "memory", "disk", "target_port")}
+        return {"pool_revision": self.revision, **sizes}
+
+    @property
+    def former_instances(self) -> dict[str, int]:
+        """By state, those that are still as the pool was before it was changed."""
+        rows = self.sessions.filter(state__in=OPEN).exclude(pool_revision=self.revision)
+        return dict(rows.values("state").annotate(all=Count("pk")).values_list("state", "all"))
 
     @property
     def spec(self) -> PoolSpec:
@@ -226,6 +227,15 @@ class SessionPool(Failing, CustomContainer):
         """Hold others back, until the transaction ends, from reserving in this pool."""
         SessionPool.objects.select_for_update().get(pk=self.pk)
 
+    def reserve(self, count: int, **holder: Any) -> "Sequence[Session]":
+        """Rows for sandboxes that are to be made, for their holder or for nobody. The lock is the caller's to hold."""
+        new = self.sessions.model
+        rows = [new(pool=self, phase=Phase.QUEUED, **self.makes, **holder) for _ in range(count)]
+        made: Sequence[Session] = self.sessions.bulk_create(rows)
+        for session in made:
+            session.announce(State.STARTING)
+        return made
+
     # --- Keeping ready ---
 
     def maintain(self, runtime: Runtime, ask: Ask) -> Plan:
@@ -238,6 +248,19 @@ class SessionPool(Failing, CustomContainer):
     def redacted(self, text: str) -> str:
         """What a sandbox or an engine said, without the secrets that the sandbox was given."""
         return custom.redacted(text, self.readable_secrets)
+
+    def note_launch(self, seconds: float) -> None:
+        """Two launches that end at once may cost one of the figures."""
+        self.refresh_from_db(fields=["launches"])
+        self.note(launches=[*self.launches, round(seconds, 3)][-LAUNCHES_KEPT:])
+
+    @property
+    def median_launch(self) -> float | None:
+        return median(self.launches) if self.launches else None
+
+    @property
+    def last_launch(self) -> float | None:
+        return self.launches[-1] if self.launches else None
 
     # --- Its end ---
 

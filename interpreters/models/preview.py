@@ -1,7 +1,7 @@
 """A person's way by browser into one port of one session: a ticket, for a minute and once, then a cookie.
 
-Both name the row and are signed; neither is stored. The row dies with its session, its person and the token that made
-it, and with it all that it opened.
+Both name the row and are signed; neither is stored. The row dies with its session, its person, the token that made
+it, or else with that person's signing out, and with it all that it opened.
 """
 
 import uuid
@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Self
 from django.conf import settings
 from django.core import signing
 from django.db import models
+from django.dispatch import receiver
 from django.utils import timezone
 
 from interpreters.models.session import Session
 from tenants.models import ApiToken
+from tenants.signals import sign_in_ended
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -81,3 +83,9 @@ class Preview(models.Model):
         """Use the ticket; False if somebody did before."""
         now = timezone.now()
         return Preview.objects.filter(pk=self.pk, entered_at=None).update(entered_at=now) == 1
+
+
+@receiver(sign_in_ended)
+def sign_in_over(sender: Any, user: Any, **_: Any) -> None:
+    """Those that a browser was given go with its sign-in. Which one it was is not kept: a new link is soon made."""
+    Preview.objects.filter(user=user.pk, token=None).delete()

@@ -1,5 +1,7 @@
 """Why no session was given, in words for who asked."""
 
+from tenants.quotas import Standing
+
 
 class BadIdentifier(ValueError):
     """An identifier is 1 to 128 letters, digits, or any of _ . : @ / + = -"""
@@ -17,7 +19,11 @@ class NoInstance(Exception):
 
 
 class PoolFull(NoInstance):
-    """As many sandboxes are alive as the pool allows."""
+    """As many sandboxes are alive as the pool allows. `position`: the place in the line, 0 for none."""
+
+    def __init__(self, message: str, retry_after: int, position: int = 0) -> None:
+        super().__init__(message, retry_after)
+        self.position = position
 
 
 class PoolUnavailable(NoInstance):
@@ -25,10 +31,11 @@ class PoolUnavailable(NoInstance):
 
 
 class QuotaReached(NoInstance):
-    """The tenant, or the member, has as much as its operator allows. The message names the quota and when it frees."""
+    """The tenant, or the member, has as much as its operator allows. The message names the quota and when it frees.
 
-    def __init__(
-        self, message: str, retry_after: int, *, quota: str = "", value: float | None = None, used: float | None = None
-    ) -> None:
+    `standing`: the quota as it was found, for programs and for who listens.
+    """
+
+    def __init__(self, message: str, retry_after: int, standing: Standing | None = None) -> None:
         super().__init__(message, retry_after)
-        self.quota, self.value, self.used = quota, value, used  # a field of Tenant, and how it stands
+        self.standing = standing

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from interpreters.lifecycle import OPEN, Observation, Reason
+from tenants.audit import Action, record
 
 if TYPE_CHECKING:
     from interpreters.models.pool import SessionPool
@@ -18,6 +19,8 @@ WHY = "its pool was deleted"
 
 def retire(pool: "SessionPool") -> None:
     pool.note(enabled=False, deleting=True)
+    # Whose wish it is: the row itself goes later, by a worker.
+    record(Action.POOL_CHANGED, tenant=pool.tenant_id, about=pool, new={"deleting": True}, why="to be deleted")
     for session in pool.sessions.filter(state__in=OPEN):
         session.end(Reason.CLOSED, WHY)
 

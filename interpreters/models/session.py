@@ -13,11 +13,12 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Case, Q, When
+from django.db.models import Q
 from django.dispatch import Signal
 from django.utils import timezone
 
 from interpreters.lifecycle import LIVE, OPEN, Ask, Phase, Reason, SessionView, State
+from interpreters.models import queue, usage
 from interpreters.models.launch import launch
 from interpreters.models.pool import SessionPool
 from interpreters.models.spec import sandbox_spec
@@ -40,29 +41,34 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return self.filter(state__in=OPEN)
 
     def queued(self) -> Self:
-        """Launches that nobody has taken up, in the order in which they will be: first those with a person waiting."""
-        waiting = Case(When(tenant=None, then=1), default=0)
-        return self.filter(state=State.STARTING, phase=Phase.QUEUED).order_by(waiting, "created_at")
+        """Launches that nobody has taken up."""
+        return self.filter(state=State.STARTING, phase=Phase.QUEUED)
 
     def claim_queued(self) -> "Session | None":
-        """Take up the next launch, as the only one who does."""
-        while candidates := list(self.queued().select_related("pool__image")[:8]):
-            for session in candidates:
-                taken_up = {"phase": Phase.CREATING, "attempted_at": timezone.now()}
-                if session.move(State.STARTING, State.STARTING, given={"phase": Phase.QUEUED}, **taken_up):
-                    return session
-        return None
+        """Take up the launch whose turn it is, as the only one who does."""
+        return queue.claim()
 
 
 class Session(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     # Its index is the one of (pool, state): alone it would tempt SQLite to read all that ever was.
     pool = models.ForeignKey(SessionPool, models.CASCADE, related_name="sessions", db_index=False)
-    pool_revision = models.PositiveIntegerField(default=0, editable=False, help_text="The pool's when it was reserved.")
+    pool_revision = models.PositiveIntegerField(
+        default=0, editable=False, help_text="The pool's when it was reserved, then when its launch was taken up."
+    )
+    # What its sandbox has of that revision, where it matters while it lives: the pool may be changed meanwhile.
+    cpu = models.FloatField(null=True, editable=False)
+    memory = models.PositiveIntegerField(null=True, editable=False)
+    disk = models.PositiveIntegerField(null=True, editable=False)
+    target_port = models.PositiveIntegerField(null=True, editable=False)
+    passed_over = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Launches of other tenants since its own had one, while it is queued."
+    )
     # Null until leased: a ready instance is held by nobody. A cold start has its holder from the beginning.
     tenant = models.ForeignKey(Tenant, models.CASCADE, null=True, blank=True, related_name="sessions")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="sandboxes")
     identifier = models.CharField(max_length=128, blank=True)
+    token = models.CharField(max_length=16, blank=True, help_text="The first characters of the token that opened it.")
     state = models.CharField(max_length=10, choices=[(s.value, s.value) for s in State], default=State.STARTING.value)
     phase = models.CharField(max_length=20, choices=[(p.value, p.value) for p in Phase], blank=True)
     handle = models.CharField(max_length=100, blank=True, help_text="The runtime's own name of the sandbox.")
@@ -74,9 +80,16 @@ class Session(models.Model):
     launch_seconds = models.FloatField(
         null=True, blank=True, editable=False, help_text="From its turn to start to ready."
     )
+    # When its holder asked for it, and whether its launch ended only after that.
+    asked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    cold_start = models.BooleanField(default=False, editable=False)
     leased_at = models.DateTimeField(null=True, blank=True)
     # The agent knows better what is in use; this is what was last heard of it.
     last_used_at = models.DateTimeField(null=True, blank=True)
+    # What its agent said of itself last, and when: mean cores since the time before, and bytes (see `measuring`).
+    cpu_used = models.FloatField(null=True, blank=True, editable=False)
+    memory_used = models.PositiveBigIntegerField(null=True, blank=True, editable=False)
+    measured_at = models.DateTimeField(null=True, blank=True, editable=False)
     ended_at = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(max_length=20, choices=[(r.value, r.value) for r in Reason], blank=True)
     detail = models.TextField(blank=True, help_text="What the engine or the agent said, for an operator.")
@@ -103,6 +116,10 @@ class Session(models.Model):
             models.Index(fields=["pool", "state"]),
             models.Index(fields=["tenant", "state"]),
             models.Index(fields=["tenant", "identifier"]),
+            models.Index(fields=["created_at"], name="sessions_by_age"),
+            # For the samples of pools (models.sample): what was leased and ended in a minute.
+            models.Index(fields=["leased_at"], condition=Q(leased_at__isnull=False), name="sessions_by_lease"),
+            models.Index(fields=["ended_at"], condition=Q(ended_at__isnull=False), name="sessions_by_end"),
             models.Index(fields=["state", "created_at"], condition=~Q(state=State.GONE.value), name="live_sessions"),
         ]
 
@@ -110,6 +127,11 @@ class Session(models.Model):
         return f"{self.id} ({self.state})"
 
     # --- What it is ---
+
+    def has(self, size: str) -> Any:
+        """`cpu`, `memory`, `disk` or `target_port` of its sandbox. One from before these were kept: its pool's."""
+        own = getattr(self, size)
+        return getattr(self.pool, size) if own is None else own
 
     @property
     def expires_at(self) -> datetime | None:
@@ -131,8 +153,7 @@ class Session(models.Model):
         """Its place in the queue of launches: 1 is next, 0 is none."""
         if self.state != State.STARTING or self.phase != Phase.QUEUED:
             return 0
-        ids = Session.objects.queued().values_list("id", flat=True)
-        return next((n for n, other in enumerate(ids, start=1) if other == self.id), 0)
+        return next((place for place, waiting in enumerate(queue.in_line(), start=1) if waiting.id == self.id), 0)
 
     @property
     def message(self) -> str:
@@ -174,6 +195,7 @@ class Session(models.Model):
             if won:
                 for name, value in changes.items():
                     setattr(self, name, value)
+                usage.follow(self, frm, to)
                 self.announce(to, frm, changes)
         if not won:
             self.refresh_from_db()

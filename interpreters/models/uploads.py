@@ -51,6 +51,14 @@ def upload_path(name: str) -> Path:
     return Path(settings.UPLOAD_DIR) / name
 
 
+def size_of(name: str) -> int:
+    """Bytes of a file; 0 where there is none."""
+    try:
+        return upload_path(name).stat().st_size if name else 0
+    except FileNotFoundError:
+        return 0
+
+
 def remove_upload(name: str) -> None:
     if name:
         upload_path(name).unlink(missing_ok=True)

@@ -1,7 +1,9 @@
 """Executions that are asked for before there is a sandbox: rows at once, so that no tab need stay open for them.
 
 A row that waits has a `turn`. It loses it when the agent has it, or when it will not run any more. Rows get turns only
-while their session is starting, which its lock makes sure of: whoever finds it leased finds all that ever waited.
+while their session is starting, which its lock makes sure of: whoever finds it leased finds all that ever waited. What
+was kept elsewhere until there was a session may find it leased already: then whoever puts it in line sees to it that it
+is handed over.
 """
 
 from typing import Any
@@ -22,13 +24,14 @@ class LineFull(Exception):
     """As many wait as may."""
 
 
-def put_in_line(session: UUID, **fields: Any) -> bool:
-    """Let an execution wait for its session; False if that is not starting any more.
+def put_in_line(session: UUID, *, leased: bool = False, **fields: Any) -> bool:
+    """Let an execution wait for its session; False if that is not starting any more, nor, if that will do, `leased`.
 
     Raises LineFull, and IntegrityError where the id is taken.
     """
+    states = [State.STARTING, State.LEASED] if leased else [State.STARTING]
     with transaction.atomic():
-        if not Session.objects.select_for_update().filter(pk=session, state=State.STARTING).exists():
+        if not Session.objects.select_for_update().filter(pk=session, state__in=states).exists():
             return False
         line = Execution.objects.filter(session=session).waiting()
         if line.count() >= MOST:

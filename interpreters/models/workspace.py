@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from interpreters.lifecycle import State
 from interpreters.models.session import Session
+from tenants import storage
 from tenants.models import Tenant
 
 
@@ -96,7 +97,10 @@ class Workspace(models.Model):
         """Bytes that the tenant has left for it."""
         others = Workspace.objects.filter(tenant=self.tenant_id).exclude(pk=self.pk)
         taken = others.aggregate(all=Sum("size"))["all"] or 0
-        return max(0, int(settings.WORKSPACE_TENANT_QUOTA - taken))
+        room = max(0, int(settings.WORKSPACE_TENANT_QUOTA - taken))
+        left = storage.left(self.tenant)
+        # What it has is given up for what it gets, which may always be less.
+        return room if left is None else min(room, left + self.size)
 
     def belongs_to(self, session: uuid.UUID) -> bool:
         """Whether this session may save: nothing would be lost."""

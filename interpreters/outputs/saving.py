@@ -15,7 +15,7 @@ from django.utils import timezone
 from interpreters import client
 from interpreters.client import Agent, AgentError, Outputs, Record
 from interpreters.lifecycle import State
-from interpreters.models import Execution, Session
+from interpreters.models import Execution, Session, usage
 from interpreters.models.threads import in_thread
 from interpreters.outputs.notebook import DISPLAY, clean, read, shown_anew
 
@@ -56,8 +56,11 @@ def store(session: UUID, execution: UUID, answer: Outputs) -> bool:
         leased = Session.objects.filter(pk=session, state=State.LEASED, last_used_at__lt=end)
         leased.update(last_used_at=end)
     unsaved = Execution.objects.filter(pk=execution, session=session, outputs__isnull=True)
-    if unsaved.update(outputs=outputs, outputs_cut=cut, **fields) != 1:
-        return False
+    with transaction.atomic():
+        if unsaved.update(outputs=outputs, outputs_cut=cut, **fields) != 1:
+            return False
+        if fields["started_at"]:  # else it was taken from the queue
+            usage.ran(session, fields["started_at"], end)
     if notebook.elsewhere:
         _update_displays(session, execution, notebook.elsewhere)
     return True
@@ -75,8 +78,26 @@ def _update_displays(session: UUID, execution: UUID, elsewhere: Mapping[str, dic
 def store_lost(session: UUID, execution: UUID, reason: str) -> bool:
     """Write down that nothing is left of an execution."""
     unsaved = Execution.objects.filter(pk=execution, session=session, outputs__isnull=True)
-    lost = {"status": Execution.Status.LOST, "reason": reason[:200], "finished_at": timezone.now()}
-    return unsaved.update(outputs=[], **lost) == 1
+    now = timezone.now()
+    lost = {"status": Execution.Status.LOST, "reason": reason[:200], "finished_at": now}
+    with transaction.atomic():
+        since = _began(session, execution)
+        if unsaved.update(outputs=[], **lost) != 1:
+            return False
+        if since:
+            usage.ran(session, since, now)
+    return True
+
+
+def _began(session: UUID, execution: UUID) -> datetime | None:
+    """When one began whose agent tells nothing any more; None if another ran before it to the end."""
+    row = Execution.objects.filter(pk=execution, session=session).first()
+    if row is None or row.final:
+        return None
+    of_kernel = Execution.objects.filter(session=session, context=row.context)
+    if of_kernel.unfinished().filter(turn=None, queued_at__lt=row.queued_at).exists() or row.turn is not None:
+        return None
+    return next((since for _, since in of_kernel.busy_since()), None)
 
 
 async def save(agent: Agent, session: UUID, execution: UUID) -> bool:

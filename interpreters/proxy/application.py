@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from functools import partial
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from interpreters.proxy import addresses, credentials, headers, http, preview, w
 from interpreters.proxy.addresses import Address, Identified, Known
 from interpreters.proxy.http import Receive, Scope, Send
 from interpreters.proxy.lookup import Credential, lookup
-from interpreters.sessions import Problem, ports, problems
+from interpreters.sessions import Problem, ports, problems, standing
 from tenants.authentication import Actor
 
 logger = logging.getLogger(__name__)
@@ -88,22 +88,22 @@ async def _pass_on(address: Address, host: bytes, scope: Scope, talk: Conversati
     inward = headers.inward(scope["headers"], came, origin if address.isolated else b"", _port(address))
     session = await lookup().session(actor, address.target)
     try:
-        await _hold(talk, session, credential, _request(session, address, scope, inward))
+        await _hold(talk, session, actor, credential, _request(session, address, scope, inward))
     except (problems.Ended, problems.Unavailable) as problem:
         lookup().forget(actor, address.target)
         if talk.reached or problem.code == "busy":
             raise
         # What we remembered was over, and nothing has been sent: once more, with a session of now.
         session = await lookup().session(actor, address.target)
-        await _hold(talk, session, credential, _request(session, address, scope, inward))
+        await _hold(talk, session, actor, credential, _request(session, address, scope, inward))
 
 
-async def _hold(talk: Conversation, session: Session, credential: Credential, request: Forward) -> None:
+async def _hold(talk: Conversation, session: Session, actor: Actor, credential: Credential, request: Forward) -> None:
     """The conversation, watched: it ends with the session, and with the permission of who has it."""
     with _counted(session.pk):
         sessions.note_use(session)
         holding = asyncio.ensure_future(talk.hold(session, request))
-        watching = asyncio.ensure_future(_watch(session, credential))
+        watching = asyncio.ensure_future(_watch(session, actor, credential))
         try:
             await asyncio.wait((holding, watching), return_when=asyncio.FIRST_COMPLETED)
             (holding if holding.done() else watching).result()
@@ -113,14 +113,16 @@ async def _hold(talk: Conversation, session: Session, credential: Credential, re
             await asyncio.gather(holding, watching, return_exceptions=True)
 
 
-async def _watch(session: Session, credential: Credential) -> None:
-    while True:
-        await asyncio.sleep(LOOK_EVERY)
-        try:
-            await lookup().still(credential, session.pk)
-        except DatabaseError as error:
-            logger.warning("session %s is used without its row: %s", session.pk, error)
-        sessions.note_use(session)
+async def _watch(session: Session, actor: Actor, credential: Credential) -> None:
+    async with aclosing(standing.looks(lambda: actor, LOOK_EVERY)) as looks:
+        async for _ in looks:
+            try:
+                if standing.has_expired(actor):
+                    lookup().forget_person(actor.user.pk)
+                actor = await lookup().still(credential, session.pk)
+            except DatabaseError as error:
+                logger.warning("session %s is used without its row: %s", session.pk, error)
+            sessions.note_use(session)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Who asks, and which session is meant: looked up in the database, and remembered for two seconds.
 
-So the path of a request has no database in it most of the time, and what is revoked counts for at most two seconds
-more. A sandbox that does not answer is forgotten at once.
+So the path of a request has no database in it most of the time. A notice that somebody's rights changed has what is
+remembered of them forgotten; without notices, what is revoked counts for at most two seconds more. A sandbox that does
+not answer is forgotten at once.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from interpreters import sessions
 from interpreters.models import Session
 from interpreters.models.threads import in_thread
 from interpreters.proxy.addresses import Identified, Known
-from interpreters.sessions import problems
+from interpreters.sessions import problems, standing
 from tenants.authentication import Actor, NotAllowed, actor_from_token
 from tenants.models import hash_token
 
@@ -85,6 +86,12 @@ class Remembered(Generic[V]):
         self._known.pop(key, None)
         self._asking.pop(key, None)
 
+    def forget_where(self, concerns: Callable[[Hashable, V], bool]) -> None:
+        """Also what is being asked, whose answer may be of before."""
+        for key in [key for key, (_, value) in self._known.items() if concerns(key, value)]:
+            del self._known[key]
+        self._asking.clear()
+
     def _ask(self, key: Hashable, ask: Callable[[], Awaitable[V]]) -> asyncio.Task[V]:
         began = time.monotonic()
         task: asyncio.Task[V] = asyncio.ensure_future(ask())
@@ -112,6 +119,12 @@ class Lookup:
     def __init__(self) -> None:
         self._actors: Remembered[Actor] = Remembered()
         self._sessions: Remembered[Session] = Remembered()
+        standing.listener().before(self.forget_person)
+
+    def forget_person(self, user: int | None) -> None:
+        """Who asks must be looked up again, and whether what they use is theirs; None: of everybody."""
+        self._actors.forget_where(lambda _, actor: user in (None, actor.user.pk))
+        self._sessions.forget_where(lambda key, _: user is None or _is_of(key, user))
 
     async def actor(self, credential: Credential, oldest: float = OLDEST) -> Actor:
         return await self._actors.get(credential.key, credential.actor, oldest)
@@ -123,10 +136,11 @@ class Lookup:
             return await self._sessions.get(_key(actor, session), lambda: _running(actor, session), oldest)
         return await self._sessions.get(_key(actor, target), lambda: _open(actor, target), oldest)
 
-    async def still(self, credential: Credential, session: UUID) -> None:
-        """Raises Problem once this session ended, or is not for who brings this credential. Leases nothing."""
+    async def still(self, credential: Credential, session: UUID) -> Actor:
+        """Who brings this credential. Raises Problem once this session ended, or is not for them. Leases nothing."""
         actor = await self.actor(credential, oldest=RENEWED)
         await self._sessions.get(_key(actor, session), lambda: _running(actor, session), RENEWED)
+        return actor
 
     def forget(self, actor: Actor, target: Identified | Known) -> None:
         self._sessions.forget(_key(actor, target.session if isinstance(target, Known) else target))
@@ -136,12 +150,16 @@ def _key(actor: Actor, what: UUID | Identified) -> Hashable:
     return (actor.tenant.pk, actor.user.pk, actor.token.pk if actor.token else None, what)
 
 
+def _is_of(key: Hashable, user: int) -> bool:
+    return isinstance(key, tuple) and key[1] == user
+
+
 async def _running(actor: Actor, session: UUID) -> Session:
     return await sessions.running(actor, session, COLD_START)
 
 
 async def _open(actor: Actor, target: Identified) -> Session:
-    await sessions.ports.check_target(actor, target.pool)  # first: a lease is for good
+    await sessions.ports.check_target(actor, target.pool, target.identifier)  # first: a lease is for good
     lease = await sessions.open(actor, target.pool, target.identifier)
     return lease.session if not lease.cold else await _running(actor, lease.session.pk)
 
@@ -150,4 +168,7 @@ _lookups: "WeakKeyDictionary[asyncio.AbstractEventLoop, Lookup]" = WeakKeyDictio
 
 
 def lookup() -> Lookup:
-    return _lookups.setdefault(asyncio.get_running_loop(), Lookup())
+    loop = asyncio.get_running_loop()
+    if loop not in _lookups:
+        _lookups[loop] = Lookup()
+    return _lookups[loop]

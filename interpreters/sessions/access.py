@@ -29,6 +29,19 @@ def usable_pools(actor: Actor) -> PoolQuerySet:
     return rows.filter(name__in=actor.only_pools) if actor.only_pools else rows
 
 
+def find_pool(actor: Actor, name: str, identifier: str) -> SessionPool:
+    """The pool of this name that the tenant may use, or in which its session of this name is open. Raises NotFound.
+
+    So that who reloads a page finds the session that runs, though the pool is offered to the tenant no more.
+    """
+    found = usable_pools(actor).filter(name=name).first()
+    if found is None and (not actor.only_pools or name in actor.only_pools):
+        found = SessionPool.objects.with_session_of(actor.tenant, identifier).filter(name=name).first()
+    if found is None:
+        raise problems.NotFound(f"There is no pool named {name!r:.80}: GET /pools lists those that you may use.")
+    return found
+
+
 def sessions_of(actor: Actor) -> SessionQuerySet:
     """The tenant's sessions that its token may use."""
     rows = Session.objects.filter(tenant=actor.tenant)

@@ -15,7 +15,7 @@ from interpreters.client import AgentRefused, Entry, ExecuteRequest, Refusal
 from interpreters.models import Execution, Session
 from interpreters.models.threads import in_thread
 from interpreters.outputs import Gathering
-from interpreters.sessions import access, problems, record
+from interpreters.sessions import access, budget, problems, record
 from interpreters.sessions.reading import find, read
 from tenants.authentication import Actor
 
@@ -62,6 +62,7 @@ def is_final(entry: Entry) -> bool:
 
 async def start(actor: Actor, session: Session, wanted: ExecuteRequest) -> None:
     """Start an execution that nobody waits for."""
+    await budget.check(actor)
     async with access.agent_of(session) as agent:
         record.write_down(actor, session, wanted)
         try:
@@ -74,6 +75,7 @@ async def start(actor: Actor, session: Session, wanted: ExecuteRequest) -> None:
 
 async def stream(actor: Actor, session: Session, wanted: ExecuteRequest) -> AsyncGenerator[Entry, None]:
     """Start an execution and yield what it says, its end included. Saved when it ends."""
+    await budget.check(actor)
     async with access.agent_of(session) as agent:
         seen = (await agent.health()).seq
         async with agent.channel(seen) as channel:

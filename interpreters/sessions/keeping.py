@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from interpreters.auditing import downloaded_kept
 from interpreters.lifecycle import State
 from interpreters.models import BadIdentifier, Session, Workspace
 from interpreters.models.lease import IDENTIFIER
@@ -14,6 +15,7 @@ from interpreters.models.threads import in_thread
 from interpreters.sessions import access, problems
 from interpreters.tasks import enqueue, save_files
 from interpreters.workspaces import open_content, remove_content
+from tenants.audit import Action, record
 from tenants.authentication import Actor
 from tenants.models import Scope
 
@@ -72,9 +74,11 @@ def content(actor: Actor, workspace: UUID) -> tuple[Workspace, IO[bytes]]:
     """What is kept, open to be read. Raises Problem if nothing is."""
     found = find(actor, workspace)
     try:
-        return found, open_content(found)
+        opened = open_content(found)
     except FileNotFoundError:
         raise problems.NotFound("Nothing is kept here yet.", "nothing_kept") from None
+    downloaded_kept(actor, found)
+    return found, opened
 
 
 @in_thread
@@ -114,7 +118,10 @@ def save(actor: Actor, workspace: UUID, replace: bool = False) -> Workspace:
 @in_thread
 def forget(actor: Actor, workspace: UUID) -> None:
     """Delete what is kept. The running session's files stay, and are saved again if that is still wanted."""
-    remove_content(find(actor, workspace).forget())
+    found = find(actor, workspace)
+    remove_content(found.forget())
+    why = "what was kept is deleted"
+    record(Action.WORKSPACE_CHANGED, who=actor.who, tenant=actor.tenant, about=found, why=why)
 
 
 @in_thread

@@ -74,7 +74,7 @@ def delete_pool(actor: Actor, name: str) -> SessionPool:
 
 def _alone(actor: Actor) -> None:
     """One change at a time of what a tenant has, so that its quotas hold; until the transaction ends."""
-    Tenant.objects.select_for_update().get(pk=actor.tenant.pk)
+    Tenant.objects.hold(actor.tenant.pk)
 
 
 def _own(actor: Actor, name: str) -> SessionPool:
@@ -86,9 +86,9 @@ def _own(actor: Actor, name: str) -> SessionPool:
 
 
 def _image(actor: Actor, name: str) -> InterpreterImage:
-    """The tenant's own image of this name, else the shared one."""
-    named = InterpreterImage.objects.filter(name=name)
-    found = named.filter(tenant=actor.tenant).first() or named.filter(tenant=None).first()
+    """The tenant's own image of this name, else the shared one that it is offered."""
+    named = InterpreterImage.objects.usable_by(actor.tenant).filter(name=name)
+    found = named.filter(tenant=actor.tenant).first() or named.first()
     if found is None:
         raise problems.BadRequest(f"There is no image named {name!r:.80} that you may use.", "no_such_image")
     return found

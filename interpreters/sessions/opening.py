@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from prometheus_client import Counter, Histogram
 
 from interpreters.auditing import session_opened
@@ -14,8 +13,8 @@ from interpreters.lifecycle import Phase, Reason, State
 from interpreters.models import BadIdentifier, Lease, NoInstance, QuotaReached, Session, SessionPool
 from interpreters.models.threads import in_thread
 from interpreters.notices import aside
-from interpreters.sessions import access, guards, problems
-from interpreters.webhooks.outbox import quota_reached
+from interpreters.sessions import access, budget, guards, problems
+from tenants import quotas
 from tenants.audit import Action, record
 from tenants.authentication import Actor
 from tenants.models import ApiToken, Scope
@@ -40,24 +39,24 @@ def pools(actor: Actor) -> list[SessionPool]:
     return list(access.usable_pools(actor).with_counts().order_by("name"))
 
 
-@in_thread
-def open(actor: Actor, pool: str, identifier: str) -> Lease:
-    """The tenant's session of `identifier`: the live one, a ready instance, or a cold start. Raises Problem."""
+def find_or_lease(actor: Actor, pool: str, identifier: str, *, again: bool = False) -> Lease:
+    """The tenant's session of `identifier`: the live one, a ready instance, or a cold start. Raises Problem.
+
+    `again`: one that was refused is asked for once more, which is audited once only.
+    """
     access.allowed(actor, Scope.SESSIONS_USE)
-    found = access.usable_pools(actor).filter(name=pool).first()
-    if found is None:
-        raise problems.NotFound(f"There is no pool named {pool!r:.80}: GET /pools lists those that you may use.")
+    found = access.find_pool(actor, pool, identifier)
     if not guards.passes(actor, identifier):
         raise problems.NotFound("This identifier belongs to a notebook that you may not run: ask its owner.")
     began = time.perf_counter()
     try:
         lease = found.lease(actor.tenant, actor.user, identifier)
     except (BadIdentifier, NoInstance) as refusal:
-        with transaction.atomic():
+        if not again:
             name = f"{pool}/{identifier}"
             record(Action.SESSION_REFUSED, tenant=actor.tenant, about=found, name=name, why=str(refusal))
-            if isinstance(refusal, QuotaReached):
-                quota_reached.send(SessionPool, tenant=actor.tenant, standing=refusal)
+            if isinstance(refusal, QuotaReached) and refusal.standing:
+                quotas.note(actor.tenant, refusal.standing, refused=True)
         raise problems.of_pool(refusal) from refusal
     if lease.fresh:
         who = actor.who
@@ -71,6 +70,9 @@ def open(actor: Actor, pool: str, identifier: str) -> Lease:
     return lease
 
 
+open = in_thread(find_or_lease)
+
+
 @in_thread
 def list_open(actor: Actor) -> list[Session]:
     """The tenant's sessions that are starting or running, newest first."""
@@ -79,9 +81,14 @@ def list_open(actor: Actor) -> list[Session]:
     return [row for row in rows.order_by("-created_at")[:LISTED] if guards.passes(actor, row.identifier)]
 
 
-@in_thread
-def keep_alive(actor: Actor, session: UUID) -> Session:
+async def keep_alive(actor: Actor, session: UUID) -> Session:
     """Count as used now, as if code had run."""
+    await budget.check(actor)
+    return await _keep_alive(actor, session)
+
+
+@in_thread
+def _keep_alive(actor: Actor, session: UUID) -> Session:
     found = access.find(actor, session)
     if not found.touch():
         raise access.not_running(found)
@@ -109,6 +116,7 @@ def issue_token(actor: Actor, session: UUID, lifetime: int) -> tuple[ApiToken, s
         name=f"session {found.identifier}"[:100],
         scopes=[Scope.SESSIONS_USE],
         session=found.pk,
+        maker=actor.token,
         lifetime=timedelta(seconds=lifetime),
     )
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from interpreters.auditing import preview_opened
 from interpreters.client import Exchange, Forward, Tunnel
 from interpreters.lifecycle import State
 from interpreters.models import Preview, Session
@@ -19,7 +20,7 @@ BY_LINK = "Open this page by a link from POST /api/v1/sessions/<id>/previews: ea
 
 def port_of(session: Session, wanted: int | None) -> int:
     """The port that is meant: a custom container has one; where code runs, any may have been opened. Raises Problem."""
-    target = session.pool.target_port
+    target: int | None = session.has("target_port")
     if wanted is None:
         if target is None:
             raise problems.NotFound(
@@ -35,12 +36,10 @@ def port_of(session: Session, wanted: int | None) -> int:
 
 
 @in_thread
-def check_target(actor: Actor, pool: str) -> None:
+def check_target(actor: Actor, pool: str, identifier: str) -> None:
     """Raises Problem unless the tenant has such a pool, of containers with a target port."""
     access.allowed(actor, Scope.SESSIONS_USE)
-    found = access.usable_pools(actor).filter(name=pool).first()
-    if found is None:
-        raise problems.NotFound(f"There is no pool named {pool!r:.80}: GET /pools lists those that you may use.")
+    found = access.find_pool(actor, pool, identifier)
     if found.target_port is None:
         raise problems.NotFound(
             "This pool runs code and has no target port: use /api/v1/sessions/<id>/ports/<port>/.", "no_target_port"
@@ -62,10 +61,10 @@ async def tunnel(session: Session, request: Forward, subprotocols: Sequence[str]
 
 async def listening(session: Session) -> list[int]:
     """Where servers listen in a running session; in a custom container that is its target port. Raises Problem."""
-    if session.pool.target_port is not None:
+    if (target := session.has("target_port")) is not None:
         if session.state != State.LEASED:
             raise access.not_running(session)
-        return [session.pool.target_port]
+        return [target]
     async with access.agent_of(session) as agent:
         return await agent.ports()
 
@@ -84,7 +83,9 @@ def open_preview(actor: Actor, session: UUID, port: int | None) -> Preview:
     found = access.find(actor, session)
     if found.state != State.LEASED:
         raise access.not_running(found)
-    return Preview.issue(found, port_of(found, port), actor.user, actor.token)
+    preview = Preview.issue(found, port_of(found, port), actor.user, actor.token)
+    preview_opened(actor, found, preview.port)
+    return preview
 
 
 @in_thread

@@ -6,24 +6,35 @@
 | the caller, on who it is | NotSignedIn, NotAllowed | 401, 403 | 4401, 4403 |
 | the caller, on what it names | NotFound, Conflict, Ended | 404, 409 | 4404, 4409 |
 | nobody: it passes | Full, Unavailable | 429, 503 | 4409 |
+| the tenant, on what it keeps | NoRoom | 507 | 4409 |
 | the caller, on the server in its sandbox | BadGateway | 502 | 4409 |
 | nobody: the session is being ended | Misbehaved | 502 | 4409 |
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from interpreters.client import AgentRefused
 from interpreters.models import BadIdentifier, NoInstance, PoolFull, QuotaReached
 from tenants import authentication
+from tenants.storage import StorageFull
 
 
 class Problem(Exception):
-    """`code` is for programs, `message` says what to do, `retry_after` after how many seconds it may have passed."""
+    """`code` is for programs, `message` says what to do, `retry_after` after how many seconds it may have passed.
+
+    `about`: further fields of the answer.
+    """
 
     status, close = 500, 4400
     code = "error"
+    position = 0  # in a line, where there is one
 
-    def __init__(self, message: str, code: str = "", *, retry_after: int | None = None) -> None:
+    def __init__(
+        self, message: str, code: str = "", *, retry_after: int | None = None, about: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(message)
-        self.message, self.retry_after = message, retry_after
+        self.message, self.retry_after, self.about = message, retry_after, about or {}
         self.code = code or self.code
 
 
@@ -59,6 +70,12 @@ class Ended(Problem):
 
 class Full(Problem):
     status, close, code = 429, 4409, "pool_full"
+
+
+class NoRoom(Problem):
+    """The tenant keeps as much as its operator allows."""
+
+    status, close, code = 507, 4409, "quota_reached"
 
 
 class Unavailable(Problem):
@@ -98,10 +115,17 @@ def of_tenants(refusal: authentication.NotAllowed) -> Problem:
     return kind(refusal.message, refusal.code)
 
 
+def of_storage(full: StorageFull) -> Problem:
+    return NoRoom(full.message, about=full.standing.told())
+
+
 def of_pool(refusal: BadIdentifier | NoInstance) -> Problem:
     if isinstance(refusal, NoInstance):
         if isinstance(refusal, QuotaReached):
-            return Full(refusal.message, "quota_reached", retry_after=refusal.retry_after)
+            about = refusal.standing.told() if refusal.standing else None
+            return Full(refusal.message, "quota_reached", retry_after=refusal.retry_after, about=about)
         kind = Full if isinstance(refusal, PoolFull) else Unavailable
-        return kind(refusal.message, retry_after=refusal.retry_after)
+        problem = kind(refusal.message, retry_after=refusal.retry_after)
+        problem.position = refusal.position if isinstance(refusal, PoolFull) else 0
+        return problem
     return BadRequest(str(refusal), "bad_identifier")

@@ -17,8 +17,7 @@ LISTED = 100
 ASKED = 20
 
 
-@in_thread
-def find(actor: Actor, execution: UUID) -> Execution:
+def look_up(actor: Actor, execution: UUID) -> Execution:
     """The tenant's execution, with its session. For a token of one session there are no others."""
     access.allowed(actor, Scope.SESSIONS_USE, actor.only_session)
     rows = Execution.objects.filter(tenant=actor.tenant, pk=execution, session__in=access.sessions_of(actor))
@@ -27,6 +26,9 @@ def find(actor: Actor, execution: UUID) -> Execution:
     if row is None or not actor.reaches(row.session_id) or not guards.passes(actor, row.session.identifier):
         raise problems.NotFound("There is no such execution: it may never have been, or be another tenant's.")
     return row
+
+
+find = in_thread(look_up)
 
 
 async def read(actor: Actor, execution: UUID) -> Execution:

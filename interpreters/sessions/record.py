@@ -139,11 +139,10 @@ def _fields(actor: Actor, request: ExecuteRequest) -> dict[str, Any]:
     }
 
 
-@in_thread
-def put_in_line(actor: Actor, session: Session, request: ExecuteRequest) -> bool:
-    """Let it wait for its session; False if that is not starting any more. Raises Problem."""
+def line_up(actor: Actor, session: Session, request: ExecuteRequest, *, leased: bool = False) -> bool:
+    """Let it wait for its session; False if that is not starting any more, nor `leased`. Raises Problem."""
     try:
-        put = waiting.put_in_line(session.pk, **_fields(actor, request))
+        put = waiting.put_in_line(session.pk, leased=leased, **_fields(actor, request))
     except waiting.LineFull as full:
         message = f"{waiting.MOST} runs wait for this session already: wait for them, or stop them."
         raise problems.Unavailable(message, "busy", retry_after=1) from full
@@ -157,6 +156,9 @@ def put_in_line(actor: Actor, session: Session, request: ExecuteRequest) -> bool
             record_code(actor, session, request.code)
         session_changed(session.pk)
     return put
+
+
+put_in_line = in_thread(line_up)
 
 
 def _known(session: Session, request: ExecuteRequest) -> bool:

@@ -6,7 +6,7 @@ to tell it twice is to tell it once.
 
 import uuid
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -17,13 +17,10 @@ from interpreters.lifecycle import Reason, State, events
 from interpreters.models import Session, SessionPool, WebhookDelivery, WebhookEndpoint, moving
 from interpreters.models.failing import judged
 from tenants.models import Tenant
+from tenants.quotas import Standing, quota_near, quota_reached
 
 # Sent after commit: there is something to send.
 written = Signal()
-# For whoever meters: sent with `tenant` and `standing`, which has `quota`, `value`, `used` and `message`. May be sent
-# again and again: of one quota a tenant is told once in QUIET.
-quota_near, quota_reached = Signal(), Signal()
-QUIET = timedelta(hours=1)
 
 # Ends that nobody asked for and no setting brought about.
 FAILURES = frozenset(
@@ -116,20 +113,19 @@ def pool_is_judged(sender: type[SessionPool], *, pool: SessionPool, degraded: bo
 
 
 @receiver(quota_near)
-def quota_is_near(sender: Any, *, tenant: Tenant, standing: Any, **_: Any) -> None:
+def quota_is_near(sender: Any, *, tenant: Tenant, standing: Standing, **_: Any) -> None:
     _tell_of_quota(events.QUOTA_NEAR, tenant, standing)
 
 
 @receiver(quota_reached)
-def quota_is_reached(sender: Any, *, tenant: Tenant, standing: Any, **_: Any) -> None:
+def quota_is_reached(sender: Any, *, tenant: Tenant, standing: Standing, **_: Any) -> None:
     _tell_of_quota(events.QUOTA_REACHED, tenant, standing)
 
 
-def _tell_of_quota(kind: str, tenant: Tenant, standing: Any) -> None:
+def _tell_of_quota(kind: str, tenant: Tenant, standing: Standing) -> None:
     endpoints = WebhookEndpoint.objects.filter(tenant=tenant).wanting(kind)
     if not endpoints:
         return
-    window = int(timezone.now().timestamp() // QUIET.total_seconds())
-    data = {"quota": standing.quota, "limit": standing.value, "used": standing.used, "message": standing.message}
-    with transaction.atomic():
-        write(endpoints, kind, f"{standing.quota} {window}", data, tenant)
+    data = {"quota": standing.quota, "limit": standing.value, "used": standing.used, "message": standing.sentence}
+    # Each crossing is told of once, by whoever noted it: in that transaction.
+    write(endpoints, kind, f"{standing.quota} {timezone.now().isoformat()}", data, tenant)

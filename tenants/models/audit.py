@@ -14,6 +14,11 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
         return self.filter(tenant=tenant)
 
 
+def actions() -> list[tuple[str, str]]:
+    """Asked for when they are needed: a new action is no change of the database."""
+    return list(AuditEvent.Action.choices)
+
+
 class AuditEvent(models.Model):
     """Who did what to which object, from where.
 
@@ -27,12 +32,35 @@ class AuditEvent(models.Model):
         SIGNED_IN = "account.signed_in"
         SIGNED_OUT = "account.signed_out"
         SIGN_IN_FAILED = "account.sign_in_failed"
+        PASSWORD_CHANGED = "account.password_changed"  # noqa: S105
+        PASSWORD_LINK_MADE = "account.password_link_made"  # noqa: S105
+        SECOND_FACTOR_ADDED = "account.second_factor_added"
+        SECOND_FACTOR_REMOVED = "account.second_factor_removed"
+        SECOND_FACTOR_FAILED = "account.second_factor_failed"
+        RECOVERY_CODES_MADE = "account.recovery_codes_made"
+        SIGN_IN_ENDED = "account.sign_in_ended"
+        IDENTITY_CONNECTED = "account.identity_connected"
+        IDENTITY_REMOVED = "account.identity_removed"
+        IDENTITY_REFUSED = "account.identity_refused"
+        PROVIDER_CREATED = "identity_provider.created"
+        PROVIDER_CHANGED = "identity_provider.changed"
+        PROVIDER_DELETED = "identity_provider.deleted"
         TOKEN_CREATED = "token.created"  # noqa: S105
         TOKEN_CHANGED = "token.changed"  # noqa: S105
+        TOKEN_DELETED = "token.deleted"  # noqa: S105
         TOKEN_USED = "token.used"  # noqa: S105
+        TOKEN_REFUSED = "token.refused"  # noqa: S105
+        SERVICE_CREATED = "service_account.created"
+        SERVICE_CHANGED = "service_account.changed"
+        SERVICE_DELETED = "service_account.deleted"
         MEMBER_ADDED = "member.added"
         MEMBER_CHANGED = "member.changed"
         MEMBER_REMOVED = "member.removed"
+        MEMBER_LEFT = "member.left"
+        INVITATION_CREATED = "invitation.created"
+        INVITATION_ACCEPTED = "invitation.accepted"
+        INVITATION_REVOKED = "invitation.revoked"
+        NOTEBOOKS_TRANSFERRED = "notebooks.transferred"
         TENANT_CREATED = "tenant.created"
         TENANT_CHANGED = "tenant.changed"
         POOL_CREATED = "pool.created"
@@ -40,6 +68,7 @@ class AuditEvent(models.Model):
         POOL_DELETED = "pool.deleted"
         IMAGE_CREATED = "image.created"
         IMAGE_CHANGED = "image.changed"
+        IMAGE_REFRESHED = "image.refreshed"
         IMAGE_DELETED = "image.deleted"
         CREDENTIAL_CREATED = "credential.created"
         CREDENTIAL_CHANGED = "credential.changed"
@@ -55,8 +84,27 @@ class AuditEvent(models.Model):
         SESSION_OPENED = "session.opened"
         SESSION_REFUSED = "session.refused"
         SESSION_ENDED = "session.ended"
+        QUOTA_REFUSED = "quota.refused"
         CODE_RUN = "code.run"
+        PREVIEW_OPENED = "preview.opened"
         FILE_DOWNLOADED = "file.downloaded"
+        FILE_CHANGED = "file.changed"
+        WORKSPACE_CREATED = "workspace.created"
+        WORKSPACE_CHANGED = "workspace.changed"
+        WORKSPACE_DELETED = "workspace.deleted"
+        NOTEBOOK_CREATED = "notebook.created"
+        NOTEBOOK_CHANGED = "notebook.changed"
+        NOTEBOOK_DELETED = "notebook.deleted"
+        NOTEBOOK_SHARED = "notebook.shared"
+        NOTEBOOK_SHARING_CHANGED = "notebook.sharing_changed"
+        NOTEBOOK_UNSHARED = "notebook.unshared"
+        LINK_CREATED = "share_link.created"
+        LINK_CHANGED = "share_link.changed"
+        LINK_DELETED = "share_link.deleted"
+        AUDIT_EXPORTED = "audit.exported"
+        ACCOUNT_CREATED = "account.created"
+        ACCOUNT_CHANGED = "account.changed"
+        ACCOUNT_DELETED = "account.deleted"
         ADMIN_ACTION = "admin.action"
 
     at = models.DateTimeField(default=timezone.now, db_index=True)
@@ -68,7 +116,7 @@ class AuditEvent(models.Model):
     who = models.CharField(max_length=200, blank=True)
     token = models.CharField(max_length=16, blank=True)
     address = models.GenericIPAddressField(null=True)
-    action = models.CharField(max_length=40, choices=Action.choices)
+    action = models.CharField(max_length=40, choices=actions)
     # What it was done to: a kind, as "pool", its key and its name.
     kind = models.CharField(max_length=40, blank=True)
     key = models.CharField(max_length=64, blank=True)
@@ -84,7 +132,7 @@ class AuditEvent(models.Model):
     class Meta:
         verbose_name = "audit event"
         ordering = ("-at", "-id")
-        indexes = [models.Index(fields=["tenant", "-at"])]
+        indexes = [models.Index(fields=["tenant", "-at"]), models.Index(fields=["tenant", "id"])]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.who} {self.action} {self.name}".rstrip()

@@ -67,6 +67,8 @@ class ApiToken(models.Model):
     successor_of = models.OneToOneField(
         "self", models.SET_NULL, null=True, blank=True, related_name="successor", editable=False
     )
+    # The token that made this one, which is for one session: it ends with it.
+    maker = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="made", editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -79,7 +81,9 @@ class ApiToken(models.Model):
     @classmethod
     def issue(cls, *, lifetime: timedelta | None = None, **fields: Any) -> tuple["ApiToken", str]:
         """Make a token and return it with its secret, which is never readable again."""
-        token = cls(expires_at=timezone.now() + lifetime if lifetime else None, **fields)
+        if lifetime is not None:
+            fields["expires_at"] = timezone.now() + lifetime
+        token = cls(**fields)
         secret = token.set_secret()
         token.save()
         return token, secret
@@ -107,10 +111,13 @@ class ApiToken(models.Model):
         return made
 
     def revoke(self) -> None:
-        """End it for good. Whoever uses it is refused from the next request on."""
-        if self.revoked_at is None:
-            self.revoked_at = timezone.now()
-            self.save(update_fields=["revoked_at"])
+        """End it for good, with what it made. Whoever uses it is refused from now on."""
+        with transaction.atomic():
+            for token in self.made.filter(revoked_at=None, expires_at__gt=timezone.now()):
+                token.revoke()
+            if self.revoked_at is None:
+                self.revoked_at = timezone.now()
+                self.save(update_fields=["revoked_at"])
 
     @property
     def usable(self) -> bool:

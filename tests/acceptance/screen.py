@@ -1,7 +1,7 @@
 """What a person does with the pages, by the words that the pages show."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from playwright.sync_api import Locator, Page, expect
@@ -60,13 +60,27 @@ class Screen:
         return self.page.locator("summary[aria-label^='Session:']")
 
     def open_terminal(self) -> None:
-        if self.page.locator("#terminal").count() == 0:
-            self.page.get_by_role("button", name="Terminal", exact=True).click()
+        # What the button says, not what is drawn: a reloaded page opens its terminals by itself.
+        button = self.page.get_by_role("button", name="Terminal", exact=True)
+        if button.get_attribute("aria-pressed") == "false":
+            button.click()
         expect(self.page.locator("#terminal .xterm-rows")).to_be_visible(timeout=PATIENCE)
 
     def type_in_terminal(self, text: str) -> None:
         self.page.locator("#terminal .xterm-screen").click()
         self.page.keyboard.type(text)
+
+    def until(self, act: Callable[[], None], seen: Callable[[], None], tries: int = 6) -> None:
+        """Do it again until it is seen, as a person does: the page may be drawn anew between two movements."""
+        for left in reversed(range(tries)):
+            act()
+            try:
+                seen()
+            except AssertionError:
+                if not left:
+                    raise
+            else:
+                return
 
     def terminal_shows(self, text: str) -> None:
         expect(self.page.locator("#terminal .xterm-rows")).to_contain_text(text, timeout=PATIENCE)

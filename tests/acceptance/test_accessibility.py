@@ -5,6 +5,7 @@ A new page, or a new state of one, is a line in PAGES.
 """
 
 import re
+import uuid
 from collections.abc import Callable
 
 import pytest
@@ -93,6 +94,31 @@ def account(page: Page) -> None:
     page.locator("#account > summary").click()
 
 
+def usage(page: Page) -> None:
+    page.goto("/usage")
+    expect(page.get_by_role("heading", name="Your usage")).to_be_visible()
+
+
+def tokens(page: Page) -> None:
+    page.goto("/account/tokens")
+    expect(page.get_by_role("button", name="Make the token")).to_be_visible()
+
+
+def token_made(page: Page) -> None:
+    tokens(page)
+    page.get_by_label("What it is for").fill("A program with a rather long name, to see how it wraps")
+    page.get_by_role("button", name="Make the token").click()
+    expect(page.get_by_label("Token", exact=True)).to_be_visible()
+
+
+def token_refused(page: Page) -> None:
+    tokens(page)
+    page.get_by_label("What it is for").fill("x")
+    page.get_by_label(re.compile("^Only from these networks")).fill("here")
+    page.get_by_role("button", name="Make the token").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
 def not_found(page: Page) -> None:
     page.goto("/nothing")
 
@@ -122,6 +148,121 @@ def submit(page: Page, address: str, value: str) -> None:
     )
 
 
+def organisation(page: Page) -> None:
+    page.goto("/organisation/")
+    expect(page.get_by_role("heading", name="Invite somebody")).to_be_visible()
+
+
+def invitation_made(page: Page) -> None:
+    invite(page)
+
+
+def invitation_to_sign_up(page: Page) -> None:
+    open_as_nobody(page, invite(page))
+
+
+def sign_up_refused(page: Page) -> None:
+    invitation_to_sign_up(page)
+    page.get_by_label("User name").fill("alice")
+    page.get_by_role("button", name="Make the account and join").click()
+    expect(page.get_by_role("alert").first).to_be_visible()
+
+
+def invitation_to_join(page: Page) -> None:
+    link = invite(page)
+    page.context.clear_cookies()
+    sign_in(page, "charlie")
+    page.goto(link)
+    expect(page.get_by_role("button", name="Join")).to_be_visible()
+
+
+def invitation_over(page: Page) -> None:
+    page.goto("/invitations/of-nobody/")
+    expect(page.get_by_role("heading", name="This invitation cannot be used")).to_be_visible()
+
+
+def organisation_of_a_member(page: Page) -> None:
+    join(page)
+    page.goto("/organisation/")
+
+
+def leaving(page: Page) -> None:
+    organisation_of_a_member(page)
+    page.get_by_role("link", name="Leave").click()
+    expect(page.get_by_role("button", name="Leave")).to_be_visible()
+
+
+def removal(page: Page) -> None:
+    name = join(page)
+    new_notebook(page)
+    page.context.clear_cookies()
+    sign_in(page)
+    page.goto("/organisation/")
+    page.get_by_role("link", name=f"Remove {name}").click()
+    expect(page.get_by_label("Who gets the notebooks")).to_be_visible()
+
+
+def invite(page: Page) -> str:
+    """An invitation's link, which the page shows."""
+    page.goto("/organisation/")
+    page.get_by_label("For whom").fill("Ida")
+    page.get_by_role("button", name="Make a link").click()
+    return page.get_by_label("Link").input_value()
+
+
+def open_as_nobody(page: Page, link: str) -> None:
+    page.context.clear_cookies()
+    page.goto(link)
+    expect(page.get_by_role("heading", name="Make an account")).to_be_visible()
+
+
+def join(page: Page) -> str:
+    """Somebody new, who has made an account by a link."""
+    name = f"ida-{uuid.uuid4().hex[:6]}"
+    open_as_nobody(page, invite(page))
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("Password", exact=True).fill("a sound pass phrase")
+    page.get_by_label("The password again").fill("a sound pass phrase")
+    page.get_by_role("button", name="Make the account and join").click()
+    expect(page.get_by_text("Welcome to")).to_be_visible()
+    return name
+
+
+def admin_index(page: Page) -> None:
+    account(page)
+    page.get_by_role("link", name="Administration").click()
+    expect(page.get_by_role("link", name="Dashboard").first).to_be_visible()
+
+
+def admin_dashboard(page: Page) -> None:
+    page.goto("/admin/interpreters/poolsample/")
+    expect(page.get_by_role("heading", name="Wait for a session")).to_be_visible()
+
+
+def admin_pools(page: Page) -> None:
+    page.goto("/admin/interpreters/sessionpool/")
+    expect(page.get_by_label("Keep the figures current")).to_be_checked()
+
+
+def admin_new_pool(page: Page) -> None:
+    page.goto("/admin/interpreters/sessionpool/add/")
+
+
+def admin_sessions(page: Page) -> None:
+    page.goto("/admin/interpreters/session/")
+    expect(page.get_by_role("heading", name="Filter")).to_be_visible()
+
+
+def admin_tenant(page: Page) -> None:
+    page.goto("/admin/tenants/tenant/")
+    page.locator("#result_list th a").first.click()
+    expect(page.get_by_label("Name", exact=False).first).to_be_visible()
+
+
+def admin_password(page: Page) -> None:
+    page.goto("/admin/password_change/")
+
+
 def broken(page: Page) -> None:
     page.set_content(render_to_string("500.html"))
 
@@ -132,7 +273,10 @@ def away(page: Page) -> None:
 
 PAGES: list[Callable[[Page], None]] = [
     login, login_refused, list_empty, list_full, list_of_examples, list_after_deleting, trash, data, statement, account,
-    not_found, too_large, out_of_date, broken, away,
+    usage, not_found, too_large, out_of_date, broken, away, organisation, organisation_of_a_member, invitation_made,
+    invitation_to_sign_up, sign_up_refused, invitation_to_join, invitation_over, leaving, removal,
+    admin_index, admin_dashboard, admin_pools, admin_new_pool, admin_sessions, admin_tenant, admin_password,
+    tokens, token_made, token_refused,
 ]  # fmt: skip
 
 

@@ -24,6 +24,15 @@ DROP = """([name, text]) => {
 }"""
 
 
+KEPT_BY_THE_BROWSER = """(text) => new Promise((resolve) => {
+    const opening = indexedDB.open("thermae", 1);
+    opening.onsuccess = () => {
+        const all = opening.result.transaction("drafts").objectStore("drafts").getAll();
+        all.onsuccess = () => resolve(JSON.stringify(all.result).includes(text));
+    };
+})"""
+
+
 def saved(page: Page) -> None:
     expect(page.locator(".save-state.saved")).to_be_attached(timeout=PATIENCE)
 
@@ -97,7 +106,7 @@ def test_edits_without_a_sign_in_or_a_network_outlive_the_page(new_context: NewC
     context.set_offline(True)
     screen.write("written_offline = 2")
     expect(screen.page.locator(".save-state.failed")).to_be_visible(timeout=PATIENCE)
-    screen.page.wait_for_timeout(1500)
+    screen.page.wait_for_function(KEPT_BY_THE_BROWSER, arg="written_offline")
     screen.page.close(run_before_unload=False)
     context.set_offline(False)
     again = Screen(context.new_page())

@@ -52,6 +52,14 @@ def drop(screen: Screen, target: Locator, names: list[str], text: str) -> None:
     screen.page.evaluate(DROP, [target.element_handle(), names, text])
 
 
+DRAG_OUT = """(row) => {
+    const dataTransfer = new DataTransfer();
+    row.dispatchEvent(new DragEvent("dragstart", { dataTransfer, bubbles: true }));
+    row.dispatchEvent(new DragEvent("dragend", { bubbles: true }));
+    return dataTransfer.getData("DownloadURL");
+}"""
+
+
 def shot(screen: Screen, name: str) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     screen.page.screenshot(path=SCREENSHOTS / f"files-{name}.png")
@@ -106,6 +114,11 @@ def test_files_are_brought_looked_at_edited_and_taken(screen: Screen) -> None:
     preview.get_by_role("button", name="Close the file").click()
     screen.run("print(open('data/table.csv').read().split()[-2:]); open('data/table.csv', 'a').write('by code')")
     screen.shows("['linus,300', 'mine,4']")
+    # Dragged out to the desktop, which takes it from the address that the drag carries.
+    item(screen, "table.csv").click()
+    kind, name, address = item(screen, "table.csv").evaluate(DRAG_OUT).split(":", 2)
+    assert (kind, name) == ("application/octet-stream", "table.csv")
+    assert page.request.get(address).body().endswith(b"by code")
     # A folder as a zip.
     item(screen, "data").click()
     packed = zipfile.ZipFile(io.BytesIO(downloaded(screen, "Download as zip")))

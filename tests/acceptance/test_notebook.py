@@ -1,7 +1,6 @@
 """The story of a user: sign in, a notebook, cells that stream, draw and ask, a loop that is stopped."""
 
 import re
-import time
 
 import pytest
 from playwright.sync_api import expect
@@ -29,20 +28,22 @@ def test_signing_in_leads_to_the_notebooks_and_a_wrong_password_does_not(new_con
 
 def test_output_appears_line_by_line_while_the_cell_runs(screen: Screen) -> None:
     screen.create()
-    screen.run(COUNT.format(6))
+    screen.run(COUNT.format(12))
     screen.shows("line 1")
-    assert "line 5" not in screen.output().inner_text()
-    screen.shows("line 5")
+    assert "line 11" not in screen.output().inner_text()
+    screen.shows("line 11")
     screen.finished()
 
 
 def test_the_first_result_of_a_new_notebook_comes_at_once(screen: Screen, stack: Stack) -> None:
     stack.wait_for_ready("python", 1)
+    known = {one["id"] for one in stack.console.sessions(state="ready")}
     screen.create()
-    began = time.monotonic()
     screen.run("6 * 7")
     screen.shows("42")
-    assert time.monotonic() - began < 5
+    identifier = f"notebook-{re.search('[0-9a-f-]{36}', screen.page.url)[0]}"  # type: ignore[index]
+    (session,) = stack.console.sessions(identifier__startswith=identifier)
+    assert session["id"] in known, "it was there before anybody asked"
 
 
 def test_a_plot_appears_as_a_picture(screen: Screen) -> None:
@@ -69,7 +70,7 @@ def test_a_loop_is_stopped_and_the_kernel_goes_on(screen: Screen) -> None:
     screen.run("kept = 41\nprint('in', flush=True)\nwhile True: pass")
     screen.shows("in")
     screen.stop()
-    screen.shows("KeyboardInterrupt", patience=5000)
+    screen.shows("KeyboardInterrupt")
     screen.run("kept + 1")
     screen.shows("42")
 
@@ -152,3 +153,36 @@ def test_all_of_it_goes_by_the_keyboard_alone(screen: Screen) -> None:
     page.keyboard.press("d")
     page.keyboard.press("d")
     expect(screen.output(2)).to_have_count(0)
+
+
+# Somebody who looks at another tab, and what the system would show.
+ELSEWHERE = """
+let there = true;
+Object.defineProperty(document, "visibilityState", { get: () => (there ? "visible" : "hidden") });
+window.look = (now) => { there = now; document.dispatchEvent(new Event("visibilitychange")); };
+window.told = [];
+window.Notification = class {
+    static permission = "granted";
+    static requestPermission() { return Promise.resolve("granted"); }
+    constructor(title, more) { window.told.push([title, more.body]); }
+};
+"""
+
+
+def test_the_end_of_a_long_run_is_told_to_who_looks_elsewhere(screen: Screen) -> None:
+    page = screen.page
+    page.add_init_script(ELSEWHERE)
+    screen.create()
+    page.keyboard.press("Control+Shift+P")
+    page.get_by_role("combobox").fill("notify me")
+    page.keyboard.press("Enter")
+    screen.run("import time; time.sleep(8.5); print('done')")
+    expect(page).to_have_title(re.compile("^● "), timeout=PATIENCE)
+    page.evaluate("look(false)")
+    expect(page).to_have_title(re.compile("^✓ "), timeout=PATIENCE)
+    ((title, words),) = page.evaluate("told")
+    assert words.startswith("Cell 1 finished in ")
+    assert title in page.title()
+    page.evaluate("look(true)")
+    expect(page).not_to_have_title(re.compile("^✓ "))
+    expect(page.get_by_role("button", name="Go to it")).to_be_visible()

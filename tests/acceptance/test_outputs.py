@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import FrameLocator, Locator, expect
 
 from tests.acceptance.screen import PATIENCE, Screen
+from tests.stack import Stack
 
 pytestmark = [
     pytest.mark.browser, pytest.mark.docker, pytest.mark.redis, pytest.mark.timeout(600, func_only=True),
@@ -146,8 +147,7 @@ def test_rich_outputs_are_seen_without_a_network(screen: Screen) -> None:
     colour = "getComputedStyle(document.documentElement).color"
     light = frame(output, 1).locator("body").evaluate(colour)
     page.emulate_media(color_scheme="dark")
-    page.wait_for_timeout(300)
-    assert frame(output, 1).locator("body").evaluate(colour) != light
+    expect(frame(output, 1).locator("html")).not_to_have_css("color", light)
     expect(frame(output, 1).get_by_text("letters")).to_be_visible(timeout=PATIENCE)
     assert not [url for url in asked if "127.0.0.1" not in url and not url.startswith(("data:", "blob:"))]
     # Frames that are far from the window are no frames yet; when near, they are.
@@ -311,9 +311,28 @@ def test_no_output_reaches_our_page_or_the_network(screen: Screen) -> None:
     output.locator(".image-output img").click(force=True)
     # A link that is pressed in a frame is offered, with its address, and not followed.
     frame(output, 2).get_by_text("go").first.dispatch_event("click")
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(500)  # for what must not come
     expect(output.locator("a[href^='javascript'], a[href^='data']")).to_have_count(0)
     assert page.evaluate("window.hacked") is None
     assert page.url == address
     assert not [line for line in asked if "evil.example" in line or "logout" in line or "window" in line], asked
     expect(page.get_by_role("main")).to_be_visible()
+
+
+def test_a_large_output_comes_when_it_is_near(screen: Screen, stack: Stack) -> None:
+    page = screen.page
+    screen.create()
+    screen.run("for n in range(9000): print(n, 'x' * 60)\nprint('the last line')")
+    screen.shows("the last line")
+    screen.finished()
+    page.keyboard.press("Control+s")
+    identifier = f"notebook-{re.search('[0-9a-f-]{36}', page.url)[0]}"  # type: ignore[index]
+    (session,) = stack.console.sessions(identifier__startswith=identifier, state="leased")
+    stack.console.end(session=str(session["id"]))
+    # Nobody opens a session for it: what is shown comes from what was saved.
+    page.route("**/api/v1/sessions", lambda route: route.abort())
+    with page.expect_response(re.compile(r"/document\?outputs=near")) as document:
+        page.reload()
+    assert len(document.value.body()) < 50_000
+    assert next(iter(document.value.json()["left_out"].values())) > 500_000
+    screen.shows("the last line")

@@ -62,8 +62,8 @@ def test_terminals_have_names_a_place_and_a_key_that_leaves_them_and_programs_ar
     dock.get_by_role("button", name="pager", exact=True).click()
     expect(rows).to_contain_text(re.compile("1.*2.*3.*:", re.DOTALL), timeout=PATIENCE)
     expect(typed).to_be_focused()
-    page.wait_for_timeout(1000)  # a key that comes together with a new size is lost inside of less
-    page.keyboard.press("q")
+    # A key that comes together with a new size is lost inside of less.
+    screen.until(lambda: page.keyboard.press("q"), lambda: expect(rows).to_contain_text("$", timeout=2000))
     page.keyboard.type("exit 3\n")
     expect(dock.get_by_text("The shell ended with code 3.", exact=True)).to_be_visible(timeout=PATIENCE)
     dock.get_by_role("button", name="Open a new one").click()
@@ -103,6 +103,12 @@ def test_a_server_in_the_sandbox_is_found_and_opened_on_an_origin_of_its_own(scr
     with page.context.expect_page() as opened:
         dialog.get_by_role("button", name="Open", exact=True).click()
     expect(opened.value.get_by_text("served")).to_be_visible(timeout=PATIENCE)
+    # The address that a program prints leads there too, and never to this machine.
+    screen.run("print('Running on http://127.0.0.1:8000/page.html, press Ctrl C to stop')")
+    with page.context.expect_page() as opened:
+        screen.output().get_by_role("link", name="http://127.0.0.1:8000/page.html").click(timeout=PATIENCE)
+    expect(opened.value.get_by_text("served")).to_be_visible(timeout=PATIENCE)
+    assert "-8000.preview.localhost" in opened.value.url
 
 
 def test_after_the_cooldown_the_page_says_why_and_running_starts_a_new_session(screen: Screen, stack: Stack) -> None:

@@ -195,7 +195,9 @@ def test_cells_asked_for_during_a_start_run_with_every_tab_closed(screen: Screen
         while not stack.states("cold")["leased"]:
             assert time.monotonic() < deadline
             time.sleep(0.2)
-        time.sleep(3)
+        while not all(one["status"] == "ok" for one in stack.console.executions(session__pool__name="cold")):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
         opened = time.time()
         later = Screen(context.new_page())
         later.page.goto(address)
@@ -213,3 +215,37 @@ def problems_of(page: Page) -> list[str]:
         "async () => (await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})).violations"
     )
     return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
+
+
+def test_cells_wait_for_a_place_in_a_full_pool_and_run_with_every_tab_closed(screen: Screen, stack: Stack) -> None:
+    with stack.pool("narrow", ready_instances=0, max_concurrent=1):
+        context = screen.page.context
+        holder = Screen(context.new_page())
+        holder.create("narrow")
+        holder.run("print('held')")
+        holder.shows("held")
+        address = screen.create("narrow")
+        for cell, code in enumerate(("began = [1]", "began.append(2)", "began.append(3)", "print(began)"), 1):
+            screen.write(code, cell)
+            screen.page.keyboard.press("Shift+Enter")
+        told = screen.page.locator(".banners .notice").filter(has_text="Waiting for a place.")
+        expect(told).to_contain_text("All 1 sessions of this pool are in use", timeout=PATIENCE)
+        expect(screen.state).to_have_attribute("aria-label", re.compile("Waiting for a place"))
+        screen.page.screenshot(path=SCREENSHOTS / "waiting-for-a-place.png")
+        # It survives a reload, and one is taken out.
+        screen.page.keyboard.press("Control+s")
+        screen.page.reload()
+        expect(told).to_be_visible(timeout=PATIENCE)
+        screen.page.get_by_text("4 waiting").click()
+        screen.page.get_by_role("button", name="Take cell 3 out").click()
+        expect(screen.page.get_by_text("3 waiting")).to_be_visible()
+        screen.page.close()
+        (held,) = stack.console.sessions(pool__name="narrow", state="leased")
+        stack.console.end(session=str(held["id"]))
+        deadline = time.monotonic() + 60
+        while len(stack.console.executions(session__pool__name="narrow", status="ok")) < 4:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        later = Screen(context.new_page())
+        later.page.goto(address)
+        later.shows("[1, 2]", cell=4)

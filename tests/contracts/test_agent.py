@@ -28,6 +28,8 @@ from interpreters.client.base import (
 )
 from interpreters.client.http import HttpAgent
 from interpreters.client.memory import MemoryAgent, Run
+from tests.agent_process import kernels
+from tests.edges import ask, fail, hello, total
 
 HELLO = "print('hello')"
 SUM = "1 + 1"
@@ -417,22 +419,6 @@ class TestMemoryAgent(AgentContract):
         return agent
 
 
-async def hello(run: Run) -> None:
-    run.write("hello\n")
-
-
-async def total(run: Run) -> None:
-    run.result("2")
-
-
-async def fail(run: Run) -> None:
-    run.fail("ValueError", "no")
-
-
-async def ask(run: Run) -> None:
-    run.write(f"you said {await run.input('name? ')}\n")
-
-
 async def die(run: Run) -> None:
     run.crash("exited", 3)
 
@@ -453,7 +439,7 @@ def folder() -> Iterator[Path]:
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder / "work"),
-        "THERMAE_KERNEL_PATH": f"{sys.prefix}/share/jupyter",
+        "THERMAE_KERNEL_PATH": str(kernels(folder)),
         "THERMAE_SOCKET_DIR": str(folder),
         "THERMAE_WORK_DIR": str(folder / "work"),
         "THERMAE_KERNEL": "python3",

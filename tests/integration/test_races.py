@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from interpreters.lifecycle import LIVE, State
-from interpreters.models import NoInstance, Session, SessionPool
+from interpreters.models import NoInstance, PoolFull, Session, SessionPool
 from interpreters.runtime.memory import MemoryRuntime
 from tenants.models import Tenant
 
@@ -115,3 +115,40 @@ def test_leasing_while_the_pool_is_refilled_never_exceeds_the_maximum(pool: Any,
         return Session.objects.live().count()
 
     assert max(at_once(24, work)) <= MAXIMUM
+
+
+def test_callers_of_two_tenants_on_a_full_pool_get_freed_places_in_turn(pool: Any, acme: Tenant, other: Tenant) -> None:
+    """One tenant has all and forty callers more; the other has four. They ask all at once, again and again."""
+    for n in range(MAXIMUM):
+        pool.lease(acme, None, f"held-{n}")
+    asks = [(acme, f"a{n}") for n in range(20)] + [(other, f"b{n}") for n in range(2)]
+
+    def ask(n: int) -> str:
+        tenant, name = asks[n]
+        mine = SessionPool.objects.select_related("image").get(pk=pool.pk)
+        with contextlib.suppress(PoolFull):
+            mine.lease(tenant, None, name)
+        return name
+
+    at_once(len(asks), ask)
+    assert pool.places.count() == len(asks), "each has one place"
+    for held in list(pool.sessions.filter(tenant=acme).order_by("created_at")[:3]):
+        held.end("closed")
+        Session.objects.filter(pk=held.pk).update(state=State.GONE)
+        at_once(len(asks), ask)
+        assert pool.sessions.filter(state__in=LIVE).count() == MAXIMUM, "no place is unused, and none is given twice"
+    got = list(pool.sessions.open().exclude(identifier__startswith="held").values_list("tenant__slug", flat=True))
+    assert sorted(got) == ["acme", "other", "other"]
+
+
+def test_workers_that_claim_at_the_same_time_take_turns_between_tenants(pool: Any, acme: Tenant, other: Tenant) -> None:
+    SessionPool.objects.filter(pk=pool.pk).update(max_concurrent=100)
+    pool.refresh_from_db()
+    for n in range(24):
+        pool.lease(acme, None, f"a{n}")
+    for n in range(4):
+        pool.lease(other, None, f"b{n}")
+    claimed = [session for session in at_once(8, lambda _: Session.objects.claim_queued()) if session]
+    assert len({session.pk for session in claimed}) == 8, "each by one"
+    turns = Counter(session.tenant.slug for session in claimed if session.tenant)
+    assert min(turns["acme"], turns["other"]) >= 3, "who looks while another claims may be one turn off"

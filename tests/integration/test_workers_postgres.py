@@ -16,6 +16,14 @@ SAME = (
     "tests/unit/test_authentication.py",
     "tests/unit/test_audit.py",
     "tests/unit/test_tenant_quotas.py",
+    "tests/unit/test_people.py::test_of_two_owners_who_go_at_once_one_stays",
+    "tests/unit/test_people.py::test_notebooks_go_to_the_heir_with_trash_sessions_outputs_and_files",
+    "tests/unit/test_invitations.py::test_of_many_who_accept_at_once_one_joins",
+    "tests/unit/test_month_quotas.py",
+    "tests/unit/test_storage_quota.py",
+    "tests/unit/test_usage.py",
+    "tests/unit/test_usage_migrations.py",
+    "tests/unit/test_pool_line.py",
     "tests/properties/test_pool.py",
 )
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from interpreters.lifecycle import LIVE, OPEN, UNHEALTHY_EXIT, Reason, State
-from interpreters.models import InterpreterImage, NoInstance, Session, SessionPool
+from interpreters.models import InterpreterImage, NoInstance, Place, Session, SessionPool
 from interpreters.models import launch as launching
 from interpreters.models.failing import LONGEST_BACK_OFF
 from interpreters.runtime import RuntimeUnavailable
@@ -122,6 +122,7 @@ class PoolMachine(RuleBasedStateMachine):
         defaults: dict[str, Callable[[], object]] = {"id": lambda: UUID(int=next(ids))}
         defaults |= dict.fromkeys(("created_at", "state_since", "attempted_at"), self.clock)
         patches = [mock.patch.object(Session._meta.get_field(n), "_get_default", d) for n, d in defaults.items()]
+        patches.append(mock.patch.object(Place._meta.get_field("since"), "_get_default", self.clock))
         patches.append(mock.patch("django.utils.timezone.now", self.clock))
         patches.append(mock.patch.multiple(launching, POLL_INTERVAL=5, time=self.clock))
         for patch in patches:

@@ -1,6 +1,8 @@
 """Tokens as text: every one that we make is right, and hardly anything else is."""
 
 import re
+from pathlib import Path
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,3 +35,16 @@ def test_any_text_is_answered_by_a_sentence(text: str) -> None:
     for asked in (text, token_text.PREFIX + text):
         fault = token_text.fault_of(asked)
         assert fault.endswith(".")  # nobody writes 43 characters with their check by chance
+
+
+def test_what_the_documents_tell_scanners_is_so() -> None:
+    document = (Path(__file__).resolve().parents[2] / "docs" / "tokens.md").read_text()
+    pattern = re.findall(r"```\n(.*)\n```", document)[0]
+    told: dict[str, Any] = {}
+    exec(re.findall(r"```python\n(.*?)```", document, re.DOTALL)[0], told)
+    for _ in range(50):
+        secret = token_text.make()
+        assert re.findall(pattern, f"T={secret};") == [secret]
+        assert re.findall(pattern, f"{secret}0") == []
+        assert told["is_thermae_token"](secret)
+        assert not told["is_thermae_token"](secret[:-1] + ("a" if secret[-1] != "a" else "b"))

@@ -1,9 +1,12 @@
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from django.core.cache import cache
 
+from interpreters.models import Session
 from tenants.audit import NOBODY, acting
-from tests.edges import agents, leased, ready
+from tests.edges import Caller, agents, leased, ready
 
 __all__ = ["agents", "leased", "ready"]
 
@@ -13,3 +16,21 @@ def nobody_acts() -> Iterator[None]:
     """Each request and task has a context of its own; tests share one."""
     with acting(NOBODY):
         yield
+
+
+@pytest.fixture
+def call(alice: Any, token: Any) -> Caller:
+    """The API, by a token of alice's."""
+    return Caller(token(alice))
+
+
+@pytest.fixture
+def mine(alice: Any, leased: Any) -> Session:
+    """A session that alice has."""
+    session: Session = leased(alice)
+    return session
+
+
+@pytest.fixture(autouse=True)
+def no_attempts_yet() -> None:
+    cache.clear()

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.admin import site
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
 from django.test import Client
-from django.urls import path, reverse
+from django.urls import include, path, reverse
 
 from interpreters.lifecycle import State
 from interpreters.models import (
@@ -17,16 +17,17 @@ from interpreters.models import (
     RegistryCredential,
     Session,
     SessionPool,
+    SessionUsage,
     WebhookDelivery,
     WebhookEndpoint,
     Workspace,
 )
 from interpreters.webhooks import outbox
 from tenants.authentication import actor_from_token
-from tenants.models import ApiToken, Membership, Role, Tenant
+from tenants.models import ApiToken, IdentityProvider, Invitation, Membership, Role, ServiceAccount, Tenant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
-urlpatterns = [path("admin/", site.urls)]
+urlpatterns = [path("admin/", site.urls), path("", include("frontend.account_urls"))]
 
 
 def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -36,6 +37,8 @@ def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 MODELS = (
     Tenant,
+    Membership,
+    Invitation,
     ApiToken,
     InterpreterImage,
     RegistryCredential,
@@ -44,8 +47,11 @@ MODELS = (
     Execution,
     EgressDecision,
     Workspace,
+    SessionUsage,
+    ServiceAccount,
     WebhookEndpoint,
     WebhookDelivery,
+    IdentityProvider,
 )
 
 
@@ -63,11 +69,22 @@ def rows_of(tenant: Tenant, user: Any, word: str) -> dict[type, Any]:
         tenant=tenant, pool=pool, session=session.pk, host=f"{word}.example", port=443, allowed=True
     )
     kept = Workspace.objects.create(tenant=tenant, identifier=f"{word}-kept")
+    member = Membership.objects.get(tenant=tenant, user=user)
+    invitation, _ = Invitation.issue(tenant, Role.MEMBER, by=user, note=f"{word}-guest")
+    used = SessionUsage.objects.create(
+        session=session.pk, tenant=tenant, user=user, member=f"{word}-member", pool=pool.name, identifier=word,
+        cpu=1, memory=1, started_at=session.created_at,
+    )  # fmt: skip
+    account = ServiceAccount.objects.create(tenant=tenant, name=f"{word}-robot", purpose=word)
+    made = (tenant, member, invitation, token, image, credential, pool, session)
     webhook = WebhookEndpoint.objects.create(
         tenant=tenant, url=f"https://{word}.example/", description=f"{word}-words", events=["session.ended"]
     )
     told = outbox.write_test(webhook)
-    rows = (tenant, token, image, credential, pool, session, execution, decision, kept, webhook, told)
+    provider = IdentityProvider.objects.create(
+        tenant=tenant, name=f"{word}-id", issuer=f"https://{word}.example", client_id=word
+    )
+    rows = (*made, execution, decision, kept, used, account, webhook, told, provider)
     return dict(zip(MODELS, rows, strict=True))
 
 
@@ -110,7 +127,7 @@ def test_a_stranger_sees_nothing(staff: Client, ours: dict[type, Any], theirs: d
         assert "theirs" not in answer.content.decode()
 
 
-@pytest.mark.parametrize("model", [ApiToken, InterpreterImage, RegistryCredential, SessionPool])
+@pytest.mark.parametrize("model", [ApiToken, InterpreterImage, Invitation, RegistryCredential, SessionPool])
 def test_no_choice_of_a_form_tells_of_others(
     staff: Client, ours: dict[type, Any], theirs: dict[type, Any], model: type
 ) -> None:
@@ -129,7 +146,9 @@ def test_a_pool_cannot_be_put_into_another_tenant(
     form = {name: getattr(pool, name) for name in fields} | {"image": pool.image_id, "environment": "{}"}
     for tenant in (theirs[Tenant].pk, ""):
         answer = staff.post(url(SessionPool, "change", pool.pk), {**form, "tenant": tenant})
-        assert answer.status_code == 200, "the form again, with an error"
+        assert answer.status_code == 302, "whose a pool is stays, whatever is sent"
+        pool.refresh_from_db()
+        assert pool.tenant == ours[Tenant]
     answer = staff.post(url(SessionPool, "change", pool.pk), {**form, "tenant": pool.tenant_id, "memory": 2048})
     assert answer.status_code == 302
     pool.refresh_from_db()
@@ -170,6 +189,52 @@ def test_a_token_is_made_for_nobody_else(staff: Client, bob: Any, acme: Any) -> 
 def test_a_token_speaks_for_a_member_only(admin_client: Client, charlie: Any, acme: Any) -> None:
     form = {"tenant": acme.pk, "user": charlie.pk, "name": "ci", "scopes": ["sessions:use"]}
     assert "no member" in admin_client.post(url(ApiToken, "add"), form).content.decode()
+
+
+def test_a_token_for_a_service_account_of_ones_own_tenant_is_made_and_for_no_other(
+    staff: Client, ours: dict[type, Any], theirs: dict[type, Any], acme: Any
+) -> None:
+    form = {"tenant": acme.pk, "name": "cron", "scopes": ["sessions:use"]}
+    for row, count in ((theirs[ServiceAccount], 0), (ours[ServiceAccount], 1)):
+        answer = staff.post(url(ApiToken, "add"), {**form, "user": row.user_id})
+        assert answer.status_code == 200
+        assert "no-store" in answer["Cache-Control"]
+        assert ApiToken.objects.filter(name="cron").count() == count
+    page = staff.post(url(ApiToken, "add"), {**form, "user": ours[ServiceAccount].user_id, "scopes": ["audit:read"]})
+    assert "never may more" in page.content.decode()
+
+
+def test_a_secret_goes_through_no_cookie(staff: Client, alice: Any, acme: Any) -> None:
+    form = {"tenant": acme.pk, "user": alice.pk, "name": "ci", "scopes": ["sessions:use"]}
+    answer = staff.post(url(ApiToken, "add"), form)
+    found = re.search(r"thm_\w{40,}", answer.content.decode())
+    assert found
+    assert not any(found[0] in morsel.value for morsel in answer.cookies.values())
+    assert not any(found[0] in str(value) for value in staff.session.values())
+
+
+def test_nobody_is_shown_a_secret_of_another_person(staff: Client, acme: Any, bob: Any) -> None:
+    token, _ = ApiToken.issue(tenant=acme, user=bob, name="bob's")
+    answer = staff.post(url(ApiToken, "changelist"), {"action": "rotate", "_selected_action": [token.pk]}, follow=True)
+    assert "who alone may rotate it" in answer.content.decode()
+    assert ApiToken.objects.count() == 1
+
+
+def test_service_accounts_are_made_switched_off_and_deleted(staff: Client, acme: Any, other: Any) -> None:
+    form = {"tenant": acme.pk, "name": "nightly", "role": "member", "purpose": ""}
+    assert staff.post(url(ServiceAccount, "add"), {**form, "tenant": other.pk}).status_code == 200
+    assert staff.post(url(ServiceAccount, "add"), {**form, "role": "owner"}).status_code == 200
+    assert staff.post(url(ServiceAccount, "add"), {**form, "name": "a b"}).status_code == 200
+    assert not ServiceAccount.objects.exists()
+    assert staff.post(url(ServiceAccount, "add"), form).status_code == 302
+    account = ServiceAccount.objects.get()
+    for action, enabled in (("disable", False), ("enable", True)):
+        staff.post(url(ServiceAccount, "changelist"), {"action": action, "_selected_action": [account.pk]})
+        account.refresh_from_db()
+        assert account.enabled is enabled
+    chosen = {"action": "delete_selected", "_selected_action": [account.pk], "post": "yes"}
+    assert staff.post(url(ServiceAccount, "changelist"), chosen).status_code == 302
+    assert not ServiceAccount.objects.exists()
 
 
 def test_revoking(staff: Client, ours: dict[type, Any]) -> None:

@@ -24,17 +24,6 @@ from tests.edges import Caller, bearer, eventually
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def call(alice: Any, token: Any) -> Caller:
-    return Caller(token(alice))
-
-
-@pytest.fixture
-def mine(alice: Any, leased: Any) -> Session:
-    session: Session = leased(alice)
-    return session
-
-
 # --- Pools and sessions ---
 
 

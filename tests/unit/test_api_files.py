@@ -24,17 +24,6 @@ from tests.edges import Caller
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def call(alice: Any, token: Any) -> Caller:
-    return Caller(token(alice))
-
-
-@pytest.fixture
-def mine(alice: Any, leased: Any) -> Session:
-    session: Session = leased(alice)
-    return session
-
-
 async def test_a_file_is_moved_and_a_selection_is_packed(call: Caller, mine: Session, agents: Any) -> None:
     agents[mine.pk].contents.update({"a.txt": b"1", "b.txt": b"2", "d/c.txt": b"3"})
     base = f"/sessions/{mine.pk}"

@@ -29,12 +29,6 @@ def secret(alice: Any, token: Any) -> str:
 
 
 @pytest.fixture
-def mine(alice: Any, leased: Any) -> Session:
-    session: Session = leased(alice)
-    return session
-
-
-@pytest.fixture
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at rows more often than every few seconds."""
     monkeypatch.setattr(following.changes, "__defaults__", (0.05, None))

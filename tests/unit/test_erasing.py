@@ -23,11 +23,12 @@ from interpreters.models import (
     WebhookDelivery,
     Workspace,
 )
+from interpreters.models.usage import SessionUsage
 from interpreters.webhooks import outbox
 from interpreters.workspaces import storage
 from tenants import erasing, exporting
 from tenants.erasing import CannotErase, begin, go_on
-from tenants.models import ApiToken, Archive, AuditEvent, Erasure, Membership, Tenant
+from tenants.models import ApiToken, Archive, AuditEvent, Erasure, Membership, ServiceAccount, Tenant
 from tenants.naming import named
 from tenants.owned import Subject, kinds
 from tests.webhooks import endpoint_of
@@ -100,6 +101,13 @@ def whole(tenant: Tenant) -> dict[str, int]:
     return rows_of(tenant) | {"files": len(list(Path(storage.settings.WORKSPACE_DIR).iterdir()))}
 
 
+# What passes by, or has tests of its own.
+NOT_HERE = {
+    *("audit", "previews", "invitations", "service_accounts", "identity_providers", "quota_levels", "usage"),
+    *("usage_by_day", "places_in_line", "pool_samples", "waiting_runs"),
+}
+
+
 # --- Nothing is forgotten ---
 
 
@@ -107,8 +115,11 @@ def test_every_model_of_a_tenant_or_a_person_is_registered() -> None:
     """A new foreign key to either fails here until its model is in an `owning` module."""
     registered = {kind.model for kind in kinds()}
     persons = {kind.model for kind in kinds() if kind.person}
-    # What Django's own admin remembers of a person goes with the account.
-    elsewhere = {"admin.LogEntry"}
+    # What goes with the account: addresses, what one signs in with, where one is signed in, the admin's own memory.
+    elsewhere = {
+        *("admin.LogEntry", "account.EmailAddress", "mfa.Authenticator", "socialaccount.SocialAccount"),
+        "usersessions.UserSession",
+    }
     missing = []
     for model in apps.get_models():
         if model._meta.label in elsewhere:
@@ -124,7 +135,7 @@ def test_every_model_of_a_tenant_or_a_person_is_registered() -> None:
 
 def test_the_furniture_of_these_tests_has_one_of_every_kind(acme: Any, alice: Any, bob: Any, pool: Any) -> None:
     furnish(acme, alice, pool, bob)
-    absent = {kind.name for kind in kinds()} - set(rows_of(acme)) - {"audit", "previews"}
+    absent = {kind.name for kind in kinds()} - set(rows_of(acme)) - NOT_HERE
     assert absent == set()
 
 
@@ -369,3 +380,23 @@ def test_deliveries_that_name_a_person_go_with_them(acme: Any, alice: Any, bob: 
     finish(begin(acme, user=bob))
     assert "bob" not in str(list(WebhookDelivery.objects.values_list("payload", flat=True)))
     assert WebhookDelivery.objects.exists()
+
+
+def test_what_a_person_used_stays_in_the_sums_of_the_tenant_without_a_name(
+    acme: Any, alice: Any, bob: Any, leased: Any
+) -> None:
+    leased(bob)
+    assert SessionUsage.objects.get().member == "bob"
+    finish(begin(acme, user=bob))
+    usage = SessionUsage.objects.get()
+    assert (usage.user, usage.member, usage.ended_at is None) == (None, "", False)
+
+
+def test_service_accounts_go_with_their_tenant_and_their_tokens_work_no_more(acme: Any, alice: Any) -> None:
+    robot = ServiceAccount.objects.create(tenant=acme, name="robot")
+    token, _ = ApiToken.issue(tenant=acme, user=robot.user, name="t")
+    erasure = begin(acme)
+    token.refresh_from_db()
+    assert token.revoked_at is not None
+    finish(erasure)
+    assert not get_user_model().objects.exists()

@@ -209,6 +209,22 @@ async def test_a_tab_needs_a_name(notebook: Notebook, alice: Any, token: Any, qu
         assert await page.closed() == 4400
 
 
+async def test_who_is_no_longer_a_member_is_sent_away_and_the_heir_has_the_notebook(
+    notebook: Notebook, acme: Any, alice: Any, bob: Any, member: Any, token: Any
+) -> None:
+    """By the notice at once: nothing here shortens the looks of every few seconds."""
+    dora = await sync_to_async(member)(acme, "dora", "owner")
+    await sync_to_async(share)(notebook, dora, "viewer")
+    secrets = [await sync_to_async(token)(user) for user in (alice, dora)]
+    place = await Membership.objects.select_related("tenant", "user").aget(user=alice)
+    async with tab(live(notebook), secrets[0]) as gone, tab(live(notebook), secrets[1]) as stays:
+        await gone.until(lambda m: m.get("right") == "own")
+        await stays.until(lambda m: m.get("right") == "view")
+        await sync_to_async(place.remove)(by=dora)
+        assert await gone.closed() == 4401
+        await stays.until(lambda m: m.get("right") == "own")
+
+
 async def test_what_is_not_shared_any_more_closes(notebook: Notebook, bob: Any, token: Any, quick_looks: None) -> None:
     await sync_to_async(share)(notebook, bob, "editor")
     async with tab(live(notebook), await sync_to_async(token)(bob)) as page:

@@ -10,7 +10,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+import frontend.executions
 from frontend.documents import InvalidDocument, check, fill_outputs, new_document
+from frontend.executions import OF_A_CELL
 from frontend.models import BroughtOutput, Notebook
 from interpreters.models import Execution, InterpreterImage, Session, SessionPool
 
@@ -71,6 +73,7 @@ class TestAStrangerAndAColleague:
         for user in (bob, charlie):
             client.force_login(user)
             assert client.get(reverse(route, args=[notebook.pk])).status_code == 404
+            assert client.get(reverse("notebook_outputs", args=[notebook.pk, "a"])).status_code == 404
 
     @pytest.mark.parametrize("route", ["rename_notebook", "delete_notebook", "restore_notebook", "notebook_language"])
     def test_change_nothing(self, client: Client, notebook: Notebook, bob: Any, charlie: Any, route: str) -> None:
@@ -194,6 +197,53 @@ class TestReading:
         assert fill_outputs(document_of(code_cell("a")), {}, brought)["cells"][0]["outputs"]
         away = document_of(code_cell("a", metadata={"thermae": {"cleared": "stored-a"}}))
         assert fill_outputs(away, {}, brought)["cells"][0]["outputs"] == []
+
+    def test_leaves_large_outputs_to_be_asked_for(self, signed_in: Client, notebook: Notebook, alice: Any) -> None:
+        notebook.document = document_of(*(code_cell(name) for name in "abcdef"))
+        notebook.save()
+        printed = {
+            name: [{"output_type": "stream", "name": "stdout", "text": name * size}]
+            for name, size in (("a", 10), ("b", OF_A_CELL + 1), ("c", 600), ("d", 10), ("e", OF_A_CELL + 1))
+        }
+        for name in "abcd":
+            executed(notebook, alice, name, printed[name], execution_count=7)
+        BroughtOutput.objects.create(notebook=notebook, cell="e", outputs=printed["e"])
+        BroughtOutput.objects.create(notebook=notebook, cell="b", outputs=[])  # was run since
+        address = reverse("notebook_document", args=[notebook.pk])
+        near = signed_in.get(address, {"outputs": "near"}).json()
+        shown = {cell["id"]: cell["outputs"] for cell in near["document"]["cells"]}
+        assert shown == {name: [] if name in "bef" else printed[name] for name in "abcdef"}
+        assert set(near["left_out"]) == {"b", "e"}
+        assert near["left_out"]["b"] > OF_A_CELL
+        assert {each["cell"]: each["execution_count"] for each in near["executions"]}["b"] == 7
+        assert {cell["id"]: cell["outputs"] for cell in signed_in.get(address).json()["document"]["cells"]}["b"]
+        for name, known in (("b", str(Execution.objects.get(cell="b").pk)), ("e", "stored-e")):
+            answer = signed_in.get(reverse("notebook_outputs", args=[notebook.pk, name])).json()
+            assert answer == {"execution": known, "outputs": printed[name]}
+        assert signed_in.get(reverse("notebook_outputs", args=[notebook.pk, "f"])).status_code == 404
+
+    def test_many_outputs_are_given_until_there_is_enough(
+        self, signed_in: Client, notebook: Notebook, alice: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(frontend.executions, "OF_ALL", 8_000)
+        notebook.document = document_of(*(code_cell(name) for name in "abcd"))
+        notebook.save()
+        for name, size in (("a", 3000), ("b", 3000), ("c", 3000), ("d", 5)):
+            executed(notebook, alice, name, [{"output_type": "stream", "name": "stdout", "text": "x" * size}])
+        answer = signed_in.get(reverse("notebook_document", args=[notebook.pk]), {"outputs": "near"}).json()
+        assert set(answer["left_out"]) == {"c"}
+
+    def test_a_large_notebook_is_read_without_reading_its_outputs(
+        self, signed_in: Client, notebook: Notebook, alice: Any, django_assert_max_num_queries: Any
+    ) -> None:
+        notebook.document = document_of(*(code_cell(f"c{number}") for number in range(20)))
+        notebook.save()
+        large = [{"output_type": "stream", "name": "stdout", "text": "x" * 2 * OF_A_CELL}]
+        for number in range(20):
+            executed(notebook, alice, f"c{number}", large)
+        with django_assert_max_num_queries(20):
+            answer = signed_in.get(reverse("notebook_document", args=[notebook.pk]), {"outputs": "near"})
+        assert len(answer.content) < 20_000
 
     def test_downloads_as_a_notebook_file(self, signed_in: Client, notebook: Notebook) -> None:
         answer = signed_in.get(reverse("download_notebook", args=[notebook.pk]))

@@ -50,7 +50,7 @@ def test_the_way_of_a_ready_instance_takes_few_queries(
     pool: Any, acme: Any, alice: Any, django_assert_max_num_queries: Any
 ) -> None:
     add(pool, State.READY)
-    with django_assert_max_num_queries(7):  # four SELECTs, one UPDATE and its transaction
+    with django_assert_max_num_queries(8):  # four SELECTs, one UPDATE, a line of the ledger, and the transaction
         pool.lease(acme, alice, "nb-1")
 
 
@@ -85,13 +85,14 @@ def test_who_waits_comes_before_what_only_fills_the_pool(pool: Any, acme: Any) -
 def test_above_the_maximum_it_says_when_to_come_back(pool: Any, acme: Any) -> None:
     for n in range(pool.max_concurrent):
         add(pool, State.LEASED, tenant=acme, identifier=f"x{n}")
-    with pytest.raises(PoolFull) as full:
+    with pytest.raises(PoolFull, match="All 5 sessions of this pool are in use: you are next") as full:
         pool.lease(acme, None, "a")
-    assert full.value.retry_after == 30
+    assert (full.value.retry_after, full.value.position) == (2, 1)
     pool.sessions.filter(identifier="x0").update(state=State.STOPPING)
-    with pytest.raises(PoolFull) as full:
+    with pytest.raises(PoolFull):  # its sandbox is still there
         pool.lease(acme, None, "a")
-    assert full.value.retry_after == 2
+    pool.sessions.filter(identifier="x0").update(state=State.GONE)
+    assert pool.lease(acme, None, "a").cold
 
 
 def test_a_stopping_session_gives_its_identifier_free(pool: Any, acme: Any) -> None:

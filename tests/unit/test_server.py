@@ -172,11 +172,15 @@ def test_requests_and_websockets_have_a_line_in_the_access_log(caplog: pytest.Lo
     with caplog.at_level(logging.INFO, "thermae.access"):
         log_access("http", "complete", details)
         log_access("http", "complete", {**details, "path": "/.thermae/enter?ticket=secret"})
+        log_access("http", "complete", {**details, "path": "/invitations/secret/"})
+        log_access("http", "complete", {**details, "path": "/shared/secret/copy?x"})
         log_access("websocket", "connecting", {"path": "/ws/", "client": None})
         log_access("websocket", "rejected", {"path": "/ws/", "client": None})
     assert [record.getMessage() for record in caplog.records] == [
         "GET /healthz 200 4 bytes 0.010 s from ::1:5",
         "GET /.thermae/enter 200 4 bytes 0.010 s from ::1:5",
+        "GET /invitations/…/ 200 4 bytes 0.010 s from ::1:5",
+        "GET /shared/…/copy 200 4 bytes 0.010 s from ::1:5",
         "WebSocket /ws/ rejected from None",
     ]
 

@@ -25,7 +25,7 @@ from interpreters.models import (
 )
 from interpreters.routing import websocket_urlpatterns
 from interpreters.webhooks import outbox
-from tenants.models import ApiToken, Archive, Scope
+from tenants.models import ApiToken, Archive, Scope, ServiceAccount
 from tests.edges import bearer, tab
 from tests.webhooks import endpoint_of
 
@@ -49,6 +49,8 @@ class Theirs:
     image: str
     credential: str
     workspace: str
+    token: str
+    account: str
     webhook: str
     delivery: str
     archive: str
@@ -56,6 +58,7 @@ class Theirs:
     def fill(self, route: str) -> str:
         values = {"uuid:session": self.session, "uuid:execution": self.execution, "path:path": "a.txt"}
         values |= {"slug:image": self.image, "int:credential": self.credential, "uuid:workspace": self.workspace}
+        values |= {"uuid:token": self.token, "slug:account": self.account}
         values |= {"uuid:webhook": self.webhook, "uuid:delivery": self.delivery, "uuid:archive": self.archive}
         for name, value in values.items():
             route = route.replace(f"<{name}>", value)
@@ -64,6 +67,7 @@ class Theirs:
 
 SESSION, EXECUTION = "api/v1/sessions/<uuid:session>", "api/v1/executions/<uuid:execution>"
 IMAGE, WORKSPACE = "api/v1/images/<slug:image>", "api/v1/workspaces/<uuid:workspace>"
+TOKEN, ACCOUNT = "api/v1/tokens/<uuid:token>", "api/v1/service-accounts/<slug:account>"
 WEBHOOK = "api/v1/webhooks/<uuid:webhook>"
 ASKS = {
     SESSION: [Ask("get"), Ask("delete")],
@@ -96,6 +100,9 @@ ASKS = {
     "api/v1/registry-credentials/<int:credential>": [Ask("delete")],
     "api/v1/archives/<uuid:archive>": [Ask("get"), Ask("delete")],
     "api/v1/archives/<uuid:archive>/content": [Ask("get")],
+    TOKEN: [Ask("get"), Ask("delete")],
+    f"{TOKEN}/rotate": [Ask("post", {})],
+    ACCOUNT: [Ask("get"), Ask("patch", {"enabled": False}), Ask("delete")],
     WEBHOOK: [Ask("get"), Ask("patch", {"enabled": False}), Ask("delete")],
     f"{WEBHOOK}/rotate": [Ask("post", {"overlap": 0})],
     f"{WEBHOOK}/test": [Ask("post")],
@@ -105,9 +112,13 @@ ASKS = {
 # A name that is taken by another tenant is free for one's own: see test_images_api.
 BY_NAME = {f"{IMAGE}/archive", f"{IMAGE}/context"}
 SOCKETS = {"ws/sessions/<uuid:session>/channels", "ws/sessions/<uuid:session>/terminals/<str:name>"}
-# Swept elsewhere: pages in test_frontend, test_notebooks, test_sharing, test_live, test_container_sessions and
-# test_archives, the admin in test_admin_*, pools in test_api_pools.
-ELSEWHERE = ("admin/", "data/", "notebooks/", "shared/", "containers/", "api/v1/pools/")
+# Swept elsewhere: pages in test_frontend, test_tokens_page, test_notebooks, test_sharing, test_live and
+# test_container_sessions, the admin in test_admin_*, pools in test_api_pools, people in test_people, test_invitations,
+# archives in test_archives, accounts in test_sign_ins and test_identity_providers.
+ELSEWHERE = (
+    *("admin/", "data/", "notebooks/", "shared/", "containers/", "api/v1/pools/"),
+    *("organisation/", "invitations/", "account/", "login/", "^login/"),
+)
 
 
 def routes(patterns: list[Any], prefix: str = "") -> Iterator[str]:
@@ -137,11 +148,13 @@ def theirs(session: Session) -> Theirs:
     image = InterpreterImage.objects.create(tenant=tenant, name="theirs", origin="registry", reference="r")
     credential = RegistryCredential.objects.create(tenant=tenant, registry="ghcr.io", username="robot", secret="s")
     kept = Workspace.objects.create(tenant=tenant, identifier=session.identifier, session=session.pk, content="a" * 32)
+    account = ServiceAccount.objects.create(tenant=tenant, name="robot")
+    token, _ = ApiToken.issue(tenant=tenant, user=account.user, name="robot's")
     told = outbox.write_test(endpoint_of(tenant))
     WebhookDelivery.objects.update(state="failed")
     archive = Archive.objects.create(tenant=tenant)
-    mine = (session.pk, execution.pk, image.name, credential.pk, kept.pk, told.endpoint_id, told.pk, archive.pk)
-    return Theirs(*map(str, mine))
+    keys = (session.pk, execution.pk, image.name, credential.pk, kept.pk, token.pk, account.name)
+    return Theirs(*map(str, (*keys, told.endpoint_id, told.pk, archive.pk)))
 
 
 CASES = [(route, ask) for route, asks in ASKS.items() for ask in asks]
@@ -232,6 +245,8 @@ async def untouched(session: Session, agents: Any) -> None:
     assert await WebhookEndpoint.objects.filter(enabled=True, former_until=None).acount() == 1
     assert await WebhookDelivery.objects.filter(type="webhook.test", state="failed").acount() == 1
     assert await Workspace.objects.filter(content="a" * 32, turn=0).acount() == 1
+    assert await ServiceAccount.objects.filter(name="robot", disabled_at=None).acount() == 1
+    assert await ApiToken.objects.filter(name="robot's", last_used_at=None).acount() == 1
     assert agents[session.pk].log.entries == []
     assert agents[session.pk].contents == {}
     found = await Session.objects.aget(pk=session.pk)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontend.models import Notebook, NotebookVersion, TooMuchKept, VersionPart
+from frontend.models import Collaborator, Notebook, NotebookVersion, TooMuchKept, VersionPart
 from frontend.models import version as versions
 from frontend.thinning import surplus
 from tests.documents import code_cell, document_of, make, send, sources, text_cell
@@ -191,3 +191,31 @@ def test_strangers_and_colleagues_find_no_version(client: Client, notebook: Note
     assert notebook.versions.get().name == "mine"
     assert timezone.now() - made.created_at < timedelta(minutes=1)
     assert NotebookVersion.objects.count() == 1
+
+
+class TestEditsThatGaveWay:
+    """A tab that takes what somebody else saved keeps its own edits as a version first."""
+
+    def keep(self, client: Client, notebook: Notebook, document: Any) -> Any:
+        return send(client, "POST", "notebook_versions", notebook.pk, document=document)
+
+    def test_are_a_version_and_change_nothing(self, signed_in: Client, notebook: Notebook, alice: Any) -> None:
+        answer = self.keep(signed_in, notebook, document_of(code_cell("a", "mine"), code_cell("b", "too")))
+        assert (answer.status_code, answer.json()["why"], answer.json()["by"]) == (201, "gave_way", "alice")
+        assert kept(notebook) == [["mine", "too"]]
+        notebook.refresh_from_db()
+        assert (sources(notebook.document), notebook.version) == (["one"], 1)
+        again = self.keep(signed_in, notebook, document_of(code_cell("a", "mine"), code_cell("b", "too")))
+        assert (again.status_code, again.json()) == (200, {})
+
+    def test_that_are_no_notebook_are_refused(self, signed_in: Client, notebook: Notebook) -> None:
+        for document in (None, [], {"cells": 5}, {**document_of(code_cell("a")), "nbformat": 3}):
+            answer = self.keep(signed_in, notebook, document)
+            assert (answer.status_code, answer.json()["error"]) == (400, "invalid_document")
+        assert kept(notebook) == []
+
+    def test_of_who_only_looks_on_are_not_kept(self, client: Client, notebook: Notebook, bob: Any) -> None:
+        Collaborator.objects.create(notebook=notebook, user=bob, role="viewer")
+        client.force_login(bob)
+        assert self.keep(client, notebook, document_of(code_cell("a", "bobs"))).status_code == 403
+        assert kept(notebook) == []

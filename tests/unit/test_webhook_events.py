@@ -2,9 +2,9 @@
 
 import json
 import re
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import jsonschema
 import pytest
@@ -14,8 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from interpreters.lifecycle import DEGRADED_AFTER, Reason, State, events
-from interpreters.models import QuotaReached, Session, SessionPool, WebhookDelivery
+from interpreters.models import Session, SessionPool, WebhookDelivery
 from interpreters.webhooks import outbox
+from tenants import quotas
 from tenants.models import Tenant
 from tests.edges import Caller
 from tests.webhooks import endpoint_of
@@ -196,27 +197,26 @@ def test_a_shared_pool_behind_ones_own_of_that_name_is_not_told(acme: Any, other
 # --- Quotas ---
 
 
-def standing(quota: str = "max_sessions") -> QuotaReached:
-    return QuotaReached("Acme has at most 3 sessions", 5, quota=quota, value=3, used=3)
-
-
-def test_of_one_quota_a_tenant_is_told_once_in_a_while(acme: Any, other: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_crossing_of_a_quota_is_told_once(acme: Any, other: Any) -> None:
     endpoint_of(acme, pools=["python"])
     endpoint_of(other)
-    now = timezone.now().replace(minute=5)
-    monkeypatch.setattr(timezone, "now", lambda: now)
-    for _ in range(3):
-        outbox.quota_reached.send(Tenant, tenant=acme, standing=standing())
-    assert told() == ["quota.reached"]
-    assert data("quota.reached") == {
-        "quota": "max_sessions", "limit": 3, "used": 3, "message": "Acme has at most 3 sessions",
-    }  # fmt: skip
-    outbox.quota_near.send(Tenant, tenant=acme, standing=standing())
-    outbox.quota_reached.send(Tenant, tenant=acme, standing=standing("max_cpu"))
-    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(hours=1))
-    outbox.quota_reached.send(Tenant, tenant=acme, standing=standing())
-    assert told() == ["quota.reached", "quota.near", "quota.reached", "quota.reached"]
+    for used in (2.5, 2.5, 3, 3, 2.5, 1, 2.5):
+        quotas.note(acme, quotas.Standing("max_sessions", 3, used))
+    assert told() == ["quota.near", "quota.reached", "quota.near"]
+    words = "3 of 3 sessions are used (sessions)."
+    assert data("quota.reached") == {"quota": "max_sessions", "limit": 3, "used": 3, "message": words}
     assert told(other) == []
+
+
+def test_what_cannot_be_told_is_told_by_the_next_who_sees_it(acme: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint_of(acme)
+    reached = quotas.Standing("max_sessions", 3, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "write", Mock(side_effect=RuntimeError))
+        with pytest.raises(RuntimeError):
+            quotas.note(acme, reached)
+    quotas.note(acme, reached)
+    assert told() == ["quota.reached"]
 
 
 @pytest.mark.django_db(transaction=True)

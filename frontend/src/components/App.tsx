@@ -4,6 +4,8 @@ import { useEffect } from "preact/hooks";
 import { ChoiceDialog } from "../history/SaveBanner";
 import { pressKey } from "../notebook/commands";
 import type { Page } from "../notebook/page";
+import { TerminalPlace } from "../terminal/TerminalPlace";
+import { follow } from "../outputs/links";
 import { KeyRow } from "../touch/KeyRow";
 import { followViewport } from "../touch/viewport";
 import { Cells } from "./Cells";
@@ -27,7 +29,7 @@ export function App({ page }: { page: Page }): VNode {
         <Cells />
         <SidePanel page={page} />
       </div>
-      {page.terminalOpen.value && <Suspense load={TerminalDock} />}
+      {page.terminalOpen.value && <Suspense load={TerminalDock} meanwhile={<TerminalPlace />} />}
       <KeyRow />
       <Dialogs />
       <ChoiceDialog />
@@ -52,17 +54,22 @@ function usePageKeys(page: Page): void {
     const press = (event: KeyboardEvent) => {
       if (!event.defaultPrevented && !event.isComposing) pressKey(event, page, ["page"]);
     };
+    const click = (event: MouseEvent) => follow(page, event);
     const leave = (event: BeforeUnloadEvent) => {
       if (page.autosave.atRisk) event.preventDefault();
     };
     const hide = () => document.visibilityState === "hidden" && void page.autosave.flush();
     addEventListener("keydown", press);
+    addEventListener("click", click);
+    addEventListener("auxclick", click);
     const hidden = () => page.autosave.leave();
     addEventListener("beforeunload", leave);
     addEventListener("pagehide", hidden);
     document.addEventListener("visibilitychange", hide);
     return () => {
       removeEventListener("keydown", press);
+      removeEventListener("click", click);
+      removeEventListener("auxclick", click);
       removeEventListener("beforeunload", leave);
       removeEventListener("pagehide", hidden);
       document.removeEventListener("visibilitychange", hide);

@@ -68,7 +68,7 @@ export const CellView = memo(({ cell, index }: Props): VNode => {
   };
 
   // What is not drawn yet takes about the room that it will need.
-  const room = useMemo(() => cell.source.peek().split("\n").length * LINE + 46 + (execution?.outputs.length ?? 0) * 40, []);
+  const room = useMemo(() => cell.source.peek().split("\n").length * LINE + 46 + (execution?.outputs.length ?? 0) * 40 + (execution?.leftOut ? 240 : 0), []);
   return (
     <section
       ref={section}
@@ -84,7 +84,7 @@ export const CellView = memo(({ cell, index }: Props): VNode => {
       <Gutter cell={cell} execution={shown} index={index} edited={edited} />
       <div class="cell-body">
         <Source cell={cell} type={type} label={`${type === "code" ? "Code" : TYPES[type]} of cell ${index + 1}`} focused={editing} />
-        {shown && folded && (shown.outputs.length > 0 || shown.input) && (
+        {shown && folded && (shown.outputs.length > 0 || shown.leftOut > 0 || shown.input) && (
           <button class="button quiet more" onClick={() => page.structure.toggle("output", [cell])} aria-expanded="false">
             Output is hidden. Show it
           </button>

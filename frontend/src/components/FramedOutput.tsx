@@ -6,6 +6,7 @@ import { adviceFor, frameBudget, heard, librariesOf, refusedHost, type Frame, ty
 import { libraryText } from "../outputs/libraries";
 import { saveAddress } from "../outputs/saving";
 import { darkNow } from "../theme";
+import { openInSandbox } from "../outputs/links";
 import { usePage } from "./context";
 import { OutputTools, ToolButton } from "./OutputTools";
 
@@ -79,7 +80,8 @@ export function FramedOutput({ execution, ...content }: FrameContent & { executi
     frame.current?.contentWindow?.postMessage(message, "*");
   }
   function offer(link: string): void {
-    page.say(`This output links to ${link.length > 120 ? `${link.slice(0, 120)}…` : link}`, { label: "Open", run: () => void window.open(link, "_blank", "noopener,noreferrer") });
+    const open = () => void (openInSandbox(page, link) || window.open(link, "_blank", "noopener,noreferrer"));
+    page.say(`This output links to ${link.length > 120 ? `${link.slice(0, 120)}…` : link}`, { label: "Open", run: open });
   }
   function keep(picture: string, format: "png" | "svg"): void {
     if (picture) saveAddress(picture, `figure.${format}`);

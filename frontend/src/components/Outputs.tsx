@@ -10,6 +10,7 @@ import { size } from "../session/words";
 import { usePage } from "./context";
 import { DisplayOutput } from "./Display";
 import { InputPrompt } from "./InputPrompt";
+import { LargeOutput } from "./LargeOutput";
 import { OutputTools, ToolButton } from "./OutputTools";
 import { LinesOutput, linesOf } from "./TextOutput";
 
@@ -21,6 +22,7 @@ export function Outputs({ execution, label }: { execution: Execution; label: str
   const { outputs, input } = execution;
   const cell = page.notebook.find(execution.cell);
   const [scrolled, setScrolled] = useState(cell?.metadata.scrolled === true);
+  if (execution.leftOut && !input) return <LargeOutput execution={execution} label={label} />;
   if (!outputs.length && !input) return null;
   const hidden = all ? 0 : Math.max(0, outputs.length - MOST_OUTPUTS);
   const scroll = () => {

@@ -10,6 +10,7 @@ export function QueueChip(): VNode | null {
   const pending = page.pending.value;
   if (!pending.length) return null;
   const running = page.results.running.value;
+  const forPlace = page.session.view.value.state === "waiting";
   const waiting = pending.filter((cell) => cell !== running);
   const number = (cell: string) => page.notebook.indexOf(cell) + 1;
   return (
@@ -23,7 +24,7 @@ export function QueueChip(): VNode | null {
       )}
       {waiting.length > 0 && (
         <details class="menu">
-          <summary class="button chip">{waiting.length} queued</summary>
+          <summary class="button chip">{waiting.length} {forPlace ? "waiting" : "queued"}</summary>
           <div class="sheet">
             <ol>
               {pending.map((cell) => (
@@ -31,7 +32,7 @@ export function QueueChip(): VNode | null {
                   <button class="button quiet grow" onClick={() => page.running.show(cell)}>
                     <strong>{number(cell) ? `Cell ${number(cell)}` : "Deleted cell"}</strong>
                     <code>{firstLine(page.notebook.find(cell)?.source.value)}</code>
-                    <span class="muted">{cell === running ? "running" : "waiting"}</span>
+                    <span class="muted">{cell === running ? "running" : forPlace ? "waiting for a place" : "waiting"}</span>
                   </button>
                   <button class="button quiet icon" aria-label={cell === running ? `Stop cell ${number(cell)} in the queue` : `Take cell ${number(cell)} out`} title={cell === running ? "Stop" : "Take out"} onClick={() => page.running.cancel(cell)}>
                     <Icon name={cell === running ? "stop" : "cross"} size={16} />

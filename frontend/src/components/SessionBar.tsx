@@ -46,7 +46,7 @@ export function SessionBar(): VNode {
 function useClock(): string {
   const { session, watch } = usePage();
   const { state, line } = session.view.value;
-  const starting = state === "opening" || state === "starting";
+  const starting = state === "opening" || state === "starting" || state === "waiting";
   const since = useRef(0);
   useEffect(() => void (since.current = starting ? Date.now() : 0), [starting]);
   if (line === "waiting") {

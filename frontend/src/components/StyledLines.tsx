@@ -4,6 +4,7 @@ import type { ComponentChild, VNode } from "preact";
 import { PLAIN, presentation } from "../outputs/ansi";
 import { columnsOf, WIDE } from "../outputs/columns";
 import { webAddress } from "../outputs/frames";
+import { mayHoldAddress, pieces, type Piece } from "../outputs/links";
 import type { Line, Run } from "../outputs/lines";
 
 /** What a line of a traceback leads to; null if it leads nowhere. */
@@ -25,15 +26,15 @@ export function StyledLines({ lines, reference }: { lines: readonly Line[]; refe
       flush();
       parts.push(
         <button type="button" class="trace-link" title={leads.label} onClick={leads.go}>
-          {shortened(line).map(drawn)}
+          {shortened(line).map((run) => drawn(run, false))}
         </button>,
       );
     } else {
       for (const run of shortened(line)) {
-        if (run.style === PLAIN && !WIDE.test(run.text)) plain += run.text;
+        if (run.style === PLAIN && !WIDE.test(run.text) && !mayHoldAddress(run.text)) plain += run.text;
         else {
           flush();
-          parts.push(drawn(run));
+          parts.push(drawn(run, true));
         }
       }
     }
@@ -43,12 +44,14 @@ export function StyledLines({ lines, reference }: { lines: readonly Line[]; refe
   return <pre class="stream">{parts}</pre>;
 }
 
-function drawn(run: Run): ComponentChild {
-  const text = WIDE.test(run.text) ? inColumns(run.text) : run.text;
+/** `links`: whether addresses in it are, which they are not inside of what leads elsewhere. */
+function drawn(run: Run, links: boolean): ComponentChild {
+  const linked = links && !run.style.link && mayHoldAddress(run.text);
+  const text = linked ? pieces(run.text).map(piece) : written(run.text);
   if (run.style === PLAIN) return text;
   const { className, style } = presentation(run.style);
   const link = run.style.link;
-  if (link && webAddress(link)) {
+  if (links && link && webAddress(link)) {
     return (
       <a class={className} style={style} href={link} target="_blank" rel="noopener noreferrer">
         {text}
@@ -56,6 +59,19 @@ function drawn(run: Run): ComponentChild {
     );
   }
   return <span class={className} style={style}>{text}</span>;
+}
+
+function piece({ text, address }: Piece): ComponentChild {
+  if (address === null) return written(text);
+  return (
+    <a href={address} target="_blank" rel="noopener noreferrer">
+      {written(text)}
+    </a>
+  );
+}
+
+function written(text: string): ComponentChild {
+  return WIDE.test(text) ? inColumns(text) : text;
 }
 
 /** Wide characters take two columns, whatever width the reader's font gives them: tables and frames stay straight. */

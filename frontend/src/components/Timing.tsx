@@ -12,6 +12,7 @@ export function Timing({ execution }: { execution: Execution }): VNode | null {
   const page = usePage();
   const { state, startedAt, finishedAt } = execution;
   if (state === "queued") {
+    if (page.session.view.value.state === "waiting") return <span class="timing">waits for a place</span>;
     const place = page.placeOf(execution.cell);
     return <span class="timing">{ORDINALS[place] ?? `${place}th`}</span>;
   }

@@ -22,7 +22,7 @@ export function Toolbar(): VNode {
         <Tool icon="runAll" label="Run all" hint="Run all cells from the first" act={() => page.running.all()} disabled={looking} />
         <span class="divider" />
         <Tool icon="plus" label="Code" name="Add code cell" hint="Add a code cell below (B)" act={() => page.insert(below())} disabled={looking} words />
-        <Tool icon="plus" label="Text" name="Add text cell" hint="Add a Markdown cell below" act={() => page.insert(below(), "markdown")} disabled={looking} words />
+        <Tool icon="text" label="Text" name="Add text cell" hint="Add a Markdown cell below" act={() => page.insert(below(), "markdown")} disabled={looking} words />
       </div>
       <QueueChip />
       <Presence />

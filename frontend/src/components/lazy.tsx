@@ -1,6 +1,6 @@
 // Parts of the page that are loaded when they are first opened.
 
-import type { FunctionComponent, VNode } from "preact";
+import type { ComponentChildren, FunctionComponent, VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
 export interface Lazy {
@@ -13,7 +13,8 @@ export function lazy(load: () => Promise<FunctionComponent>): Lazy {
   return part;
 }
 
-export function Suspense({ load }: { load: Lazy }): VNode | null {
+/** `meanwhile`: what stands in its place until it is there. */
+export function Suspense({ load, meanwhile = null }: { load: Lazy; meanwhile?: ComponentChildren }): VNode | null {
   const [, setReady] = useState(load.component !== null);
   const [failed, setFailed] = useState(false);
   useEffect(() => {
@@ -24,5 +25,5 @@ export function Suspense({ load }: { load: Lazy }): VNode | null {
   }, []);
   if (failed) return <p class="notice error" role="alert">This part of the page could not be loaded. Load the page again.</p>;
   const Part = load.component;
-  return Part && <Part />;
+  return Part ? <Part /> : <>{meanwhile}</>;
 }

@@ -19,8 +19,8 @@ export function Chooser(): VNode | null {
     <Dialog title={draft ? "Edits that were not saved" : "Changed in two places"} wide close={close}>
       <p>
         {draft
-          ? "What is replaced stays in the history of versions."
-          : "The notebook was saved elsewhere while you edited it here. If you keep yours, theirs stays in the history of versions."}
+          ? "What you do not choose stays in the history of versions."
+          : "The notebook was saved elsewhere while you edited it here. What you do not choose stays in the history of versions."}
       </p>
       <div class="choice-body">
         <Comparison before={choice.theirs} after={choice.mine} names={draft ? ["as it is now", "kept in this browser"] : ["saved elsewhere", "yours"]} />
@@ -34,7 +34,7 @@ export function Chooser(): VNode | null {
         <button class="button" onClick={() => history.keepMine(asked)}>
           {draft ? "Use the kept edits" : "Keep mine"}
         </button>
-        <button class="button" onClick={() => history.takeTheirs(asked)}>
+        <button class="button" onClick={() => void history.takeTheirs(asked)}>
           {draft ? "Discard them" : "Take theirs"}
         </button>
         <button class="button" onClick={() => void history.keepBoth(asked)}>

@@ -15,6 +15,7 @@ const WHY: Record<Version["why"], string> = {
   named: "Named",
   restore: "Before a version was restored",
   conflict: "Before other edits replaced it",
+  gave_way: "Edits that gave way to others",
   takeover: "Before somebody took over",
 };
 

@@ -3,6 +3,7 @@
 import { effect, signal } from "@preact/signals";
 import { ApiError, ask, csrfHeaders } from "../api";
 import type { NotebookDocument } from "../notebook/document";
+import { NEAR } from "../notebook/results";
 import type { Loaded, Page } from "../notebook/page";
 import { uuid } from "../protocol";
 import { canonical, compare, isChange } from "./compare";
@@ -25,7 +26,7 @@ export interface Choice {
 export interface Version {
   id: number;
   version: number;
-  why: "automatic" | "named" | "restore" | "conflict" | "takeover";
+  why: "automatic" | "named" | "restore" | "conflict" | "takeover" | "gave_way";
   name: string;
   by: string;
   created_at: number;
@@ -113,7 +114,7 @@ export class History {
     if (autosave.dirty || autosave.state.peek().kind !== "saved" || this.asking) return;
     this.asking = true;
     try {
-      const { status, body } = await ask<Loaded>("GET", `${this.page.addresses.document}?unless=${autosave.version.peek()}`);
+      const { status, body } = await ask<Loaded>("GET", `${this.page.addresses.document}${NEAR}&unless=${autosave.version.peek()}`);
       if (status === 204 || autosave.dirty || body.version <= autosave.version.peek()) return;
       this.show(body, false);
       this.page.tell("Updated to what was changed elsewhere");
@@ -128,7 +129,7 @@ export class History {
   private async settle(): Promise<void> {
     const { autosave, notebook } = this.page;
     try {
-      const { body: loaded } = await ask<Loaded>("GET", this.page.addresses.document);
+      const { body: loaded } = await ask<Loaded>("GET", this.page.addresses.document + NEAR);
       if (autosave.state.peek().kind !== "conflict") return;
       const [base, mine, theirs] = [autosave.baseDocument(), plain(notebook.toJSON()), loaded.document];
       const merged = merge(base, mine, theirs);
@@ -167,17 +168,27 @@ export class History {
     this.close(asked);
   }
 
-  takeTheirs(asked: Choice): void {
+  /** Mine are in the history then: nothing that was written is lost by choosing. */
+  async takeTheirs(asked: Choice): Promise<void> {
+    try {
+      await ask("POST", this.page.addresses.versions, { document: this.present(asked).mine });
+    } catch (error) {
+      return this.page.say(`Your edits could not be kept as a version, so nothing was replaced. ${(error as ApiError).message}`);
+    }
+    this.giveWay(asked);
+  }
+
+  private giveWay(asked: Choice): void {
     if (asked.loaded) {
       this.show(asked.loaded);
-      this.page.say("The notebook is as it was saved elsewhere.", { label: "Undo", run: () => this.page.structure.undo() });
+      this.page.say("The notebook is as it was saved elsewhere. Yours is in the history.", { label: "Undo", run: () => this.page.structure.undo() });
     }
     this.close(asked);
   }
 
   async keepBoth(asked: Choice): Promise<void> {
     const { mine } = this.present(asked);
-    if (await this.copy(mine, `${this.page.title.value} (my edits)`)) this.takeTheirs(asked);
+    if (await this.copy(mine, `${this.page.title.value} (my edits)`)) this.giveWay(asked);
   }
 
   /** The cells that only one side touched from both, and of the others mine. */

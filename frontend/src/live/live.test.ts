@@ -41,7 +41,7 @@ function open(right: "own" | "edit" | "view" = "own") {
   const page = {
     settings: { id: "n", right }, addresses: { document: "/d" }, notebook, title: signal("T"),
     autosave: new Autosave("/d", notebook, 1, request as never),
-    session: { meet: vi.fn() }, say: vi.fn(), tell: vi.fn(), results: { readSaved: vi.fn() }, history: { freshen: vi.fn() },
+    session: { meet: vi.fn(), hearPlaces: vi.fn() }, say: vi.fn(), tell: vi.fn(), results: { readSaved: vi.fn() }, history: { freshen: vi.fn() },
   };
   const live = new Live(page as unknown as Page, request as never);
   live.start();

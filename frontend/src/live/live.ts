@@ -6,7 +6,9 @@
 import { batch, computed, effect, signal } from "@preact/signals";
 import { ask as askServer, type ApiError } from "../api";
 import type { Loaded, Page } from "../notebook/page";
+import { NEAR } from "../notebook/results";
 import { uuid } from "../protocol";
+import type { WaitingRun } from "../session/places";
 import { LastingSocket } from "../session/socket";
 import { apply, difference, imageOf, replace, sumOf, type CellImage, type Op } from "./ops";
 
@@ -36,6 +38,7 @@ interface StateMessage {
   right: Right;
   editor: EditorState | null;
   session: string | null;
+  waiting?: WaitingRun[];
 }
 
 type Heard =
@@ -165,6 +168,7 @@ export class Live {
     else if (before?.tab !== state.editor?.tab && state.editor && !state.editor.mine) this.page.tell(`${state.editor.name} is editing`);
     if (!state.editor && document.visibilityState === "visible") this.take();
     if (state.session) this.page.session.meet(state.session);
+    this.page.session.hearPlaces(state.waiting ?? [], state.session);
     this.newest = state.version;
     if (state.version > this.page.autosave.version.peek()) this.checkSoon();
   }
@@ -221,7 +225,7 @@ export class Live {
   /** Read the document as it is saved. Edits of one's own that are not saved are never thrown away. */
   async read(): Promise<void> {
     try {
-      const { body } = await this.ask<Loaded>("GET", this.page.addresses.document);
+      const { body } = await this.ask<Loaded>("GET", this.page.addresses.document + NEAR);
       if (this.page.autosave.dirty || body.version < this.page.autosave.version.peek()) return;
       replace(this.page.notebook, body.document);
       this.shadow = imageOf(this.page.notebook);

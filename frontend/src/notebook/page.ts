@@ -40,6 +40,9 @@ export interface PageSettings {
 
 export interface Addresses {
   document: string;
+  places: string;
+  /** With CELL in the place of a cell's id. */
+  outputs: string;
   rename: string;
   download: string;
   export: string;
@@ -111,11 +114,12 @@ export class Page {
     this.readOnly = computed(() => settings.frozen || this.live.readOnly.value);
     this.history = new History(this, loaded);
     const lookingOn = settings.right === "view" ? `/ws/notebooks/${settings.id}/session` : null;
-    this.session = new NotebookSession(settings.pool, settings.identifier, (changed) => this.results.update(changed), (message) => this.say(message), lookingOn);
+    this.session = new NotebookSession(settings.pool, settings.identifier, (changed) => this.results.update(changed), (message) => this.say(message), lookingOn, settings.frozen ? null : lookingOn ? "" : addresses.places);
     this.widgets = new Widgets(this.session.comms, (message) => this.session.toWidget(message));
     this.watch = new SessionWatch(this);
     if (settings.frozen) return;
     this.session.attach(loaded.session);
+    this.session.hearPlaces(loaded.waiting ?? [], null);
     this.live.start();
     if (document.visibilityState === "visible" && !lookingOn) void this.session.open();
     effect(() => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { newExecution, type Execution } from "../outputs/execution";
 import { Notebook, type NotebookDocument } from "./document";
 import { Results, type SavedExecution } from "./results";
@@ -88,5 +88,38 @@ describe("the queue", () => {
     made.update([run("e9", "c0", { state: "running", queuedAt: 20 })]);
     expect(ended).toEqual([]);
     expect(made.of("c0").value.execution?.id).toBe("e0");
+  });
+});
+
+describe("outputs that are too large to come with the document", () => {
+  afterEach(() => vi.unstubAllGlobals());
+  const printed = [{ output_type: "stream", name: "stdout", text: "all of it" }];
+  const loaded = (executions: SavedExecution[]) => ({ title: "", version: 1, document, executions, session: null, left_out: { c0: 900_000, c1: 300_000 } });
+  beforeEach(() => vi.stubGlobal("document", { cookie: "" }));
+  const answer = (execution: string) => vi.stubGlobal("fetch", vi.fn(async () => new Response(JSON.stringify({ execution, outputs: printed }))));
+
+  it("are known by their size, of runs and of what a file brought, and read by cell", async () => {
+    const made = new Results(new Notebook(document), loaded([saved()]), () => undefined);
+    const shown = (cell: string) => made.of(cell).value.execution!;
+    expect([shown("c0").leftOut, shown("c1").leftOut, shown("c1").id]).toEqual([900_000, 300_000, "stored-c1"]);
+    answer("e0");
+    await made.bring("c0", "/outputs/CELL");
+    expect(fetch).toHaveBeenCalledWith("/outputs/c0", expect.anything());
+    expect([shown("c0").leftOut, shown("c0").outputs.length]).toEqual([0, 1]);
+    answer("stored-c1");
+    await made.bring("c1", "/outputs/CELL");
+    expect(shown("c1").outputs).toHaveLength(1);
+  });
+
+  it("never take the place of what was run meanwhile", async () => {
+    const made = new Results(new Notebook(document), loaded([saved()]), () => undefined);
+    answer("e0");
+    const brought = made.bring("c0", "/outputs/CELL");
+    made.begin(newExecution("e1", "c0"));
+    await brought;
+    expect(made.of("c0").value.execution!.id).toBe("e1");
+    answer("another");
+    await made.bring("c0", "/outputs/CELL");
+    expect(made.of("c0").value.execution!.id).toBe("e1");
   });
 });

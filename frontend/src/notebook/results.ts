@@ -1,10 +1,15 @@
 // What each cell shows of its last run, which cells wait or run, and whether a cell was edited since.
 
 import { batch, computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
+import { ask } from "../api";
 import { isFinal, newExecution, outputsFromNotebook, preferred, type Execution } from "../outputs/execution";
 import type { ExecutionStatus } from "../protocol";
+import type { WaitingRun } from "../session/places";
 import { textOf, within } from "./cell";
 import type { Cell, Notebook, NotebookDocument } from "./document";
+
+/** Asks for a document without what is large: that is read when it is scrolled to. */
+export const NEAR = "?outputs=near";
 
 export interface SavedExecution {
   id: string;
@@ -26,6 +31,10 @@ export interface Loaded {
   document: NotebookDocument;
   executions: SavedExecution[];
   session: { id: string; state: string; reason: string } | null;
+  /** Cell → characters of its outputs, where they are not in the document. */
+  left_out?: Record<string, number>;
+  /** Cells that wait for a place, or did and will not run. */
+  waiting?: WaitingRun[];
 }
 
 /** What a cell shows of its last run. A new object whenever something in it changed. */
@@ -59,7 +68,8 @@ export class Results {
     const executions = new Map(loaded.executions.map((each) => [each.cell, each]));
     for (const cell of loaded.document.cells) {
       const known = executions.get(cell.id);
-      if (cell.cell_type !== "code" || (!known && !cell.outputs?.length)) continue;
+      const leftOut = loaded.left_out?.[cell.id] ?? 0;
+      if (cell.cell_type !== "code" || (!known && !cell.outputs?.length && !leftOut)) continue;
       if (missingOnly && this.last(cell.id).value.execution) continue;
       const execution = newExecution(known?.id ?? `stored-${cell.id}`, cell.id);
       execution.state = known?.state ?? "ok";
@@ -68,6 +78,7 @@ export class Results {
       execution.startedAt = known?.started_at ?? null;
       execution.finishedAt = known?.finished_at ?? null;
       execution.cut = known?.cut ?? false;
+      execution.leftOut = leftOut;
       execution.code = known?.code ?? textOf(cell.source);
       execution.saved = true;
       // A run that was not over when the page was loaded is told whole by the log, if its session still lives.
@@ -77,6 +88,18 @@ export class Results {
       this.saved.set(execution.id, execution);
       this.last(cell.id).value = { execution };
     }
+  }
+
+  /** Read what was left out of the document. Raises ApiError. */
+  async bring(cell: string, outputsAt: string): Promise<void> {
+    const { body } = await ask<{ execution: string; outputs: Record<string, unknown>[] }>("GET", outputsAt.replace("CELL", encodeURIComponent(cell)));
+    const saved = this.saved.get(body.execution);
+    if (!saved) return;
+    saved.outputs = outputsFromNotebook(body.outputs);
+    saved.leftOut = 0;
+    const last = this.last(cell);
+    // It may have been run again meanwhile.
+    if (last.value.execution?.id === saved.id && last.value.execution.leftOut) last.value = { execution: { ...saved } };
   }
 
   /** The last run of a cell, unless the user cleared it away. */

@@ -36,6 +36,8 @@ export interface Execution {
   asked: InputRequest | null;
   /** Some of its output was dropped on the way, visibly. */
   cut: boolean;
+  /** So large that it comes only when it is wanted: characters that are left out. */
+  leftOut: number;
   /** Built from the log, or read from what the server saved. */
   saved: boolean;
   clearOnNext: boolean;
@@ -44,7 +46,7 @@ export interface Execution {
 export function newExecution(id: string, cell: string): Execution {
   return {
     id, cell, code: null, state: "queued", position: 0, count: null, queuedAt: null, startedAt: null, finishedAt: null,
-    reason: null, outputs: [], input: null, asked: null, cut: false, saved: false, clearOnNext: false,
+    reason: null, outputs: [], input: null, asked: null, cut: false, leftOut: 0, saved: false, clearOnNext: false,
   };
 }
 

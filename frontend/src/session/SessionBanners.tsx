@@ -16,6 +16,7 @@ export function SessionBanners(): VNode {
       {!out && watch.cutOff.value && <CutOff />}
       {view.state === "gone" && <Ended />}
       {view.state === "refused" && <Refused />}
+      {view.state === "waiting" && !out && <Waiting />}
       {watch.end.value?.near && !watch.cutOff.value && !out && <EndsSoon />}
       {session.live && watch.shows("memory") && <Full limit="memory" />}
       {session.live && watch.shows("disk") && <Full limit="disk" />}
@@ -111,6 +112,21 @@ function Refused(): VNode {
       </span>
       <button class="button" onClick={() => void page.session.open()}>
         Try again
+      </button>
+    </div>
+  );
+}
+
+function Waiting(): VNode {
+  const { session, pending } = usePage();
+  const many = pending.value.length > 1;
+  return (
+    <div class="notice warning row">
+      <span class="grow">
+        <strong>Waiting for a place.</strong> {session.view.value.message} {many ? "Your cells are kept and run" : "Your cell is kept and runs"} when there is one, also if you close this page.
+      </span>
+      <button class="button" onClick={() => session.stopWaitingForPlace()}>
+        {many ? "Take all out" : "Take it out"}
       </button>
     </div>
   );

@@ -142,6 +142,16 @@ describe("the session of a notebook", () => {
     expect(seen.c1).toBeUndefined();
   });
 
+  it("says why and gives up where the hours of the month are used up", async () => {
+    const spent = { status: 429, body: { error: "quota_reached", message: "Wait until December." }, headers: { "Retry-After": "2500000" } };
+    const { made, seen } = await session(spent);
+    made.run("c1", "1");
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(asked).toHaveLength(1);
+    expect(seen.c1).toEqual(["aborted"]);
+    expect(inWords(made.view.value)).toMatchObject({ label: "No sandbox", detail: "Wait until December." });
+  });
+
   it("gives up at once where waiting does not help", async () => {
     const { made, seen } = await session({ status: 404, body: { error: "not_found", message: "There is no such pool." } });
     made.run("c1", "1");

@@ -1,7 +1,7 @@
 // The session of this notebook: opens it, follows its log, runs cells in it, and keeps all of it as signals.
 //
 // Whatever is asked while the line is down waits here and is sent when it can be; what is asked before a sandbox is
-// there waits at the server.
+// there waits at the server, also while none is to be had.
 // An execution carries its own id, so sending it again after a break does nothing twice.
 
 import { batch, signal } from "@preact/signals";
@@ -9,6 +9,7 @@ import { ApiError, ask } from "../api";
 import { Comms } from "../outputs/comms";
 import { ExecutionLog, isFinal, newExecution, type Execution } from "../outputs/execution";
 import { isLogEntry, uuid, type ClientMessage, type SessionMessage, type SessionStateMessage, type Usage } from "../protocol";
+import { Places, type WaitingRun } from "./places";
 import { LastingSocket } from "./socket";
 import { REFUSALS, UNKNOWN, type SessionView } from "./words";
 
@@ -27,6 +28,8 @@ interface Question {
 }
 
 const ANSWER_WITHIN = 6000;
+/** Seconds for which a cell waits for a place. */
+const LONGEST_WAIT = 600;
 const LOOK_WHETHER_SIGNED_IN = 5000;
 /** A little longer than the agent waits. */
 const ABOUT_WITHIN = 11_000;
@@ -51,6 +54,8 @@ export class NotebookSession {
   private log = new ExecutionLog(this.comms);
   private socket: LastingSocket | null = null;
   private waiting = new Map<string, Run>();
+  private readonly places: Places | null;
+  private holding = false;
   /** Execution → cell, of what waits at the server for a sandbox. */
   private inLine = new Map<string, string>();
   private questions = new Map<string, Question>();
@@ -65,7 +70,10 @@ export class NotebookSession {
     private readonly onProblem: (message: string) => void,
     /** Where its log is followed without running anything, for who may not. */
     private readonly lookingOn: string | null = null,
+    /** Where the server lets runs wait while there is no place. */
+    placesAt: string | null = null,
   ) {
+    this.places = placesAt === null ? null : new Places(placesAt, { changed: onChange, found: (session) => this.meet(session), waits: (some, why) => this.waits(some, why) });
     // "offline" is no proof: this machine may be the server. So the line is asked.
     for (const event of ["online", "offline", "pageshow", "focus"]) addEventListener(event, () => this.tryNow());
     document.addEventListener("visibilitychange", () => {
@@ -75,7 +83,7 @@ export class NotebookSession {
   }
 
   get live(): boolean {
-    return !["none", "refused", "gone", "stopping"].includes(this.view.value.state);
+    return !["none", "refused", "waiting", "gone", "stopping"].includes(this.view.value.state);
   }
 
   /** Use the session that is live already, or say how the last one ended. */
@@ -98,6 +106,7 @@ export class NotebookSession {
     try {
       const { status, body } = await ask<Record<string, unknown>>("POST", "/api/v1/sessions", { pool: this.pool, identifier: this.identifier });
       this.follow(String(body.id), status === 202 ? "starting" : "leased", body);
+      void this.places?.askAgain();
     } catch (error) {
       this.refuse(error as ApiError);
     }
@@ -105,10 +114,50 @@ export class NotebookSession {
 
   private refuse(error: ApiError): void {
     if (error.status === 401) return this.signedOut();
+    if (error.status === 429 && this.places && (this.waiting.size || this.places.waiting)) {
+      this.show({ ...EMPTY, state: "waiting", message: error.message });
+      return this.hold();
+    }
     this.show({ ...EMPTY, state: "refused", message: error.message });
-    const temporary = [0, 429, 502, 503, 504].includes(error.status);
-    if (temporary && this.waiting.size) this.retryTimer = window.setTimeout(() => void this.open(), (error.retryAfter ?? 3) * 1000);
+    const wait = error.retryAfter ?? 3;
+    // A month's hours that are used up come back in days: nothing waits for that.
+    const temporary = [0, 429, 502, 503, 504].includes(error.status) && wait <= LONGEST_WAIT;
+    if (temporary && this.waiting.size) this.retryTimer = window.setTimeout(() => void this.open(), wait * 1000);
     else this.abandon(error.message);
+  }
+
+  /** There is no place: the server keeps what waits here, all of one moment together. */
+  private hold(): void {
+    if (this.holding) return;
+    this.holding = true;
+    queueMicrotask(() => {
+      this.holding = false;
+      void this.keepAtServer();
+    });
+  }
+
+  private async keepAtServer(): Promise<void> {
+    const runs = [...this.waiting.values()];
+    for (const { id } of runs) this.waiting.delete(id);
+    try {
+      await this.places!.keep(runs);
+    } catch (error) {
+      const { status, message } = error as ApiError;
+      if (status >= 400 && status < 500 && status !== 401 && status !== 429) return this.onChange(runs.map((run) => aborted(run.id, run.cell, message)));
+      for (const run of runs) this.waiting.set(run.id, run);
+      this.retryTimer = window.setTimeout(() => void this.open(), 3000);
+    }
+  }
+
+  private waits(some: boolean, why: string): void {
+    const { state, message } = this.view.value;
+    if (some && !this.live && !this.lookingOn) this.show({ ...EMPTY, state: "waiting", message: why || message });
+    else if (!some && state === "waiting" && !this.waiting.size) this.show(EMPTY);
+  }
+
+  /** What waits for a place, as the server tells it. */
+  hearPlaces(waiting: readonly WaitingRun[], session: string | null): void {
+    this.places?.hear(waiting, session);
   }
 
   private follow(id: string, state: SessionStateMessage["state"], more: Record<string, unknown> = {}): void {
@@ -208,7 +257,7 @@ export class NotebookSession {
     if (isLogEntry(message)) {
       if (this.log.apply(message) === "gap") return this.socket?.reconnect();
       const id = message.parent_header?.msg_id;
-      if (id) this.waiting.delete(id), this.inLine.delete(id);
+      if (id) this.waiting.delete(id), this.inLine.delete(id), this.places?.told(id);
       this.drawSoon();
       return;
     }
@@ -239,6 +288,7 @@ export class NotebookSession {
     const out = [...this.inLine].filter(([id]) => !now.has(id)).map(([id, cell]) => ({ ...newExecution(id, cell), state: "cancelled" as const }));
     for (const { id } of out) this.waiting.delete(id);
     this.inLine = new Map(waiting.map((each) => [each.id, each.cell]));
+    for (const { id } of waiting) this.places?.told(id);
     const queued = waiting.map((each) => ({ ...newExecution(each.id, each.cell), position: each.position, queuedAt: each.queued_at }));
     if (out.length || queued.length) this.onChange([...out, ...queued]);
   }
@@ -271,7 +321,7 @@ export class NotebookSession {
 
   private abandon(reason: string): void {
     const cells = new Map([...this.inLine, ...[...this.waiting.values()].map((run) => [run.id, run.cell] as const)]);
-    const abandoned = [...cells].map(([id, cell]) => ({ ...newExecution(id, cell), state: "aborted" as const, reason }));
+    const abandoned = [...cells].map(([id, cell]) => aborted(id, cell, reason));
     this.waiting.clear();
     this.inLine.clear();
     if (abandoned.length) this.onChange(abandoned);
@@ -301,7 +351,8 @@ export class NotebookSession {
     const run: Run = { id: uuid(), cell, code, stopOnError, sent: false };
     this.waiting.set(run.id, run);
     const execution = { ...newExecution(run.id, cell), position: this.waiting.size };
-    if (!this.live) void this.open();
+    if (this.view.value.state === "waiting") this.hold();
+    else if (!this.live) void this.open();
     else if (["starting", "leased"].includes(this.view.value.state) && this.view.value.line === "open") this.sendRun(run);
     return execution;
   }
@@ -309,16 +360,31 @@ export class NotebookSession {
   /** Take one execution out of the queue, or interrupt it if it runs. */
   cancel(execution: Execution): void {
     if (this.waiting.delete(execution.id)) this.onChange([{ ...execution, state: "cancelled" }]);
-    this.send({ type: "cancel", id: execution.id });
+    if (this.places?.has(execution.id)) void this.leaveLine(execution.id);
+    else this.send({ type: "cancel", id: execution.id });
+  }
+
+  private async leaveLine(id: string): Promise<void> {
+    try {
+      if (!(await this.places!.cancel(id))) this.send({ type: "cancel", id });
+    } catch (error) {
+      this.onProblem((error as ApiError).message);
+    }
   }
 
   interrupt(): void {
     this.abandonWaitingForSandbox();
+    this.stopWaitingForPlace();
     if (this.id.value && !this.send({ type: "interrupt" })) void this.post("interrupt");
   }
 
   private abandonWaitingForSandbox(): void {
     if (this.view.value.state !== "leased") this.abandon("Stopped before a sandbox was there.");
+  }
+
+  /** Nothing that waits for a place will run. */
+  stopWaitingForPlace(): void {
+    if (this.places?.waiting) void this.places.cancelAll().catch((error: ApiError) => this.onProblem(error.message));
   }
 
   /** Resolves once the new kernel is ready. */
@@ -417,4 +483,8 @@ export class NotebookSession {
   private change(part: Partial<SessionView>): void {
     this.view.value = { ...this.view.value, ...part };
   }
+}
+
+function aborted(id: string, cell: string, reason: string): Execution {
+  return { ...newExecution(id, cell), state: "aborted", reason };
 }

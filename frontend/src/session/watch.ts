@@ -110,7 +110,7 @@ export class SessionWatch {
     const key = computed(() => {
       const { state, kernel, line } = this.page.session.view.value;
       if (line === "signed out") return "out";
-      if (state === "gone" || state === "refused") return state;
+      if (state === "gone" || state === "refused" || state === "waiting") return state;
       return kernel?.state === "dead" || kernel?.state === "restarting" ? kernel.state : state === "leased" ? "" : "starting";
     });
     let before = key.peek();

@@ -5,8 +5,9 @@ import type { KernelStateContent, SessionStateMessage } from "../protocol";
 export type Line = "none" | "connecting" | "open" | "waiting" | "signed out";
 
 export interface SessionView {
-  /** none: not asked for; opening: asked; refused: no sandbox was to be had; then the server's own states. */
-  state: "none" | "opening" | "refused" | SessionStateMessage["state"];
+  /** none: not asked for; opening: asked; refused: no sandbox was to be had; waiting: the server runs what was asked for
+      when there is a place; then the server's own states. */
+  state: "none" | "opening" | "refused" | "waiting" | SessionStateMessage["state"];
   line: Line;
   phase: string;
   position: number;
@@ -63,6 +64,7 @@ export function describe(view: SessionView): Words {
   if (view.line === "signed out") return { sign: "warning", label: "Signed out", detail: "Sign in again in another tab: this page goes on by itself." };
   if (view.state === "none") return { sign: "off", label: "Not started", detail: "Run a cell to start." };
   if (view.state === "refused") return { sign: "warning", label: "No sandbox", detail: view.message };
+  if (view.state === "waiting") return { sign: "starting", label: "Waiting for a place", detail: view.message };
   if (view.state === "stopping" || view.state === "gone") {
     const why = view.message || reasonInWords(view.reason);
     return { sign: "ended", label: view.state === "gone" ? "Ended" : "Ending", detail: why };

@@ -6,11 +6,10 @@ import { usePage } from "../components/context";
 import { Icon } from "../components/Icon";
 import { copyOnSelect, fontSize, height, place, resizeFont, screenReader, width } from "./settings";
 import { MOST, Tabs } from "./tabs";
+import { WIDE } from "./TerminalPlace";
 import { TerminalView } from "./TerminalView";
 
 const tabs = new Tabs();
-// On a narrow screen there is no place at the right.
-const WIDE = matchMedia("(min-width: 901px)");
 
 export function TerminalDock(): VNode {
   const page = usePage();

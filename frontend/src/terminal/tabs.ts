@@ -1,7 +1,8 @@
 // The terminals of a session as tabs. Which there are, the server knows; what somebody named them, this browser.
 
 import { batch, signal } from "@preact/signals";
-import { ask } from "../api";
+import { ask, type ApiError } from "../api";
+import { backoff } from "../session/socket";
 
 export const MOST = 8;
 const KEPT = "terminal-names";
@@ -17,13 +18,28 @@ export class Tabs {
   async follow(session: string): Promise<void> {
     if (session === this.session) return;
     this.session = session;
-    const open = await listed(session);
+    const open = await this.listed(session);
     if (session !== this.session) return;
     batch(() => {
       this.names.value = open.length ? open : ["1"];
       if (!this.names.value.includes(this.current.value)) this.current.value = this.names.value[0]!;
       this.labels.value = readLabels(session);
     });
+  }
+
+  /** A server that does not answer is asked again: its terminals are there all the same, and none is to be left out. */
+  private async listed(session: string): Promise<string[]> {
+    for (let attempt = 0; session === this.session; attempt++) {
+      try {
+        const { body } = await ask<{ name: string }[]>("GET", `/api/v1/sessions/${session}/terminals`);
+        return body.map(({ name }) => name).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+      } catch (error) {
+        const { status } = error as ApiError;
+        if (status >= 400 && status < 500) return [];
+        await new Promise((resolve) => setTimeout(resolve, backoff(attempt, Math.random())));
+      }
+    }
+    return [];
   }
 
   label(name: string): string {
@@ -59,15 +75,6 @@ export class Tabs {
       if (!this.names.value.includes(this.current.value)) this.current.value = this.names.value.at(-1)!;
     });
     return rest.length > 0;
-  }
-}
-
-async function listed(session: string): Promise<string[]> {
-  try {
-    const { body } = await ask<{ name: string }[]>("GET", `/api/v1/sessions/${session}/terminals`);
-    return body.map(({ name }) => name).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
-  } catch {
-    return [];
   }
 }
 

@@ -44,10 +44,12 @@ def uid(say: Say) -> Answer:
 
 def become_root(say: Say) -> Answer:
     """By the calls that set a uid or gid, each by itself."""
+    return _any_of(lambda: os.setuid(0), lambda: os.setresuid(0, 0, 0), lambda: os.setgid(0), lambda: os.setgroups([0]))
+
+
+def _any_of(*attempts: Callable[[], object]) -> Answer:
+    """Done if one of them was; else all that they were refused with."""
     answers = set()
-    attempts: list[Callable[[], object]] = [
-        lambda: os.setuid(0), lambda: os.setresuid(0, 0, 0), lambda: os.setgid(0), lambda: os.setgroups([0]),
-    ]  # fmt: skip
     for attempt in attempts:
         try:
             attempt()
@@ -86,19 +88,10 @@ def take_capabilities(say: Say) -> Answer:
 
 def higher_priority(say: Say) -> Answer:
     """Beyond what the machine's other processes have."""
-    answers = set()
-    attempts: list[Callable[[], object]] = [
+    return _any_of(
         lambda: os.setpriority(os.PRIO_PROCESS, 0, -20),
         lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)),
-    ]
-    for attempt in attempts:
-        try:
-            attempt()
-        except OSError as error:
-            answers.add(errno.errorcode.get(error.errno or 0, str(error)))
-        else:
-            return {"answer": "done"}
-    return {"answer": "refused", "detail": ", ".join(sorted(answers))}
+    )
 
 
 def open_terminals(say: Say) -> Answer:

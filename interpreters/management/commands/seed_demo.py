@@ -60,7 +60,10 @@ def _told_password() -> str:
 
 def _seed_image(name: str) -> InterpreterImage:
     source = sources.load(name)
-    about = {"language": source.language, "source": name, "kernel": source.kernel, "warm_up": source.warm_up}
+    about = {
+        "source": name,
+        **{field: getattr(source, field) for field in ("language", "kernel", "warm_up", "least_memory")},
+    }
     return InterpreterImage.objects.update_or_create(tenant=None, name=name, defaults=about)[0]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import models, transaction
 
+from tenants.accounts.second_factor import reencrypt
 from tenants.encryption import CannotDecrypt, Ciphertext, EncryptedTextField, encrypted_fields, rotate
 
 
@@ -20,6 +21,10 @@ class Command(BaseCommand):
                 except CannotDecrypt:
                     lost += 1
                     self.stderr.write(f"{model._meta.label} {row}: {field.name} was encrypted with an unknown key.")
+        for pk, fault in reencrypt():
+            done, lost = (done, lost + 1) if fault else (done + 1, lost)
+            if fault:
+                self.stderr.write(f"The second factor {pk} was encrypted with an unknown key.")
         self.stdout.write(f"Encrypted {done} anew.")
         if lost:
             raise CommandError(f"{lost} cannot be read: add their key to THERMAE_SECRET_KEY_FALLBACKS, or enter them.")
