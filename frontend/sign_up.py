@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from allauth.account.utils import perform_login
 from django.conf import settings
-from django.contrib.auth import get_user_model, login
+from django.contrib.auth import get_user_model
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
@@ -39,5 +40,6 @@ def sign_up(request: HttpRequest, form: SignUpForm, welcome: Callable[[User], bo
     except IntegrityError:
         form.add_error("username", "Somebody has just taken this name: choose another one.")
         return None
-    login(request, user, backend=BACKEND)
+    user.backend = BACKEND  # type: ignore[attr-defined]
+    perform_login(request, user)
     return user

@@ -69,7 +69,13 @@ class Ability(TextChoices):
     TOKENS_MAKE = "tokens.make", "make API tokens for themselves, in the admin"
     TOKENS_GIVE = "tokens.give", "make API tokens for other members, in the admin"
     TOKENS_MANAGE = "tokens.manage", "see, limit and revoke everybody's API tokens"
+    SERVICES_MANAGE = "services.manage", "make, change and delete service accounts"
+    USAGE_OWN = "usage.own", "see what they used themselves"
+    USAGE_READ = "usage.read", "see what everybody used, and take it away"
     AUDIT_READ = "audit.read", "read the audit log, and take it away"
+    WEBHOOKS_MANAGE = "webhooks.manage", "have webhooks sent, and see their deliveries"
+    PROVIDERS_MANAGE = "providers.manage", "say by which identity provider members sign in"
+    DASHBOARD_SEE = "dashboard.see", "see the dashboard"
     TENANT_CHANGE = "tenant.change", "rename the organisation, and say whether code is recorded"
     TENANT_ALLOW = "tenant.allow", "set its quotas, registries and the most network access"
     TENANTS_MAKE = "tenants.make", "make and delete organisations"
@@ -104,7 +110,13 @@ MAY: dict[Ability, frozenset[str]] = {
     Ability.TOKENS_MAKE: RUNS,
     Ability.TOKENS_GIVE: frozenset({OPERATOR}),
     Ability.TOKENS_MANAGE: RUNS_ALL,
+    Ability.SERVICES_MANAGE: RUNS_ALL,
+    Ability.USAGE_OWN: MEMBERS,
+    Ability.USAGE_READ: _of(Scope.USAGE_READ, OPERATOR),
     Ability.AUDIT_READ: _of(Scope.AUDIT_READ, OPERATOR),
+    Ability.WEBHOOKS_MANAGE: RUNS_ALL,
+    Ability.PROVIDERS_MANAGE: RUNS_ALL,
+    Ability.DASHBOARD_SEE: RUNS_ALL,
     Ability.TENANT_CHANGE: RUNS_ALL,
     Ability.TENANT_ALLOW: frozenset({OPERATOR}),
     Ability.TENANTS_MAKE: frozenset({OPERATOR}),

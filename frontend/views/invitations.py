@@ -8,6 +8,7 @@ reason: expired, used, revoked, or never made.
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from frontend.sign_up import SignUpForm, is_open, sign_up
 from frontend.throttling import SECONDS, count_wrong, too_many_wrong
+from tenants.accounts import limits
 from tenants.audit import Who, acting
 from tenants.models import Invitation
 from tenants.roles import IN_WORDS, Role
@@ -49,6 +51,10 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def _join(request: HttpRequest, invitation: Invitation) -> HttpResponse:
+    if limits.is_limited(request):
+        raise PermissionDenied(
+            "You are signed in through your organisation, which counts there alone: sign in by an account of your own."
+        )
     if invitation.accept(request.user) is None:
         return redirect("invitation")  # which says what there is now
     return _welcomed(request, invitation)

@@ -13,9 +13,9 @@ from django.urls import reverse
 
 from frontend.models import Notebook
 from interpreters.lifecycle import State
-from interpreters.models import InterpreterImage, Session, SessionPool
+from interpreters.models import InterpreterImage, Session, SessionPool, WebhookEndpoint
 from tenants.audit import Action, record
-from tenants.models import ApiToken, Invitation, Membership, Role, Tenant
+from tenants.models import ApiToken, IdentityProvider, Invitation, Membership, Role, ServiceAccount, Tenant
 from tenants.roles import ADMINISTERS, MEMBERS, OPERATOR, Ability
 
 DOORS: dict[str, frozenset[str]] = {
@@ -402,6 +402,58 @@ def looks_through_the_audit_log(w: World) -> bool:
 def takes_the_audit_log_away(w: World) -> bool:
     answer = w.client.get(reverse("admin:tenants_auditevent_export"))
     return answer.status_code == 200 and b"an event" in b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+
+
+@probe(Ability.SERVICES_MANAGE, "api")
+def makes_a_service_account(w: World) -> bool:
+    w.api("post", "/service-accounts", {"name": "robot"})
+    return ServiceAccount.objects.filter(tenant=w.tenant, name="robot").exists()
+
+
+@probe(Ability.SERVICES_MANAGE, "admin")
+def makes_a_service_account_in_the_admin(w: World) -> bool:
+    w.post("admin:tenants_serviceaccount_add", tenant=w.tenant.pk, name="robot", role="member", purpose="")
+    return ServiceAccount.objects.filter(tenant=w.tenant, name="robot").exists()
+
+
+@probe(Ability.USAGE_OWN, "api")
+def reads_their_own_usage(w: World) -> bool:
+    return '"sessions"' in w.api("get", "/usage/own")
+
+
+@probe(Ability.USAGE_READ, "api")
+def reads_the_usage_of_all(w: World) -> bool:
+    return '"rows"' in w.api("get", "/usage?by=member")
+
+
+@probe(Ability.USAGE_READ, "admin")
+def looks_at_the_usage_of_all(w: World) -> bool:
+    return "Acme" in w.get("admin:interpreters_sessionusage_tenant", w.tenant.pk)
+
+
+@probe(Ability.WEBHOOKS_MANAGE, "api")
+def asks_for_webhooks(w: World) -> bool:
+    w.api("post", "/webhooks", {"url": "https://hooks.example.org/", "events": ["session.ended"]})
+    return WebhookEndpoint.objects.filter(tenant=w.tenant).exists()
+
+
+@probe(Ability.WEBHOOKS_MANAGE, "admin")
+def asks_for_webhooks_in_the_admin(w: World) -> bool:
+    form = {"tenant": w.tenant.pk, "url": "https://hooks.example.org/", "events": ["session.ended"], "enabled": "on"}
+    w.post("admin:interpreters_webhookendpoint_add", **form)
+    return WebhookEndpoint.objects.filter(tenant=w.tenant).exists()
+
+
+@probe(Ability.PROVIDERS_MANAGE, "admin")
+def names_a_provider(w: World) -> bool:
+    form = {"tenant": w.tenant.pk, "name": "Corp", "issuer": "https://id.example.org", "client_id": "x"}
+    w.post("admin:tenants_identityprovider_add", **form, new_secret="s", secret="s", default_role="member", enabled="on")
+    return IdentityProvider.objects.filter(tenant=w.tenant).exists()
+
+
+@probe(Ability.DASHBOARD_SEE, "admin")
+def sees_the_dashboard(w: World) -> bool:
+    return "Wait for a session" in w.get("admin:interpreters_poolsample_changelist")
 
 
 @probe(Ability.TENANT_CHANGE, "admin")

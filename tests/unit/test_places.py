@@ -261,10 +261,10 @@ def test_an_id_of_another_notebooks_run_is_refused(signed_in: Client, notebook: 
     "body",
     [
         "", "[]", "{}", '{"runs": 1}', '{"runs": [1]}', '{"runs": [{"id": "x", "cell": "a", "code": "b"}]}',
-        json.dumps({"runs": [{"id": str(uuid4()), "cell": "", "code": "b"}]}),
-        json.dumps({"runs": [{"id": str(uuid4()), "cell": "c", "code": 5}]}),
-        json.dumps({"runs": [{"id": str(uuid4()), "cell": "c" * 200, "code": "b"}]}),
-        json.dumps({"runs": [{"id": str(uuid4()), "cell": "c", "code": "\ud800"}]}), "[" * 5000,
+        json.dumps({"runs": [{"id": str(UUID(int=1)), "cell": "", "code": "b"}]}),
+        json.dumps({"runs": [{"id": str(UUID(int=1)), "cell": "c", "code": 5}]}),
+        json.dumps({"runs": [{"id": str(UUID(int=1)), "cell": "c" * 200, "code": "b"}]}),
+        json.dumps({"runs": [{"id": str(UUID(int=1)), "cell": "c", "code": "\ud800"}]}), "[" * 5000,
     ],
 )  # fmt: skip
 def test_what_is_no_list_of_runs_is_refused(signed_in: Client, notebook: Notebook, body: str) -> None:
