@@ -7,7 +7,7 @@ class FrontendConfig(AppConfig):
 
     def ready(self) -> None:
         # They register a system check, and listen to deletions, to changes, and to sessions that end.
-        from frontend import auditing, checks, departing, keeping, tasks  # noqa: F401
+        from frontend import auditing, checks, departing, keeping, owning, tasks  # noqa: F401
         from frontend.access import may_use_session
         from interpreters.sessions.guards import guard
 

@@ -3,6 +3,7 @@ from django.views.generic import RedirectView
 
 from frontend.views import (
     containers,
+    data,
     document,
     files,
     invitations,
@@ -26,6 +27,10 @@ urlpatterns = [
     path("", include("frontend.account_urls")),
     path("usage", usage.page, name="usage"),
     path("tenant", tenant.switch, name="switch_tenant"),
+    path("data", data.page, name="data"),
+    path("data/ask", data.ask, name="data_ask"),
+    path("data/erase", data.erase, name="data_erase"),
+    path("data/archives/<uuid:archive_id>", data.take, name="data_take"),
     path("organisation/", organisation.page, name="organisation"),
     path("organisation/leave", organisation.leave, name="leave_organisation"),
     path("organisation/invitations", organisation.invite, name="invite"),

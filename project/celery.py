@@ -10,6 +10,7 @@ app = Celery("thermae")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.autodiscover_tasks(["interpreters"], related_name="webhook_tasks")
+app.autodiscover_tasks(["interpreters"], related_name="erasure_tasks")
 
 
 @app.on_after_configure.connect
@@ -57,6 +58,11 @@ def schedule(sender: Celery, **_: object) -> None:
             "task": "interpreters.webhook_tasks.forget_webhook_deliveries",
             "schedule": 3600.0,
             "options": {"expires": 3600.0},
+        },
+        "look after archives and erasures": {
+            "task": "interpreters.erasure_tasks.look_after_erasures",
+            "schedule": 2 * settings.MAINTAIN_INTERVAL,
+            "options": {"expires": 2 * settings.MAINTAIN_INTERVAL},
         },
         "forget audit events that were kept long enough": {
             "task": "interpreters.tasks.prune_audit",

@@ -377,6 +377,12 @@ WEBHOOK_DAYS = env.int("WEBHOOK_DAYS", default=30, validate=validate.Range(min=1
 # Days for which events of the audit log are kept, 7 at least; 0: for ever.
 AUDIT_DAYS = env.int("AUDIT_DAYS", default=365, validate=validate.Range(min=0))
 
+# --- Archives and erasure --------------------------------------------------------------------------------------
+# Where archives of tenants and people lie until they expire. Web and worker share it; nothing else may read it.
+ARCHIVE_DIR = Path(env.str("ARCHIVE_DIR", default=str(STATE_DIR / "archives")))
+# Days for which an archive can be downloaded.
+ARCHIVE_DAYS = env.float("ARCHIVE_DAYS", default=7.0, validate=validate.Range(min=0))
+
 # --- Usage and quotas --------------------------------------------------------------------------------------------
 # Days for which the usage of each session is kept once it is over, 62 at least; 0: for ever.
 USAGE_DAYS = env.int("USAGE_DAYS", default=0, validate=validate.Range(min=0))

@@ -1,18 +1,20 @@
 """Tenants and their members, for administrators."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from tenants.admin_audit import AuditEventAdmin
+from tenants.admin_erasure import ArchiveAdmin, ErasableAdmin, ErasureAdmin, owns
 from tenants.admin_identity import IdentityProviderAdmin
 from tenants.admin_people import InvitationAdmin, MembershipAdmin
 from tenants.admin_tokens import ApiTokenAdmin, ServiceAccountAdmin
 from tenants.models import Membership, Tenant
 from tenants.models.tenant import QUOTAS
-from tenants.scoping import TenantScopedAdmin, administers_any
+from tenants.scoping import administers_any
 
 
 class MembershipInline(admin.TabularInline[Membership, Tenant]):
@@ -35,7 +37,7 @@ class MembershipInline(admin.TabularInline[Membership, Tenant]):
 
 
 @admin.register(Tenant)
-class TenantAdmin(TenantScopedAdmin[Tenant]):
+class TenantAdmin(ErasableAdmin):
     tenant_path = "pk"
     list_display = ("name", "slug", "members", "created_at")
     search_fields = ("name", "slug")
@@ -61,12 +63,21 @@ class TenantAdmin(TenantScopedAdmin[Tenant]):
         return bool(request.user.is_superuser)
 
     def has_delete_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
-        return bool(request.user.is_superuser)
+        return False  # it is erased, in order: its sandboxes and files would be left
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        tenant = self.get_object(request, object_id)
+        more = {"may_erase": tenant is not None and owns(request, tenant), **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, more)
 
 
 __all__ = [  # which register themselves
     "ApiTokenAdmin",
+    "ArchiveAdmin",
     "AuditEventAdmin",
+    "ErasureAdmin",
     "IdentityProviderAdmin",
     "InvitationAdmin",
     "MembershipAdmin",

@@ -15,12 +15,13 @@ from django.utils.safestring import SafeString
 from tenants.audit import Action, Who, record
 from tenants.audit_export import MOST, as_csv, as_json_lines
 from tenants.models import AuditEvent, Tenant
+from tenants.naming import named
 from tenants.scoping import TenantScopedAdmin, administered
 
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(TenantScopedAdmin[AuditEvent]):
-    list_display = ("at", "who", "action", "kind", "name", "of_tenant", "address", "why_short")
+    list_display = ("at", "by", "action", "kind", "about", "of_tenant", "address", "why_short")
     list_filter = ("at", "action", "kind", ("tenant", admin.RelatedOnlyFieldListFilter))
     search_fields = ("=who", "name", "=key", "=address", "=token")
     search_help_text = "A person's name, what it was done to, an address, or the first characters of a token."
@@ -28,7 +29,7 @@ class AuditEventAdmin(TenantScopedAdmin[AuditEvent]):
     list_per_page = 100
     show_full_result_count = False
     change_list_template = "admin/tenants/auditevent/change_list.html"
-    fields = ("at", "who", "token", "address", "of_tenant", "action", "kind", "key", "name", "before", "after", "why")
+    fields = ("at", "by", "token", "address", "of_tenant", "action", "kind", "key", "about", "before", "after", "why")
     readonly_fields = fields
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -49,6 +50,21 @@ class AuditEventAdmin(TenantScopedAdmin[AuditEvent]):
             found = Tenant.objects.filter(pk=event.tenant_id).first()
             self._names[event.tenant_id] = str(found) if found else f"({event.tenant_id})"
         return self._names[event.tenant_id]
+
+    @admin.display(description="who", ordering="who")
+    def by(self, event: AuditEvent) -> str:
+        return self._told(event).who
+
+    @admin.display(description="name", ordering="name")
+    def about(self, event: AuditEvent) -> str:
+        return self._told(event).name
+
+    def _told(self, event: AuditEvent) -> AuditEvent:
+        """Without the names of people who were erased."""
+        if not hasattr(event, "_told"):
+            [event] = named([event])
+            event._told = True  # type: ignore[attr-defined]
+        return event
 
     @admin.display(description="why")
     def why_short(self, event: AuditEvent) -> str:
@@ -86,7 +102,7 @@ class AuditEventAdmin(TenantScopedAdmin[AuditEvent]):
             record(Action.AUDIT_EXPORTED, who=Who.of(request), tenant=tenant, new=told)
         form = as_json_lines if lines else as_csv
         kind = "application/x-ndjson" if lines else "text/csv; charset=utf-8"
-        response = StreamingHttpResponse(form(events.iterator(2000)), content_type=kind)
+        response = StreamingHttpResponse(form(named(events.iterator(2000))), content_type=kind)
         response["Content-Disposition"] = f'attachment; filename="audit.{told["format"]}"'
         response["Cache-Control"] = "no-store"
         return response

@@ -8,13 +8,14 @@ class TenantsConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib.auth import get_user_model
 
-        from tenants import append_only, signing_in, standing
+        from tenants import append_only, owning, signing_in, standing
         from tenants.audit import Action
         from tenants.models import ApiToken, IdentityProvider, Invitation, Membership, ServiceAccount, Tenant
         from tenants.models.tenant import QUOTAS
         from tenants.watching import watch
 
         post_migrate.connect(append_only.guard, sender=self, dispatch_uid="audit is append-only")
+        assert owning  # it registers
         assert signing_in and standing  # noqa: PT018  # they listen
         limits = ("scopes", "pools", "networks", "expires_at")
         watch(

@@ -225,6 +225,38 @@ def time_passes() -> None:
     WebhookDelivery.objects.filter(state="pending").update(next_at=timezone.now())
 
 
+def ask_for_archive(tenant: str, name: str) -> None:
+    from django.contrib.auth import get_user_model
+
+    from tenants import exporting
+    from tenants.models import Tenant
+
+    by = get_user_model().objects.get(username=name)
+    exporting.ask(Tenant.objects.get(slug=tenant), by=by)
+
+
+def archives() -> list[dict[str, Any]]:
+    from tenants.models import Archive
+
+    return [{"state": one.state, "size": one.size, "file": one.file} for one in Archive.objects.all()]
+
+
+def erase(tenant: str) -> None:
+    from tenants import erasing
+    from tenants.models import Tenant
+
+    erasing.begin(Tenant.objects.get(slug=tenant))
+
+
+def erasures() -> list[dict[str, Any]]:
+    """With what is left of tenants and sessions."""
+    from interpreters.models import Session
+    from tenants.models import Erasure, Tenant
+
+    left = {"tenants": list(Tenant.objects.values_list("slug", flat=True)), "sessions": Session.objects.count()}
+    return [{**row, **left} for row in Erasure.objects.values("finished_at", "counts", "waits_for")]
+
+
 def database() -> str:
     from django.conf import settings
 
@@ -234,7 +266,7 @@ def database() -> str:
 VERBS = (
     *(prepare, image, custom_image, person, operator, token, pool),
     *(sessions, executions, leased, last_used, end, inspect, revoke, notebook, database),
-    *(webhook, deliveries, time_passes),
+    *(webhook, deliveries, time_passes, ask_for_archive, archives, erase, erasures),
 )
 
 

@@ -3,6 +3,7 @@
 from ninja import NinjaAPI
 
 from interpreters.api import (
+    archives,
     audit,
     credentials,
     errors,
@@ -31,7 +32,7 @@ api = NinjaAPI(
 errors.install(api)
 PARTS = (
     *(pools, sessions, inside, executions, files, workspaces, images, credentials),
-    *(tokens, audit, usage, webhooks),
+    *(tokens, audit, usage, webhooks, archives),
 )
 for part in PARTS:
     api.add_router("", part.router)

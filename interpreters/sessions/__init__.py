@@ -3,7 +3,7 @@
 Each verb is given the Actor who asks, or a Session that was found for one; each raises Problem.
 """
 
-from interpreters.sessions import audit, files, ports, terminals, tokens, webhooks
+from interpreters.sessions import archives, audit, files, ports, terminals, tokens, webhooks
 from interpreters.sessions.access import get
 from interpreters.sessions.executing import (
     ask_about,
@@ -29,6 +29,7 @@ from interpreters.sessions.record import note_use
 __all__ = [
     "Follower",
     "Problem",
+    "archives",
     "ask_about",
     "ask_kernel",
     "audit",

@@ -17,6 +17,7 @@ from tenants.audit_export import as_dict, as_json_lines, csv_header, csv_lines
 from tenants.authentication import Actor
 from tenants.models import AuditEvent, Scope
 from tenants.models.audit import AuditEventQuerySet
+from tenants.naming import named
 
 MOST = 1000  # events of one answer
 PIECE = 1000  # events that are read at once, of a file
@@ -53,7 +54,7 @@ class Question:
 @in_thread
 def events(actor: Actor, question: Question, limit: int) -> list[dict[str, Any]]:
     """Those after a cursor, oldest first, so that a collector misses none. Raises Problem."""
-    return [as_dict(event) for event in _found(actor, question)[: min(limit, MOST)]]
+    return [as_dict(event) for event in named(_found(actor, question)[: min(limit, MOST)])]
 
 
 @in_thread
@@ -79,7 +80,7 @@ async def export(actor: Actor, question: Question, last: int, form: str) -> Asyn
 
 @in_thread
 def _piece(actor: Actor, question: Question, after: int, last: int, form: str) -> tuple[int, str]:
-    rows = list(_found(actor, question).filter(pk__gt=after, pk__lte=last)[:PIECE])
+    rows = list(named(_found(actor, question).filter(pk__gt=after, pk__lte=last)[:PIECE]))
     lines = csv_lines(rows) if form == "csv" else as_json_lines(rows)
     return (rows[-1].pk if rows else last), "".join(lines)
 

@@ -1,6 +1,7 @@
 """Who is asking, and what they may use. Everything else in the project starts its queries at a Tenant."""
 
 from tenants.models.audit import AuditEvent, AuditPruning
+from tenants.models.erasure import Archive, Erasure
 from tenants.models.identity import IdentityProvider
 from tenants.models.invitation import CannotInvite, Invitation
 from tenants.models.membership import LastOwner, Membership, PeopleRefusal
@@ -12,10 +13,12 @@ from tenants.roles import Role, Scope
 
 __all__ = [
     "ApiToken",
+    "Archive",
     "AuditEvent",
     "AuditPruning",
     "CannotInvite",
     "CannotRotate",
+    "Erasure",
     "IdentityProvider",
     "Invitation",
     "LastOwner",

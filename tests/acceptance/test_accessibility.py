@@ -79,6 +79,12 @@ def trash(page: Page) -> None:
     expect(page.get_by_role("button", name="Restore").first).to_be_visible()
 
 
+def data(page: Page) -> None:
+    page.goto("/data")
+    page.get_by_role("button", name="Make an archive of my data").click()
+    expect(page.get_by_text("Data of alice").first).to_be_visible()
+
+
 def statement(page: Page) -> None:
     page.goto("/accessibility")
 
@@ -266,7 +272,7 @@ def away(page: Page) -> None:
 
 
 PAGES: list[Callable[[Page], None]] = [
-    login, login_refused, list_empty, list_full, list_of_examples, list_after_deleting, trash, statement, account,
+    login, login_refused, list_empty, list_full, list_of_examples, list_after_deleting, trash, data, statement, account,
     usage, not_found, too_large, out_of_date, broken, away, organisation, organisation_of_a_member, invitation_made,
     invitation_to_sign_up, sign_up_refused, invitation_to_join, invitation_over, leaving, removal,
     admin_index, admin_dashboard, admin_pools, admin_new_pool, admin_sessions, admin_tenant, admin_password,

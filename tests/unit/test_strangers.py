@@ -25,7 +25,7 @@ from interpreters.models import (
 )
 from interpreters.routing import websocket_urlpatterns
 from interpreters.webhooks import outbox
-from tenants.models import ApiToken, Scope, ServiceAccount
+from tenants.models import ApiToken, Archive, Scope, ServiceAccount
 from tests.edges import bearer, tab
 from tests.webhooks import endpoint_of
 
@@ -53,12 +53,13 @@ class Theirs:
     account: str
     webhook: str
     delivery: str
+    archive: str
 
     def fill(self, route: str) -> str:
         values = {"uuid:session": self.session, "uuid:execution": self.execution, "path:path": "a.txt"}
         values |= {"slug:image": self.image, "int:credential": self.credential, "uuid:workspace": self.workspace}
         values |= {"uuid:token": self.token, "slug:account": self.account}
-        values |= {"uuid:webhook": self.webhook, "uuid:delivery": self.delivery}
+        values |= {"uuid:webhook": self.webhook, "uuid:delivery": self.delivery, "uuid:archive": self.archive}
         for name, value in values.items():
             route = route.replace(f"<{name}>", value)
         return route.replace("<str:name>", "main")
@@ -97,6 +98,8 @@ ASKS = {
     IMAGE: [Ask("get"), Ask("delete")],
     f"{IMAGE}/refresh": [Ask("post")],
     "api/v1/registry-credentials/<int:credential>": [Ask("delete")],
+    "api/v1/archives/<uuid:archive>": [Ask("get"), Ask("delete")],
+    "api/v1/archives/<uuid:archive>/content": [Ask("get")],
     TOKEN: [Ask("get"), Ask("delete")],
     f"{TOKEN}/rotate": [Ask("post", {})],
     ACCOUNT: [Ask("get"), Ask("patch", {"enabled": False}), Ask("delete")],
@@ -111,9 +114,9 @@ BY_NAME = {f"{IMAGE}/archive", f"{IMAGE}/context"}
 SOCKETS = {"ws/sessions/<uuid:session>/channels", "ws/sessions/<uuid:session>/terminals/<str:name>"}
 # Swept elsewhere: pages in test_frontend, test_tokens_page, test_notebooks, test_sharing, test_live and
 # test_container_sessions, the admin in test_admin_*, pools in test_api_pools, people in test_people, test_invitations,
-# accounts in test_sign_ins and test_identity_providers.
+# archives in test_archives, accounts in test_sign_ins and test_identity_providers.
 ELSEWHERE = (
-    *("admin/", "notebooks/", "shared/", "containers/", "api/v1/pools/"),
+    *("admin/", "data/", "notebooks/", "shared/", "containers/", "api/v1/pools/"),
     *("organisation/", "invitations/", "account/", "login/", "^login/"),
 )
 
@@ -149,8 +152,9 @@ def theirs(session: Session) -> Theirs:
     token, _ = ApiToken.issue(tenant=tenant, user=account.user, name="robot's")
     told = outbox.write_test(endpoint_of(tenant))
     WebhookDelivery.objects.update(state="failed")
+    archive = Archive.objects.create(tenant=tenant)
     keys = (session.pk, execution.pk, image.name, credential.pk, kept.pk, token.pk, account.name)
-    return Theirs(*map(str, (*keys, told.endpoint_id, told.pk)))
+    return Theirs(*map(str, (*keys, told.endpoint_id, told.pk, archive.pk)))
 
 
 CASES = [(route, ask) for route, asks in ASKS.items() for ask in asks]
@@ -198,7 +202,7 @@ async def test_the_holder_is_answered(
 ) -> None:
     """So that a 404 above means what it says."""
     response = await ask_for(route, ask, theirs, await sync_to_async(token)(alice, scopes=list(Scope.values)))
-    answered = ("no_such_execution", "no_such_file", "no_input_wanted", "no_such_terminal", "nothing_kept")
+    answered = ("no_such_execution", "no_such_file", "no_input_wanted", "no_such_terminal", "nothing_kept", "not_ready")
     assert response.status_code < 300 or response.json()["error"] in answered
 
 
@@ -237,6 +241,7 @@ async def untouched(session: Session, agents: Any) -> None:
     """Nothing ran, nothing was written, and the session lives."""
     assert await InterpreterImage.objects.filter(name="theirs", requested_at=None).acount() == 1
     assert await RegistryCredential.objects.acount() == 1
+    assert await Archive.objects.acount() == 1
     assert await WebhookEndpoint.objects.filter(enabled=True, former_until=None).acount() == 1
     assert await WebhookDelivery.objects.filter(type="webhook.test", state="failed").acount() == 1
     assert await Workspace.objects.filter(content="a" * 32, turn=0).acount() == 1
