@@ -17,7 +17,7 @@ from tenants.scoping import BY_TENANT, ReadOnlyAdmin, administered
 @admin.register(Session)
 class SessionAdmin(ReadOnlyAdmin, LiveFigures):
     list_display = (
-        *("short", "user", "pool", "condition", "age", "idle", "cpu", "memory", "ends"),
+        *("short", "user", "pool", "condition", "age", "idle", "cpu_now", "memory_now", "ends"),
         *("identifier", "tenant", "reason"),
     )
     list_filter = ("state", "reason", ("pool", admin.RelatedOnlyFieldListFilter), BY_TENANT)
@@ -28,7 +28,7 @@ class SessionAdmin(ReadOnlyAdmin, LiveFigures):
     ordering = ("-created_at",)
     actions = ("end",)
     change_form_template = "admin/interpreters/session/change_form.html"
-    figures = ("condition", "age", "idle", "cpu", "memory", "ends")
+    figures = ("condition", "age", "idle", "cpu_now", "memory_now", "ends")
     rows = (
         *("id", "pool", "tenant", "user", "identifier", "handle", "reason", "detail", "created_at", "state_since"),
         *("launch_seconds", "cold_start", "leased_at", "last_used_at", "measured_at", "ended_at"),
@@ -64,13 +64,13 @@ class SessionAdmin(ReadOnlyAdmin, LiveFigures):
         return span(session.last_used_at) if session.state == State.LEASED else ""
 
     @refreshed("CPU", ordering="cpu_used")
-    def cpu(self, session: Session) -> str:
+    def cpu_now(self, session: Session) -> str:
         if session.cpu_used is None or session.state not in LIVE:
             return ""
         return f"{session.cpu_used:.2f} of {session.has('cpu'):g}{_stale(session)}"
 
-    @refreshed(ordering="memory_used")
-    def memory(self, session: Session) -> str:
+    @refreshed("memory", ordering="memory_used")
+    def memory_now(self, session: Session) -> str:
         if session.memory_used is None or session.state not in LIVE:
             return ""
         limit = filesizeformat(session.has("memory") * 1024 * 1024)

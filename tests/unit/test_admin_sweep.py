@@ -19,7 +19,7 @@ from django.contrib.auth.models import Permission, User
 from django.db.models import Model, UUIDField
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseForbidden, HttpResponseNotFound
 from django.test import Client, RequestFactory
-from django.urls import URLPattern, URLResolver, path, reverse
+from django.urls import URLPattern, URLResolver, include, path, reverse
 
 from tenants.models import Membership, Tenant
 from tenants.scoping import OperatorAdmin, TenantScopedAdmin
@@ -48,7 +48,7 @@ REGISTERED: dict[str, Any] = {model._meta.label: admin for model, admin in site.
 SCOPED = sorted(label for label, admin in REGISTERED.items() if isinstance(admin, TenantScopedAdmin))
 OPERATORS = sorted(label for label, admin in REGISTERED.items() if isinstance(admin, OperatorAdmin))
 # What a path's parameter stands for: the key of a row, or of its tenant.
-KEYS = ("object_id", "id", "tenant")
+KEYS = ("object_id", "id", "pk", "tenant")
 # The pages of the site that are no model's.
 SITE_PAGES = {
     "index", "login", "logout", "password_change", "password_change_done", "autocomplete", "jsi18n", "app_list", None,
