@@ -22,7 +22,7 @@ from interpreters.models import (
     Workspace,
 )
 from tenants.audit import Action
-from tenants.models import ApiToken, AuditEvent, Membership, Tenant
+from tenants.models import ApiToken, Archive, AuditEvent, Membership, Tenant
 
 # A year in which nothing else is: a list's years tell of rows too.
 LONG_AGO = datetime(2001, 2, 3, 4, 5, tzinfo=UTC)
@@ -68,6 +68,7 @@ MAKERS: dict[str, Callable[[Rows], Any]] = {
         pk=of.key, tenant=of.tenant, user=of.user, who=of.user.username, action=Action.POOL_CHANGED,
         name=f"{of.word}-event", at=LONG_AGO,
     ),
+    "tenants.Archive": lambda of: Archive.objects.create(tenant=of.tenant, user=of.user, created_at=LONG_AGO),
     "interpreters.InterpreterImage": lambda of: InterpreterImage.objects.create(
         pk=of.key, tenant=of.tenant, name=f"{of.word}-image", language=of.word, reference=f"{of.word}-reference"
     ),

@@ -15,7 +15,17 @@ from frontend.models import Notebook
 from interpreters.lifecycle import State
 from interpreters.models import InterpreterImage, Session, SessionPool, WebhookEndpoint
 from tenants.audit import Action, record
-from tenants.models import ApiToken, IdentityProvider, Invitation, Membership, Role, ServiceAccount, Tenant
+from tenants.models import (
+    ApiToken,
+    Archive,
+    Erasure,
+    IdentityProvider,
+    Invitation,
+    Membership,
+    Role,
+    ServiceAccount,
+    Tenant,
+)
 from tenants.roles import ADMINISTERS, MEMBERS, OPERATOR, Ability
 
 DOORS: dict[str, frozenset[str]] = {
@@ -447,7 +457,9 @@ def asks_for_webhooks_in_the_admin(w: World) -> bool:
 @probe(Ability.PROVIDERS_MANAGE, "admin")
 def names_a_provider(w: World) -> bool:
     form = {"tenant": w.tenant.pk, "name": "Corp", "issuer": "https://id.example.org", "client_id": "x"}
-    w.post("admin:tenants_identityprovider_add", **form, new_secret="s", secret="s", default_role="member", enabled="on")
+    w.post(
+        "admin:tenants_identityprovider_add", **form, new_secret="s", secret="s", default_role="member", enabled="on"
+    )
     return IdentityProvider.objects.filter(tenant=w.tenant).exists()
 
 
@@ -460,6 +472,18 @@ def sees_the_dashboard(w: World) -> bool:
 def renames_the_tenant(w: World) -> bool:
     w.post("admin:tenants_tenant_change", w.tenant.pk, **w.tenant_form(name="Apex"))
     return Tenant.objects.get(pk=w.tenant.pk).name == "Apex"
+
+
+@probe(Ability.DATA_OWN, "page")
+def asks_for_what_is_theirs(w: World) -> bool:
+    w.post("data_ask", of="me")
+    return Archive.objects.filter(tenant=w.tenant, user=w.me).exists()
+
+
+@probe(Ability.TENANT_ERASE, "admin")
+def erases_the_tenant(w: World) -> bool:
+    w.post("admin:tenants_tenant_erase", w.tenant.pk, name=w.tenant.slug)
+    return Erasure.objects.filter(tenant_key=w.tenant.pk, user_key=None).exists()
 
 
 # --- The operator's ---
@@ -475,14 +499,6 @@ def sets_a_quota(w: World) -> bool:
 def makes_a_tenant(w: World) -> bool:
     w.post("admin:tenants_tenant_add", **w.tenant_form(name="New", slug="new"))
     return Tenant.objects.filter(slug="new").exists()
-
-
-@probe(Ability.TENANTS_MAKE, "admin")
-def deletes_a_tenant(w: World) -> bool:
-    for row in (w.session, w.own_pool, w.own_pool.image):  # which the admin would have ended first
-        row.delete()
-    w.post("admin:tenants_tenant_delete", w.tenant.pk, post="yes")
-    return not Tenant.objects.filter(pk=w.tenant.pk).exists()
 
 
 @probe(Ability.SHARED_MANAGE, "admin")
