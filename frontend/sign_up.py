@@ -40,6 +40,6 @@ def sign_up(request: HttpRequest, form: SignUpForm, welcome: Callable[[User], bo
     except IntegrityError:
         form.add_error("username", "Somebody has just taken this name: choose another one.")
         return None
-    user.backend = BACKEND  # type: ignore[attr-defined]
+    user.backend = BACKEND
     perform_login(request, user)
     return user

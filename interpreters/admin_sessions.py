@@ -67,13 +67,13 @@ class SessionAdmin(ReadOnlyAdmin, LiveFigures):
     def cpu(self, session: Session) -> str:
         if session.cpu_used is None or session.state not in LIVE:
             return ""
-        return f"{session.cpu_used:.2f} of {session.pool.cpu:g}{_stale(session)}"
+        return f"{session.cpu_used:.2f} of {session.has('cpu'):g}{_stale(session)}"
 
     @refreshed(ordering="memory_used")
     def memory(self, session: Session) -> str:
         if session.memory_used is None or session.state not in LIVE:
             return ""
-        limit = filesizeformat(session.pool.memory * 1024 * 1024)
+        limit = filesizeformat(session.has("memory") * 1024 * 1024)
         return f"{filesizeformat(session.memory_used)} of {limit}{_stale(session)}"
 
     @refreshed("ends in")

@@ -156,10 +156,13 @@ def note(tenant: Tenant, standing: Standing, *, refused: bool = False) -> None:
         level = was  # who lives at the limit is not told again and again
     if (level, standing.period) == (row.level, row.period):
         return
-    with transaction.atomic():
-        mine = QuotaLevel.objects.filter(pk=row.pk, level=row.level, period=row.period)
-        if mine.update(level=level, period=standing.period) and RANK[level] > RANK[was]:
-            _tell(tenant, standing, level)
+    try:
+        with transaction.atomic():
+            mine = QuotaLevel.objects.filter(pk=row.pk, level=row.level, period=row.period)
+            if mine.update(level=level, period=standing.period) and RANK[level] > RANK[was]:
+                _tell(tenant, standing, level)
+    except Exception:  # of whoever listens: no reason to refuse what was asked for
+        logger.exception("tenant %s: %s could not be told", tenant, standing.quota)
 
 
 def note_all() -> None:

@@ -19,10 +19,23 @@ from interpreters.models import (
     RegistryCredential,
     Session,
     SessionPool,
+    SessionUsage,
+    WebhookEndpoint,
     Workspace,
 )
+from interpreters.webhooks import outbox
 from tenants.audit import Action
-from tenants.models import ApiToken, Archive, AuditEvent, Membership, Tenant
+from tenants.models import (
+    ApiToken,
+    Archive,
+    AuditEvent,
+    IdentityProvider,
+    Invitation,
+    Membership,
+    Role,
+    ServiceAccount,
+    Tenant,
+)
 
 # A year in which nothing else is: a list's years tell of rows too.
 LONG_AGO = datetime(2001, 2, 3, 4, 5, tzinfo=UTC)
@@ -88,6 +101,21 @@ MAKERS: dict[str, Callable[[Rows], Any]] = {
     "interpreters.EgressDecision": lambda of: EgressDecision.objects.create(
         pk=of.key, tenant=of.tenant, pool=of.pool, session=of.session.pk, host=f"{of.word}.example", port=443,
         allowed=True, at=LONG_AGO,
+    ),
+    "interpreters.SessionUsage": lambda of: SessionUsage.objects.create(
+        session=of.session.pk, tenant=of.tenant, user=of.user, member=f"{of.word}-member", pool=of.pool.name,
+        identifier=f"{of.word}-id", cpu=1, memory=1, started_at=LONG_AGO,
+    ),
+    "interpreters.WebhookEndpoint": lambda of: WebhookEndpoint.objects.create(
+        tenant=of.tenant, url=f"https://{of.word}.example/", description=f"{of.word}-words", events=["session.ended"]
+    ),
+    "interpreters.WebhookDelivery": lambda of: outbox.write_test(of["interpreters.WebhookEndpoint"]),
+    "tenants.Invitation": lambda of: Invitation.issue(of.tenant, Role.MEMBER, by=of.user, note=f"{of.word}-guest")[0],
+    "tenants.ServiceAccount": lambda of: ServiceAccount.objects.create(
+        tenant=of.tenant, name=f"{of.word}-robot", purpose=of.word
+    ),
+    "tenants.IdentityProvider": lambda of: IdentityProvider.objects.create(
+        tenant=of.tenant, name=f"{of.word}-id", issuer=f"https://{of.word}.example", client_id=of.word
     ),
     "interpreters.Workspace": lambda of: Workspace.objects.create(tenant=of.tenant, identifier=f"{of.word}-kept"),
     "interpreters.PoolSample": lambda of: PoolSample.objects.create(

@@ -97,6 +97,13 @@ def person(name: str, tenant: str, role: str = "owner", password: str = "") -> N
     Membership.objects.create(tenant=home, user=user, role=role)
 
 
+def operator(name: str, password: str) -> None:
+    """Whoever runs the installation, and belongs to no tenant."""
+    from django.contrib.auth import get_user_model
+
+    get_user_model().objects.create_superuser(name, f"{name}@example.com", password)
+
+
 def token(name: str, seconds: float | None = None, **fields: Any) -> str:
     """The secret of a new token of that person's."""
     from tenants.models import ApiToken, Membership
@@ -257,7 +264,7 @@ def database() -> str:
 
 
 VERBS = (
-    *(prepare, image, custom_image, person, token, pool),
+    *(prepare, image, custom_image, person, operator, token, pool),
     *(sessions, executions, leased, last_used, end, inspect, revoke, notebook, database),
     *(webhook, deliveries, time_passes, ask_for_archive, archives, erase, erasures),
 )

@@ -1,6 +1,6 @@
 """Giving a session to an identifier, for good: what `pool.lease()` does.
 
-The way of a ready instance is three SELECTs, one UPDATE and a line of the ledger, and takes no lock where its tenant
+The way of a ready instance is four SELECTs, one UPDATE and a line of the ledger, and takes no lock where its tenant
 has no quotas and nobody waits for the pool. Where somebody does, or nothing is ready, callers ask one at a time, and
 get what is there in turn (`places`). Who has kept files waits for them.
 """

@@ -54,7 +54,7 @@ def sign_in(page: Page, name: str = "alice", password: str = "secret") -> None:
     page.goto("/login")
     page.get_by_label("User name").fill(name)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
 
 
 NewContext = Callable[..., BrowserContext]

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.acceptance.conftest import SCREENSHOTS, NewContext, sign_in
 from tests.acceptance.screen import PATIENCE, Screen
@@ -171,6 +171,13 @@ def test_a_link_shows_a_copy_that_runs_nothing(screen: Screen, new_context: NewC
     expect(stranger.get_by_role("heading", name="This link is not valid any more")).to_be_visible()
 
 
+def ran(context: BrowserContext, stack: Stack, pool: str, count: int) -> bool:
+    """Whether so many cells have run. What no tab has looked at yet is asked of its sandbox."""
+    rows = stack.console.executions(session__pool__name=pool)
+    states = [context.request.get(f"/api/v1/executions/{row['id']}").json().get("state") for row in rows]
+    return states == ["ok"] * count
+
+
 def test_cells_asked_for_during_a_start_run_with_every_tab_closed(screen: Screen, stack: Stack) -> None:
     with stack.pool("cold", ready_instances=0, max_concurrent=2):
         stack.worker.stop()
@@ -195,7 +202,7 @@ def test_cells_asked_for_during_a_start_run_with_every_tab_closed(screen: Screen
         while not stack.states("cold")["leased"]:
             assert time.monotonic() < deadline
             time.sleep(0.2)
-        while not all(one["status"] == "ok" for one in stack.console.executions(session__pool__name="cold")):
+        while not ran(context, stack, "cold", 3):
             assert time.monotonic() < deadline
             time.sleep(0.2)
         opened = time.time()
@@ -237,13 +244,13 @@ def test_cells_wait_for_a_place_in_a_full_pool_and_run_with_every_tab_closed(scr
         screen.page.reload()
         expect(told).to_be_visible(timeout=PATIENCE)
         screen.page.get_by_text("4 waiting").click()
-        screen.page.get_by_role("button", name="Take cell 3 out").click()
+        screen.page.get_by_role("button", name="Take cell 3 out", exact=True).click()
         expect(screen.page.get_by_text("3 waiting")).to_be_visible()
         screen.page.close()
         (held,) = stack.console.sessions(pool__name="narrow", state="leased")
         stack.console.end(session=str(held["id"]))
         deadline = time.monotonic() + 60
-        while len(stack.console.executions(session__pool__name="narrow", status="ok")) < 4:
+        while not ran(context, stack, "narrow", 4):
             assert time.monotonic() < deadline
             time.sleep(0.2)
         later = Screen(context.new_page())

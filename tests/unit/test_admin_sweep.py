@@ -47,8 +47,8 @@ THEIR_KEY, NO_KEY = 555_666_777, 987_654_321
 REGISTERED: dict[str, Any] = {model._meta.label: admin for model, admin in site._registry.items()}
 SCOPED = sorted(label for label, admin in REGISTERED.items() if isinstance(admin, TenantScopedAdmin))
 OPERATORS = sorted(label for label, admin in REGISTERED.items() if isinstance(admin, OperatorAdmin))
-# What a path's parameter stands for where it is the key of a row.
-KEYS = ("object_id", "id")
+# What a path's parameter stands for: the key of a row, or of its tenant.
+KEYS = ("object_id", "id", "tenant")
 # The pages of the site that are no model's.
 SITE_PAGES = {
     "index", "login", "logout", "password_change", "password_change_done", "autocomplete", "jsi18n", "app_list", None,
@@ -66,6 +66,10 @@ class Page:
 
     def of(self, key: object) -> str:
         return reverse(f"admin:{self.name}", args=[key] * len(self.parameters))
+
+    def about(self, row: Any) -> Any:
+        """What it is a page of: the row, or its tenant."""
+        return row.tenant if self.parameters == ("tenant",) else row
 
 
 def pages_of(label: str) -> list[Page]:
@@ -206,8 +210,9 @@ def pages_by(label: str, kind: str) -> Page:
 @running_another
 @each_model
 def test_a_row_of_another_tenant_is_as_one_that_never_was(label: str, client: Client, theirs: Rows, ours: Rows) -> None:
-    row, before = theirs[label], state_of(theirs)
+    before = state_of(theirs)
     for page in (page for page in pages_of(label) if page.parameters):
+        row = page.about(theirs[label])
         missing = never_was(row)
         for method, data in (("get", {}), ("post", {"post": "yes", "_end": "yes", "confirmed": "yes"})):
             answers = [told(getattr(client, method)(page.of(key), data), key) for key in (row.pk, missing)]
@@ -225,7 +230,7 @@ def test_pages_without_a_row_show_nothing_of_another_tenant(
         for query in ({"_facets": "True", "all": "", "o": "-1.2"}, {"_popup": "1", "_to_field": "id"}):
             assert THEIRS not in text(client.get(page.of(""), query, follow=True)), (page.name, query)
     for page in (page for page in pages_of(label) if page.parameters):
-        assert THEIRS not in text(client.get(page.of(ours[label].pk), follow=True)), page.name
+        assert THEIRS not in text(client.get(page.of(page.about(ours[label]).pk), follow=True)), page.name
 
 
 # --- Parameters of lists ------------------------------------------------------------------------------------------

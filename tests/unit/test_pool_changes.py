@@ -28,7 +28,7 @@ STAYS: dict[str, Any] = {
 }  # fmt: skip
 # Whose it is never changes; the others the product writes.
 NEVER = {"id", "tenant", "deleting", "maintained_at", "created_at"}
-NEVER |= {"last_error", "failures", "crashes", "failed_revision", "retry_at"}
+NEVER |= {"launches", "degraded_since", "last_error", "failures", "crashes", "failed_revision", "retry_at"}
 
 
 def test_every_setting_is_said_to_roll_or_not() -> None:

@@ -50,7 +50,8 @@ def test_the_way_of_a_ready_instance_takes_few_queries(
     pool: Any, acme: Any, alice: Any, django_assert_max_num_queries: Any
 ) -> None:
     add(pool, State.READY)
-    with django_assert_max_num_queries(8):  # four SELECTs, one UPDATE, a line of the ledger, and the transaction
+    # Four SELECTs, the last of them for webhooks, one UPDATE, a line of the ledger, and the transaction.
+    with django_assert_max_num_queries(8):
         pool.lease(acme, alice, "nb-1")
 
 

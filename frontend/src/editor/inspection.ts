@@ -54,6 +54,8 @@ export function hoverHelp(ask: AskKernel): Extension {
       const reply = await ask("inspect", code, toCodePoints(code, end));
       const text = reply?.found ? String((reply.data as Record<string, unknown> | undefined)?.["text/plain"] ?? "") : "";
       if (!text || view.state.doc.toString() !== code || view.state.field(inspection)) return null;
+      // The kernel may answer late: what would cover something else by then is not shown.
+      if (!view.contentDOM.matches(":hover")) return null;
       return { ...tooltipOf(text, pos - before.length), end };
     },
     { hoverTime: 600, hideOnChange: true },

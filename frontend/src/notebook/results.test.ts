@@ -103,7 +103,9 @@ describe("outputs that are too large to come with the document", () => {
     const shown = (cell: string) => made.of(cell).value.execution!;
     expect([shown("c0").leftOut, shown("c1").leftOut, shown("c1").id]).toEqual([900_000, 300_000, "stored-c1"]);
     answer("e0");
+    const before = made.of("c0").value;
     await made.bring("c0", "/outputs/CELL");
+    expect(made.of("c0").value, "a new object, or nothing is drawn").not.toBe(before);
     expect(fetch).toHaveBeenCalledWith("/outputs/c0", expect.anything());
     expect([shown("c0").leftOut, shown("c0").outputs.length]).toEqual([0, 1]);
     answer("stored-c1");

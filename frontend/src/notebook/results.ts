@@ -95,11 +95,12 @@ export class Results {
     const { body } = await ask<{ execution: string; outputs: Record<string, unknown>[] }>("GET", outputsAt.replace("CELL", encodeURIComponent(cell)));
     const saved = this.saved.get(body.execution);
     if (!saved) return;
+    const last = this.last(cell);
+    // It may have been run again meanwhile, or told by the log.
+    const shown = last.value.execution?.id === saved.id && last.value.execution.leftOut > 0;
     saved.outputs = outputsFromNotebook(body.outputs);
     saved.leftOut = 0;
-    const last = this.last(cell);
-    // It may have been run again meanwhile.
-    if (last.value.execution?.id === saved.id && last.value.execution.leftOut) last.value = { execution: { ...saved } };
+    if (shown) last.value = { execution: { ...saved } };
   }
 
   /** The last run of a cell, unless the user cleared it away. */
