@@ -15,14 +15,13 @@ from django.utils.safestring import SafeString
 
 from tenants import erasing, exporting
 from tenants.models import Archive, Erasure, Membership, Role, Tenant
+from tenants.roles import Ability, may
 from tenants.scoping import OperatorAdmin, TenantScopedAdmin
 
 
 def owns(request: HttpRequest, tenant: Tenant) -> bool:
     """Whether they may take away and erase all of it: its owners, and operators."""
-    if request.user.is_superuser:
-        return True
-    return Membership.objects.filter(tenant=tenant, user=request.user.pk, role=Role.OWNER).exists()
+    return may(tenant.standing_of(request.user), Ability.TENANT_ERASE)
 
 
 class Confirm(forms.Form):
@@ -44,14 +43,14 @@ class ErasableAdmin(TenantScopedAdmin[Tenant]):
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
-            path("<int:pk>/erase", wrap(self.erase), name="tenants_tenant_erase"),
-            path("<int:pk>/archive", wrap(self.archive), name="tenants_tenant_archive"),
+            path("<int:object_id>/erase", wrap(self.erase), name="tenants_tenant_erase"),
+            path("<int:object_id>/archive", wrap(self.archive), name="tenants_tenant_archive"),
             *super().get_urls(),
         ]
 
-    def erase(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def erase(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """The whole tenant, or with ?person=<user's number> what that person has in it."""
-        tenant, user = self._whom(request, pk)
+        tenant, user = self._whom(request, object_id)
         expected = user.get_username() if user is not None else tenant.slug
         form = Confirm(expected, request.POST or None)
         if request.method == "POST" and form.is_valid():
@@ -66,11 +65,11 @@ class ErasableAdmin(TenantScopedAdmin[Tenant]):
         context = {**self.admin_site.each_context(request), **about, "title": f"Erase {expected}"}
         return TemplateResponse(request, "admin/tenants/tenant/erase.html", context)
 
-    def archive(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def archive(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Ask for one; it is among the archives when it is ready."""
         if request.method != "POST":
             raise Http404
-        tenant, user = self._whom(request, pk)
+        tenant, user = self._whom(request, object_id)
         try:
             exporting.ask(tenant, by=request.user, user=user)
         except exporting.NoRoom as full:
@@ -115,7 +114,7 @@ class ArchiveAdmin(ReadOnly, TenantScopedAdmin[Archive]):
         return rows.filter(Q(user=request.user.pk) | Q(user=None, tenant__in=mine))
 
     def get_urls(self) -> list[URLPattern]:
-        view = path("<uuid:pk>/download", self.admin_site.admin_view(self.take), name="tenants_archive_download")
+        view = path("<uuid:object_id>/download", self.admin_site.admin_view(self.take), name="tenants_archive_download")
         return [view, *super().get_urls()]
 
     @admin.display
@@ -128,8 +127,8 @@ class ArchiveAdmin(ReadOnly, TenantScopedAdmin[Archive]):
             return SafeString("")
         return format_html('<a href="{}">Download</a>', reverse("admin:tenants_archive_download", args=[archive.pk]))
 
-    def take(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        archive = get_object_or_404(self.get_queryset(request), pk=pk)
+    def take(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        archive = get_object_or_404(self.get_queryset(request), pk=object_id)
         try:
             file = exporting.opened(archive)
         except FileNotFoundError:

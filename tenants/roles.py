@@ -77,8 +77,10 @@ class Ability(TextChoices):
     PROVIDERS_MANAGE = "providers.manage", "say by which identity provider members sign in"
     DASHBOARD_SEE = "dashboard.see", "see the dashboard"
     TENANT_CHANGE = "tenant.change", "rename the organisation, and say whether code is recorded"
+    DATA_OWN = "data.own", "take away all that is theirs, and erase it"
+    TENANT_ERASE = "tenant.erase", "take away all of the organisation, and erase it or what a member has"
     TENANT_ALLOW = "tenant.allow", "set its quotas, registries and the most network access"
-    TENANTS_MAKE = "tenants.make", "make and delete organisations"
+    TENANTS_MAKE = "tenants.make", "make organisations"
     SHARED_MANAGE = "shared.manage", "make pools and images that all organisations use"
     MACHINE_SEE = "machine.see", "read what concerns the machine, as reports on the isolation"
 
@@ -118,6 +120,8 @@ MAY: dict[Ability, frozenset[str]] = {
     Ability.PROVIDERS_MANAGE: RUNS_ALL,
     Ability.DASHBOARD_SEE: RUNS_ALL,
     Ability.TENANT_CHANGE: RUNS_ALL,
+    Ability.DATA_OWN: MEMBERS,
+    Ability.TENANT_ERASE: frozenset({Role.OWNER, OPERATOR}),
     Ability.TENANT_ALLOW: frozenset({OPERATOR}),
     Ability.TENANTS_MAKE: frozenset({OPERATOR}),
     Ability.SHARED_MANAGE: frozenset({OPERATOR}),

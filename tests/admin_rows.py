@@ -81,6 +81,7 @@ MAKERS: dict[str, Callable[[Rows], Any]] = {
         pk=of.key, tenant=of.tenant, user=of.user, who=of.user.username, action=Action.POOL_CHANGED,
         name=f"{of.word}-event", at=LONG_AGO,
     ),
+    "tenants.Archive": lambda of: Archive.objects.create(tenant=of.tenant, user=of.user, created_at=LONG_AGO),
     "interpreters.InterpreterImage": lambda of: InterpreterImage.objects.create(
         pk=of.key, tenant=of.tenant, name=f"{of.word}-image", language=of.word, reference=f"{of.word}-reference"
     ),

@@ -15,7 +15,17 @@ from frontend.models import Notebook
 from interpreters.lifecycle import State
 from interpreters.models import InterpreterImage, Session, SessionPool, WebhookEndpoint
 from tenants.audit import Action, record
-from tenants.models import ApiToken, IdentityProvider, Invitation, Membership, Role, ServiceAccount, Tenant
+from tenants.models import (
+    ApiToken,
+    Archive,
+    Erasure,
+    IdentityProvider,
+    Invitation,
+    Membership,
+    Role,
+    ServiceAccount,
+    Tenant,
+)
 from tenants.roles import ADMINISTERS, MEMBERS, OPERATOR, Ability
 
 DOORS: dict[str, frozenset[str]] = {
@@ -464,6 +474,18 @@ def renames_the_tenant(w: World) -> bool:
     return Tenant.objects.get(pk=w.tenant.pk).name == "Apex"
 
 
+@probe(Ability.DATA_OWN, "page")
+def asks_for_what_is_theirs(w: World) -> bool:
+    w.post("data_ask", of="me")
+    return Archive.objects.filter(tenant=w.tenant, user=w.me).exists()
+
+
+@probe(Ability.TENANT_ERASE, "admin")
+def erases_the_tenant(w: World) -> bool:
+    w.post("admin:tenants_tenant_erase", w.tenant.pk, name=w.tenant.slug)
+    return Erasure.objects.filter(tenant_key=w.tenant.pk, user_key=None).exists()
+
+
 # --- The operator's ---
 
 
@@ -477,14 +499,6 @@ def sets_a_quota(w: World) -> bool:
 def makes_a_tenant(w: World) -> bool:
     w.post("admin:tenants_tenant_add", **w.tenant_form(name="New", slug="new"))
     return Tenant.objects.filter(slug="new").exists()
-
-
-@probe(Ability.TENANTS_MAKE, "admin")
-def deletes_a_tenant(w: World) -> bool:
-    for row in (w.session, w.own_pool, w.own_pool.image):  # which the admin would have ended first
-        row.delete()
-    w.post("admin:tenants_tenant_delete", w.tenant.pk, post="yes")
-    return not Tenant.objects.filter(pk=w.tenant.pk).exists()
 
 
 @probe(Ability.SHARED_MANAGE, "admin")
