@@ -110,7 +110,6 @@ MAKERS: dict[str, Callable[[Rows], Any]] = {
         tenant=of.tenant, url=f"https://{of.word}.example/", description=f"{of.word}-words", events=["session.ended"]
     ),
     "interpreters.WebhookDelivery": lambda of: outbox.write_test(of["interpreters.WebhookEndpoint"]),
-    "tenants.Archive": lambda of: Archive.objects.create(tenant=of.tenant, asked_by=of.user.username),
     "tenants.Invitation": lambda of: Invitation.issue(of.tenant, Role.MEMBER, by=of.user, note=f"{of.word}-guest")[0],
     "tenants.ServiceAccount": lambda of: ServiceAccount.objects.create(
         tenant=of.tenant, name=f"{of.word}-robot", purpose=of.word

@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from interpreters.images import sources
 from tests import capabilities
 from tests.acceptance.conftest import sign_in
 from tests.acceptance.screen import PATIENCE, Screen
+from tests.acceptance.walkthrough import Walk
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 THEMES = ("light", "dark")
@@ -56,6 +57,7 @@ def main() -> int:
                 executable_path=capabilities.browser_binary(), args=["--no-sandbox", "--font-render-hinting=none"]
             )
             take_all(browser, url)
+            take_walk(browser, url)
     finally:
         shutil.rmtree(os.environ["THERMAE_STATE_DIR"], ignore_errors=True)
     return 0
@@ -74,6 +76,7 @@ def installed() -> Iterator[str]:
         for title, pool, minutes in NOTEBOOKS:
             if pool in offered:
                 stack.console.notebook(owner="alice", title=title, pool=pool, minutes_ago=minutes)
+        stack.console.operator(name="operator", password="secret")
         yield stack.url
 
 
@@ -134,6 +137,24 @@ def take_all(browser: Browser, url: str) -> None:
     take("login", signing_in)
     take("phone", lambda page: void(opened(page)), phone=True)
     take("phone-list", lambda page: void(page.goto("/notebooks/")), phone=True)
+
+
+def take_walk(browser: Browser, url: str) -> None:
+    """What docs/walkthrough.md shows, in light."""
+
+    def window(name: str = "", password: str = "") -> BrowserContext:
+        context = browser.new_context(base_url=url, viewport=DESKTOP, color_scheme="light", reduced_motion="reduce")
+        context.set_default_timeout(PATIENCE)
+        if name:
+            sign_in(context.new_page(), name, password)
+        return context
+
+    def take(name: str, page: Page) -> None:
+        page.wait_for_timeout(300)
+        picture = page.screenshot(path=IMAGES / f"walk-{name}.png")
+        print(f"walk-{name}.png: {len(picture) // 1024} KiB")
+
+    Walk(window, window, take).whole()
 
 
 def void(_: object) -> None:
