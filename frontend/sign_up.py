@@ -10,8 +10,6 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
-
 
 def is_open() -> bool:
     return bool(settings.INVITED_SIGN_UP)
@@ -40,6 +38,5 @@ def sign_up(request: HttpRequest, form: SignUpForm, welcome: Callable[[User], bo
     except IntegrityError:
         form.add_error("username", "Somebody has just taken this name: choose another one.")
         return None
-    user.backend = BACKEND
     perform_login(request, user)
     return user

@@ -255,9 +255,10 @@ def probes(label: str, theirs: Rows) -> Iterator[tuple[dict[str, str], dict[str,
         name = entry if isinstance(entry, str) else entry[0]
         field = row._meta.get_field(name)
         if field.is_relation:
-            value = getattr(row, field.attname) or 1
+            value, other = getattr(row, field.attname) or 1, getattr(row, name)
+            nothing = never_was(other) if other is not None else NO_KEY
             for ending in ("__id__exact", "__exact", "", "__pk__in"):
-                yield {f"{name}{ending}": str(value)}, {f"{name}{ending}": str(NO_KEY)}
+                yield {f"{name}{ending}": str(value)}, {f"{name}{ending}": str(nothing)}
         elif str(getattr(row, name)).startswith(THEIRS):
             yield {name: getattr(row, name)}, {name: "nobodys"}
 
@@ -306,7 +307,7 @@ def test_a_lookup_that_is_refused_is_refused_the_same(client: Client, theirs: Ro
 def test_no_field_of_a_form_offers_a_row_of_another_tenant(label: str, person: User, theirs: Rows, ours: Rows) -> None:
     admin, request = REGISTERED[label], asking(person)
     for row in (None, ours[label]):
-        fields = list(admin.get_form(request, row).base_fields.items())
+        fields = list(admin.get_form(request, row, change=row is not None).base_fields.items())
         for formset, _ in admin.get_formsets_with_inlines(request, row):
             # What ties an inline's row to the page's own is no choice.
             fields += [entry for entry in formset.form.base_fields.items() if entry[0] != formset.fk.name]

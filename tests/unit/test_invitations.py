@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
@@ -190,6 +191,8 @@ def test_who_has_none_makes_one(acme: Tenant, invited: tuple[Invitation, str]) -
     assert (member.user.is_staff, member.user.is_superuser) == (False, False)
     assert told("invitation.accepted") == [("invitation.accepted", "ida")]
     assert ("member.added", "ida") in told("member.added")
+    assert client.get("/notebooks/").status_code == 200, "and is signed in"
+    assert UserSession.objects.filter(user=member.user).exists(), "as the list of sign-ins tells"
 
 
 @pytest.mark.parametrize(
