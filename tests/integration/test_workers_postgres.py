@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
 SAME = (
     "tests/integration/test_races.py",
@@ -32,5 +32,5 @@ def test_the_same_holds_on_postgresql(postgres_url: str) -> None:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment = {**ours, "THERMAE_TEST_DATABASE_URL": postgres_url, "HYPOTHESIS_STORIES": "5"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--create-db", *SAME]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=110)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=540)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
