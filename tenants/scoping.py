@@ -135,6 +135,8 @@ class TenantScopedAdmin(admin.ModelAdmin[M]):
             field.queryset = self._own_choices(db_field, request)
             if db_field.name == "tenant":
                 field.required = True
+                if len(own := administered(request)[:2]) == 1:  # nothing to choose
+                    field.initial, field.empty_label = own[0].pk, None
         return field
 
     def formfield_for_manytomany(
