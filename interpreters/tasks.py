@@ -28,21 +28,18 @@ from interpreters.client import Agent, AgentError
 from interpreters.handover import hand_over
 from interpreters.lifecycle import Health, Phase, State
 from interpreters.models import (
-    EgressDecision,
     InterpreterImage,
     PoolSample,
     Session,
     SessionPool,
     Workspace,
     moved,
-    usage,
 )
 from interpreters.notices import Breaker, aside
 from interpreters.outputs import collect_sync
 from interpreters.runtime import RuntimeUnavailable, get_runtime
 from interpreters.runtime.egress import remove_egress_folder
 from interpreters.runtime.sockets import remove_socket_folder
-from tenants import audit, quotas
 
 logger = logging.getLogger(__name__)
 
@@ -170,39 +167,6 @@ def save_files(session_id: str, replace: bool = False) -> None:
 @shared_task
 def restore_files(session_id: str) -> None:
     workspaces.restore(UUID(session_id))
-
-
-@shared_task
-def look_after_workspaces() -> None:
-    if removed := workspaces.sweep():
-        logger.info("workspaces: %d files removed that belong to none", removed)
-
-
-@shared_task
-def forget_egress_decisions() -> None:
-    forgotten = EgressDecision.objects.forget_old()
-    if forgotten:
-        logger.info("%d egress decisions were older than %d days", forgotten, settings.EGRESS_LOG_DAYS)
-
-
-@shared_task
-def prune_audit() -> None:
-    pruned = audit.prune()
-    if pruned:
-        logger.info("%d audit events were older than %d days", pruned, settings.AUDIT_DAYS)
-
-
-@shared_task
-def note_quotas() -> None:
-    """Tell who listens that a quota is near or reached: hours pass also while nobody asks for anything."""
-    quotas.note_all()
-
-
-@shared_task
-def prune_usage() -> None:
-    pruned = usage.prune()
-    if pruned:
-        logger.info("usage of %d sessions was older than %d days", pruned, settings.USAGE_DAYS)
 
 
 @shared_task

@@ -45,7 +45,7 @@ def schedule(sender: Celery, **_: object) -> None:
             "options": {"expires": 60.0},
         },
         "look after kept files": {
-            "task": "interpreters.tasks.look_after_workspaces",
+            "task": "interpreters.upkeep_tasks.look_after_workspaces",
             "schedule": 3600.0,
             "options": {"expires": 3600.0},
         },
@@ -65,22 +65,22 @@ def schedule(sender: Celery, **_: object) -> None:
             "options": {"expires": 2 * settings.MAINTAIN_INTERVAL},
         },
         "forget audit events that were kept long enough": {
-            "task": "interpreters.tasks.prune_audit",
+            "task": "interpreters.upkeep_tasks.prune_audit",
             "schedule": 3600.0,
             "options": {"expires": 3600.0},
         },
         "tell of quotas that are near or reached": {
-            "task": "interpreters.tasks.note_quotas",
+            "task": "interpreters.upkeep_tasks.note_quotas",
             "schedule": 60.0,
             "options": {"expires": 60.0},
         },
         "forget usage that was kept long enough": {
-            "task": "interpreters.tasks.prune_usage",
+            "task": "interpreters.upkeep_tasks.prune_usage",
             "schedule": 3600.0,
             "options": {"expires": 3600.0},
         },
         "forget old decisions of the egress proxy": {
-            "task": "interpreters.tasks.forget_egress_decisions",
+            "task": "interpreters.upkeep_tasks.forget_egress_decisions",
             "schedule": 3600.0,
             "options": {"expires": 3600.0},
         },

@@ -3,6 +3,7 @@
 What registers here without saying whom it is for, as other people's applications do, is for operators alone.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
@@ -29,11 +30,13 @@ class ThermaeAdminSite(admin.AdminSite):
     site_url = "/notebooks/"
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
-        """Whatever has no scope of its own is for operators."""
+        """Whatever has no scope of its own is for operators. What allauth keeps, its own pages manage."""
+        models = model_or_iterable if isinstance(model_or_iterable, Iterable) else [model_or_iterable]
+        ours = [model for model in models if not model.__module__.startswith("allauth.")]
         admin_class = admin_class or admin.ModelAdmin
         if not issubclass(admin_class, OperatorAdmin | TenantScopedAdmin):
             admin_class = type(f"Operator{admin_class.__name__}", (OperatorAdmin, admin_class), {})
-        super().register(model_or_iterable, admin_class, **options)
+        super().register(ours, admin_class, **options)
 
     def has_permission(self, request: HttpRequest) -> bool:
         return administers_any(request)

@@ -27,7 +27,7 @@ class Caller(HttpBearer):
 
     async def __call__(self, request: HttpRequest) -> Actor:
         actor: Actor = await aauthenticate(request)
-        if actor.token is None and check_csrf(request):
+        if actor.token is None and await in_thread(check_csrf)(request):  # its page of refusal asks the database
             raise problems.NotAllowed(
                 "Send the cookie's CSRF token in the header X-CSRFToken, or use an API token.", "csrf_failed"
             )

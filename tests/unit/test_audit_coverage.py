@@ -21,10 +21,11 @@ from frontend.documents import new_document
 from frontend.models import Collaborator, Notebook, ShareLink
 from interpreters.api.v1 import api
 from interpreters.models import Execution, InterpreterImage, RegistryCredential, Session, SessionPool, Workspace
-from tenants.models import ApiToken, AuditEvent, Scope, ServiceAccount, Tenant
+from tenants.models import ApiToken, Archive, AuditEvent, Scope, ServiceAccount, Tenant
 from tenants.scoping import TenantScopedAdmin
 from tenants.watching import _watched
 from tests.edges import Caller
+from tests.webhooks import endpoint_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -77,6 +78,11 @@ LEAVES: dict[tuple[str, str], tuple[str, Any]] = {
     ("POST", "/service-accounts"): ("service_account.created", {"name": "new"}),
     ("PATCH", "/service-accounts/{account}"): ("service_account.changed", {"enabled": False}),
     ("DELETE", "/service-accounts/{account}"): ("service_account.deleted", None),
+    ("POST", "/webhooks"): ("webhook.created", {"url": "https://hooks.example.org/", "events": ["session.ended"]}),
+    ("PATCH", "/webhooks/{webhook}"): ("webhook.changed", {"enabled": False}),
+    ("POST", "/webhooks/{webhook}/rotate"): ("webhook.changed", {"overlap": 0}),
+    ("DELETE", "/webhooks/{webhook}"): ("webhook.deleted", None),
+    ("POST", "/archives"): ("archive.asked", {"of": "me"}),
 }  # fmt: skip
 WITHIN = "it is within a session, as what its code does is, whose opening and end are told"
 LEAVES_NONE = {
@@ -89,6 +95,10 @@ LEAVES_NONE = {
     ("DELETE", f"{S}/terminals/{{name}}"): WITHIN,
     ("DELETE", E): WITHIN,
     ("POST", f"{E}/input"): WITHIN,
+    ("POST", "/webhooks/{webhook}/test"): "the deliveries have it",
+    ("POST", "/webhooks/{webhook}/deliveries/{delivery}/send-again"): "the deliveries have it",
+    ("DELETE", "/archives/{archive}"): "it goes by itself, too",
+    ("POST", "/erasures"): "it ends the token that asks, and is told by test_erasing",
     ("POST", f"{W}/save"): "as happens by itself every minute",
 }
 # What is read without a trace: lists, states and what was put out, which whoever may see may see again.
@@ -136,6 +146,7 @@ def names(alice: Any, leased: Any, ready: Any, pool: SessionPool, agents: Any, s
         "name": own.name,
         "token": ApiToken.issue(tenant=tenant, user=account.user, name="robot's")[0].pk,
         "account": account.name,
+        "webhook": endpoint_of(tenant).pk,
     }
 
 
@@ -170,6 +181,7 @@ async def test_a_route_leaves_its_event(
 # Models whose admin changes rows that no watch tells of, and why that is well.
 UNWATCHED: dict[Any, str] = {
     Group: "Django's groups count for nothing here",
+    Archive: "archive.asked and archive.downloaded tell it",
 }
 
 
