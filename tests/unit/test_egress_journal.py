@@ -11,7 +11,7 @@ from django.utils import timezone
 from interpreters.egress.journal import ALLOWANCE, EVERY, MOST_WAITING, OTHERS, WHILE, Journal, Subject
 from interpreters.egress.storing import store
 from interpreters.models import EgressDecision, EgressTotal
-from interpreters.tasks import forget_egress_decisions
+from interpreters.upkeep_tasks import forget_egress_decisions
 
 
 class Clock:
