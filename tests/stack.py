@@ -57,10 +57,6 @@ class Stack:
             "THERMAE_ALLOWED_REGISTRIES": self.registry.host,
             "THERMAE_PUBLIC_LINKS": "true",
         }
-        # As `make run` does: a network whose proxy ends TLS has its authority where this shell has it.
-        bundle = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
-        if bundle:
-            self.environment["THERMAE_BUILD_CA_BUNDLE"] = bundle
         web = [sys.executable, "-m", "project.server", "--port", str(self.port)]
         self.web = Child("web", web, self.folder / "web.log", self.environment)
         self.worker = self.new_worker("worker", "--beat", "--schedule", str(self.folder / "beat"))

@@ -15,11 +15,15 @@ from playwright.sync_api import Page, expect
 from tests.acceptance.axe import faults, too_wide
 from tests.acceptance.conftest import NewContext, sign_in
 from tests.acceptance.screen import PATIENCE, Screen
+from tests.stack import Stack
 
 pytestmark = [
     pytest.mark.browser, pytest.mark.docker, pytest.mark.redis, pytest.mark.timeout(600, func_only=True),
     pytest.mark.usefixtures("nothing_is_left"),
 ]  # fmt: skip
+
+# Whose admin has the pools of all: alice's shows those of her tenant, and there is none.
+OPERATOR = "olga"
 
 # Every kind of output that our own page draws.
 OUTPUTS = """
@@ -240,6 +244,8 @@ def admin_dashboard(page: Page) -> None:
 
 
 def admin_pools(page: Page) -> None:
+    page.context.clear_cookies()
+    sign_in(page, OPERATOR)
     page.goto("/admin/interpreters/sessionpool/")
     expect(page.get_by_label("Keep the figures current")).to_be_checked()
 
@@ -255,7 +261,7 @@ def admin_sessions(page: Page) -> None:
 
 def admin_tenant(page: Page) -> None:
     page.goto("/admin/tenants/tenant/")
-    page.locator("#result_list th a").first.click()
+    page.locator("#result_list tbody th a").first.click()
     expect(page.get_by_label("Name", exact=False).first).to_be_visible()
 
 
@@ -380,6 +386,12 @@ def wrong_in(page: Page) -> list[str]:
     return found
 
 
+@pytest.fixture(scope="module")
+def operator(stack: Stack) -> None:
+    stack.console.operator(name=OPERATOR, password="secret")
+
+
+@pytest.mark.usefixtures("operator")
 @pytest.mark.parametrize("make", PAGES, ids=lambda make: make.__name__)
 def test_a_page(new_context: NewContext, make: Callable[[Page], None]) -> None:
     page = new_context(reduced_motion="reduce").new_page()

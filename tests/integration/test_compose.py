@@ -79,7 +79,9 @@ class Deployment:
 
     def call(self, method: str, path: str, token: str = "", body: Any = None) -> tuple[int, Any]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        headers = {"Host": "thermae.example.org", "Content-Type": "application/json"}
+        headers = {"Host": "thermae.example.org"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         if token:
             headers["Authorization"] = f"Bearer {token}"
         try:
@@ -98,7 +100,7 @@ class Deployment:
         wanted = {"web", "worker", "beat", "egress", "redis", "postgres"}
         try:
             wait_until(
-                lambda: {name for name, state in self.health().items() if state == "healthy"} >= wanted, "health", 150
+                lambda: {name for name, state in self.health().items() if state == "healthy"} >= wanted, "health", 300
             )
         except TimeoutError:
             pytest.fail(f"{self.health()}\n{self.logs()}")
