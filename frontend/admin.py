@@ -12,6 +12,7 @@ class NotebookAdmin(TenantScopedAdmin[Notebook]):
 
     list_display = ("title", "tenant", "owner", "pool", "updated_at", "deleted_at")
     list_filter = ("pool", ("deleted_at", admin.EmptyFieldListFilter))
+    ordering = ("-updated_at", "id")
     search_fields = ("title", "owner__username", "id")
     readonly_fields = ("id", "tenant", "owner", "version", "created_at", "updated_at", "opened_at", "waits_for_a_place")
     fields = ("title", "pool", "deleted_at", *readonly_fields)

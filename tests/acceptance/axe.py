@@ -1,5 +1,6 @@
 """axe-core in a page: what breaks WCAG 2.2 A and AA, in words. A cell's own HTML in its frame is left out."""
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -48,4 +49,14 @@ def too_wide(page: Page) -> list[str]:
     page.evaluate("document.documentElement.style.fontSize = ''")
     if before:
         page.set_viewport_size(before)
+    return found
+
+
+def wrong_in(page: Page) -> list[str]:
+    """All that a page of ours must not have, in words."""
+    found = [*faults(page), *too_wide(page)]
+    if not re.match(r"\S.* · Thermae$", page.title()):
+        found.append(f"its title is {page.title()!r}")
+    if page.get_by_role("main").count() != 1:
+        found.append("there is not one main landmark")
     return found

@@ -12,7 +12,7 @@ import pytest
 from django.template.loader import render_to_string
 from playwright.sync_api import Page, expect
 
-from tests.acceptance.axe import faults, too_wide
+from tests.acceptance.axe import wrong_in
 from tests.acceptance.conftest import NewContext, sign_in
 from tests.acceptance.screen import PATIENCE, Screen
 from tests.stack import Stack
@@ -375,15 +375,6 @@ def writing(screen: Screen) -> None:
 STATES: list[Callable[[Screen], None]] = [
     cells, files, outline, variables, search, palette, sharing, terminal, keys, question, session, writing,
 ]  # fmt: skip
-
-
-def wrong_in(page: Page) -> list[str]:
-    found = [*faults(page), *too_wide(page)]
-    if not re.match(r"\S.* · Thermae$", page.title()):
-        found.append(f"its title is {page.title()!r}")
-    if page.get_by_role("main").count() != 1:
-        found.append("there is not one main landmark")
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests import containers
+from tests.acceptance.axe import wrong_in
 from tests.acceptance.conftest import NewContext
 from tests.acceptance.screen import PATIENCE
 from tests.stack import Stack
@@ -31,12 +32,14 @@ def test_a_container_is_opened_used_and_ended(new_context: NewContext, stack: St
         page.goto("/notebooks/")
         page.get_by_role("link", name=re.compile("^shop")).click()
         expect(page.get_by_role("status")).to_contain_text("Running", timeout=PATIENCE)
+        assert wrong_in(page) == []
         try_application(page, stack)
         use_terminal(page)
         page.get_by_role("button", name="End session").click()
         expect(page.get_by_role("status")).to_contain_text("Ended", timeout=PATIENCE)
         expect(page.get_by_role("button", name="Start a new session")).to_be_visible()
         expect(page.locator(".xterm-screen")).to_have_count(0)
+        assert wrong_in(page) == []
 
 
 def try_application(page: Page, stack: Stack) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.acceptance.axe import faults
 from tests.acceptance.conftest import SCREENSHOTS, NewContext, sign_in
 from tests.acceptance.screen import PATIENCE, Screen
 from tests.stack import Stack
@@ -152,7 +153,7 @@ def test_a_link_shows_a_copy_that_runs_nothing(screen: Screen, new_context: NewC
     assert download.value.suggested_filename.endswith(".ipynb")
     for scheme in ("light", "dark"):
         stranger.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        assert problems_of(stranger) == []
+        assert faults(stranger) == []
 
     # Of a member it makes a notebook; revoked, it says so to everybody.
     member = new_context().new_page()
@@ -163,7 +164,7 @@ def test_a_link_shows_a_copy_that_runs_nothing(screen: Screen, new_context: NewC
     expect(member.get_by_label("Name of the notebook")).to_have_value(re.compile("^Copy of "))
     alice.get_by_role("button", name="Share", exact=True).click()
     expect(dialog).to_contain_text("Opened 2 times")
-    assert problems_of(alice) == []
+    assert faults(alice) == []
     dialog.get_by_role("button", name=re.compile("^Revoke")).click()
     expect(dialog.get_by_role("list", name="Links")).to_have_count(0)
     gone = stranger.goto(link)
@@ -213,18 +214,6 @@ def test_cells_asked_for_during_a_start_run_with_every_tab_closed(screen: Screen
         later.page.goto(address)
         later.shows(re.compile(r"\[1, 2\] \d+"), cell=3)
         assert float(later.output(3).inner_text().split()[2]) < opened
-
-
-def problems_of(page: Page) -> list[str]:
-    """What axe-core finds."""
-    from pathlib import Path
-
-    axe = Path(__file__).resolve().parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-    page.evaluate(axe.read_text())
-    found = page.evaluate(
-        "async () => (await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})).violations"
-    )
-    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
 
 
 def test_cells_wait_for_a_place_in_a_full_pool_and_run_with_every_tab_closed(screen: Screen, stack: Stack) -> None:
