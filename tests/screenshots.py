@@ -21,6 +21,7 @@ from tests import capabilities
 from tests.acceptance.conftest import sign_in
 from tests.acceptance.screen import PATIENCE, Screen
 from tests.acceptance.walkthrough import Walk
+from tests.stack import Stack
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 THEMES = ("light", "dark")
@@ -52,22 +53,20 @@ def main() -> int:
     os.environ.setdefault("THERMAE_INSTALLATION", f"pictures-{uuid.uuid4().hex[:8]}")
     IMAGES.mkdir(parents=True, exist_ok=True)
     try:
-        with installed() as url, sync_playwright() as playwright:
+        with installed() as stack, sync_playwright() as playwright:
             browser = playwright.chromium.launch(
                 executable_path=capabilities.browser_binary(), args=["--no-sandbox", "--font-render-hinting=none"]
             )
-            take_all(browser, url)
-            take_walk(browser, url)
+            take_all(browser, stack.url)
+            take_walk(browser, stack)
     finally:
         shutil.rmtree(os.environ["THERMAE_STATE_DIR"], ignore_errors=True)
     return 0
 
 
 @contextmanager
-def installed() -> Iterator[str]:
+def installed() -> Iterator[Stack]:
     """A stack with all languages that were built here, and alice's notebooks."""
-    from tests.stack import Stack
-
     with Stack() as stack:
         offered = {image for image in sources.names() if stack.offers(image)}
         for image in offered & {"r", "deno", "bash", "sql"}:
@@ -77,7 +76,7 @@ def installed() -> Iterator[str]:
             if pool in offered:
                 stack.console.notebook(owner="alice", title=title, pool=pool, minutes_ago=minutes)
         stack.console.operator(name="operator", password="secret")
-        yield stack.url
+        yield stack
 
 
 def take_all(browser: Browser, url: str) -> None:
@@ -139,17 +138,22 @@ def take_all(browser: Browser, url: str) -> None:
     take("phone-list", lambda page: void(page.goto("/notebooks/")), phone=True)
 
 
-def take_walk(browser: Browser, url: str) -> None:
+def take_walk(browser: Browser, stack: Stack) -> None:
     """What docs/walkthrough.md shows, in light."""
 
     def window(name: str = "", password: str = "") -> BrowserContext:
-        context = browser.new_context(base_url=url, viewport=DESKTOP, color_scheme="light", reduced_motion="reduce")
+        context = browser.new_context(
+            base_url=stack.url, viewport=DESKTOP, color_scheme="light", reduced_motion="reduce"
+        )
         context.set_default_timeout(PATIENCE)
         if name:
             sign_in(context.new_page(), name, password)
         return context
 
     def take(name: str, page: Page) -> None:
+        if name == "6-dashboard":  # of an organisation that has been there for a day
+            stack.console.day_of_a_class(pool="class", tenant="trajan")
+            page.reload()
         page.wait_for_timeout(300)
         picture = page.screenshot(path=IMAGES / f"walk-{name}.png")
         print(f"walk-{name}.png: {len(picture) // 1024} KiB")
