@@ -56,8 +56,8 @@ _breaker = Breaker()
 
 @shared_task
 def maintain_pools() -> None:
-    """The tick: every pool, each on its own, so that one that is slow holds up no other."""
-    for pool in SessionPool.objects.values_list("pk", flat=True):
+    """The tick: every pool that is due, each on its own, so that one that is slow holds up no other."""
+    for pool in SessionPool.objects.due(timezone.now()).values_list("pk", flat=True):
         enqueue(maintain_pool, pool, expires=2 * settings.MAINTAIN_INTERVAL)
     try:
         SessionPool.objects.remove_strays(get_runtime())

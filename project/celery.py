@@ -1,8 +1,10 @@
 """The Celery application and the whole table of periodic work: read it to know everything that runs by the clock."""
 
 import os
+from pathlib import Path
 
 from celery import Celery
+from celery.signals import heartbeat_sent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
@@ -11,6 +13,15 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.autodiscover_tasks(["interpreters"], related_name="webhook_tasks")
 app.autodiscover_tasks(["interpreters"], related_name="erasure_tasks")
+
+
+@heartbeat_sent.connect
+def be_seen(**_: object) -> None:
+    """A health check need not start Django to ask: a worker that lost its broker sends no heartbeat."""
+    from django.conf import settings
+
+    if settings.ALIVE_FILE:
+        Path(settings.ALIVE_FILE).touch()
 
 
 @app.on_after_configure.connect

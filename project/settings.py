@@ -38,6 +38,7 @@ SOCKET_DIR = Path(env.str("SOCKET_DIR", default=str(STATE_DIR / "sockets")))
 # Sockets of terminals in custom containers, which the worker serves: no sandbox is given anything of it.
 SHELL_DIR = SOCKET_DIR / ".shells"
 # One folder per sandbox with egress, in which its proxy listens. Shared by worker and the egress process.
+ALIVE_FILE = env.str("ALIVE_FILE", default="")
 EGRESS_DIR = Path(env.str("EGRESS_DIR", default=str(STATE_DIR / "egress")))
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import resource
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -71,7 +71,7 @@ class Server:
     async def _beat(self) -> None:
         now = {"started_at": self._started_at, "seen_at": timezone.now()}
         counts = {"sandboxes": len(self._listeners), "connections": self._listeners.connections}
-        await in_thread(EgressProxy.objects.update_or_create)(pk=1, defaults={**now, **counts})
+        await in_thread(_be_seen)({**now, **counts})
 
     async def _flush(self) -> None:
         entries = self._journal.take()
@@ -82,6 +82,12 @@ class Server:
         except BaseException:
             self._journal.give_back(entries)
             raise
+
+
+def _be_seen(now: Mapping[str, object]) -> None:
+    EgressProxy.objects.update_or_create(pk=1, defaults=now)
+    if settings.ALIVE_FILE:
+        Path(settings.ALIVE_FILE).touch()
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:

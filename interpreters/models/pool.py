@@ -4,6 +4,7 @@ import json
 import logging
 import zlib
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Any, Self
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LAUNCHES_KEPT = 25
+# A pool that wants nothing, and has nothing, is looked at this often all the same: an engine may have forgotten to
+# remove what belongs to it, and /healthz/ready takes silence for a worker that is gone.
+REST = timedelta(seconds=10)
 
 
 class PoolQuerySet(models.QuerySet["SessionPool"]):
@@ -63,6 +67,16 @@ class PoolQuerySet(models.QuerySet["SessionPool"]):
             if sandbox.pool not in known and sandbox.age >= ORPHAN_GRACE:
                 logger.warning("removing sandbox %s: there is no pool %s", sandbox.handle, sandbox.pool)
                 runtime.remove(sandbox.handle)
+
+    def due(self, now: datetime) -> Self:
+        """Those that a tick looks at: all but those at rest, whose turn comes seldom. Most pools of many tenants rest.
+
+        At rest is what keeps nothing ready and has no session and nobody in its line; whoever asks it for a session
+        has it looked at anyway.
+        """
+        rests = Q(deleting=False, places=None, failures=0, crashes=0, maintained_at__gt=now - REST)
+        rests &= (Q(enabled=False) | Q(ready_instances=0)) & ~Q(sessions__state__in=LIVE)
+        return self.exclude(pk__in=SessionPool.objects.filter(rests).values("pk"))
 
     def with_counts(self) -> Self:
         """Annotated with the number of sessions `starting`, `ready`, `leased` and `live`."""

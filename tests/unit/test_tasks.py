@@ -16,6 +16,8 @@ from interpreters import client, notices, tasks
 from interpreters.client import memory_agents
 from interpreters.lifecycle import Reason, State
 from interpreters.models import Session, SessionPool
+from interpreters.models.places import Place
+from interpreters.models.pool import REST
 from interpreters.runtime import get_runtime, reset_runtime
 from interpreters.runtime.memory import MemoryRuntime
 
@@ -92,6 +94,39 @@ def test_the_tick_asks_for_every_pool(pool: Any, asked: list[Any], django_captur
     with django_capture_on_commit_callbacks(execute=True):
         tasks.maintain_pools()
     assert asked == [("maintain_pool", pool.pk)]
+
+
+@pytest.mark.parametrize(
+    ("change", "due"),
+    [
+        ({}, False),
+        ({"enabled": True}, False),
+        ({"enabled": True, "ready_instances": 1}, True),
+        ({"deleting": True}, True),
+        ({"failures": 1}, True),
+        ({"maintained_at": None}, True),
+        ({"maintained_at": timezone.now() - 2 * REST}, True),
+    ],
+)
+def test_a_pool_at_rest_is_looked_at_seldom(pool: Any, change: dict[str, Any], due: bool) -> None:
+    now = timezone.now()
+    SessionPool.objects.update(**{"enabled": False, "ready_instances": 0, "maintained_at": now, **change})
+    assert list(SessionPool.objects.due(now)) == ([pool] if due else [])
+
+
+@pytest.mark.parametrize(("state", "due"), [("starting", True), ("stopping", True), ("gone", False)])
+def test_a_pool_with_a_session_is_not_at_rest(pool: Any, state: str, due: bool) -> None:
+    now = timezone.now()
+    SessionPool.objects.update(enabled=False, maintained_at=now)
+    pool.sessions.filter(pk=ready(pool).pk).update(state=state)
+    assert list(SessionPool.objects.due(now)) == ([pool] if due else [])
+
+
+def test_a_pool_with_somebody_in_its_line_is_not_at_rest(pool: Any, acme: Any) -> None:
+    now = timezone.now()
+    SessionPool.objects.update(ready_instances=0, maintained_at=now)
+    Place.objects.create(pool=pool, tenant=acme, identifier="a", expires_at=now + REST)
+    assert list(SessionPool.objects.due(now)) == [pool]
 
 
 def test_maintenance_reserves_and_asks_for_launches(
