@@ -23,7 +23,7 @@ def free_port() -> int:
         return port
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
     """Poll until the condition holds, or fail saying what did not come."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -25,8 +25,8 @@ from tests.engine_proxy import EngineProxy
 from tests.services import RedisServer, Registry, free_port, wait_until
 
 ENGINE = os.environ.get("THERMAE_DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
-# A launch that began this long ago is lost; a loaded machine of two cores needs a third of it.
-START_TIMEOUT = 20
+# A launch that began this long ago is lost; a machine of two cores under a load of ten has needed two thirds of it.
+START_TIMEOUT = 30
 
 
 class Stack:

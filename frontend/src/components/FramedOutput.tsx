@@ -1,7 +1,7 @@
 // What runs scripts, in a frame with an origin of its own: no cookie, no network, no way to our page but a few checked words.
 
 import type { VNode } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { adviceFor, frameBudget, heard, librariesOf, refusedHost, type Frame, type FrameContent } from "../outputs/frames";
 import { libraryText } from "../outputs/libraries";
 import { saveAddress } from "../outputs/saving";
@@ -30,7 +30,8 @@ export function FramedOutput({ execution, ...content }: FrameContent & { executi
 
   useEffect(() => near(place.current!, setAwake), []);
 
-  useEffect(() => {
+  // Before the page is drawn: an effect after it comes too late for a frame that was quick to say that it is ready.
+  useLayoutEffect(() => {
     if (!awake) return;
     let filled = false;
     const comms = content.kind === "widget" ? page.widgets.connect(content.content, execution, post) : null;
