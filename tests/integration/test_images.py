@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -204,3 +205,12 @@ def test_the_base_can_be_made_without_a_registry(tmp_path: Any) -> None:
     finally:
         subprocess.run(["docker", "rmi", name], capture_output=True, timeout=60)
     assert any("Base system installed" in line for line in lines)
+
+
+def test_the_first_completion_finds_what_jedi_parsed_for_the_image() -> None:
+    program = Path(__file__).with_name("first_completion.py")
+    warm_up = Path(sources.__file__).with_name("python") / "warm_up.py"
+    words = ["docker", "run", "--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp"]
+    words += ["-v", f"{warm_up}:/warm_up.py:ro", "-v", f"{program}:/program.py:ro", sandboxes.image("python")]
+    said = subprocess.run([*words, "python", "/program.py"], capture_output=True, text=True, timeout=120)
+    assert said.stdout.splitlines() == ["['a_name']", "[]"], said

@@ -1,5 +1,7 @@
 """Complete a few names while the image is built, and keep what jedi has parsed for it: warm_up.py puts it in place."""
 
+from pathlib import Path
+
 import jedi
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
@@ -11,3 +13,4 @@ with provisionalcompleter():
     for code in ("na", "name.", "import o", "np.arr", "pd.DataF", "frame.gr", "array.su", "[1].ap", "''.jo", "{}.ge"):
         found = list(shell.Completer.completions(code, len(code)))
         assert found, code
+(Path(jedi.settings.cache_directory) / "PARSO-CACHE-LOCK").unlink()

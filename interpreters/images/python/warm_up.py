@@ -16,6 +16,8 @@ def _warm_up():
     prepared, cache = Path("/opt/python/share/jedi"), Path("/tmp/.jedi")  # noqa: S108 - the sandbox's own
     if prepared.is_dir():
         shutil.copytree(prepared, cache, copy_function=os.symlink, dirs_exist_ok=True)
+    cache.mkdir(exist_ok=True)
+    (cache / "PARSO-CACHE-LOCK").touch()  # nothing is thrown away for a day: an image may be older than that
     jedi.settings.cache_directory = str(cache)
 
     import numpy  # noqa: F401
