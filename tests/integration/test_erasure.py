@@ -69,6 +69,6 @@ def test_an_archive_is_made_and_a_tenant_erased_also_across_the_death_of_the_wor
     wait_until(lambda: bool(console.erasures()[0]["finished_at"]), "the erasure", 90)
     [erasure] = console.erasures()
     assert (erasure["tenants"], erasure["sessions"]) == (["other"], 0)
-    counts = {"members": 1, "sessions": 1, "usage": 1, "archives": 1, "accounts": 1}
-    assert erasure["counts"].items() >= counts.items()
+    assert erasure["counts"].pop("usage_by_day") in (1, 2), "a day, or two at midnight"
+    assert erasure["counts"] == {"members": 1, "sessions": 1, "usage": 1, "archives": 1, "accounts": 1}
     assert not path.exists()
