@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 STANDING = "standing"  # a group
 LONGEST_WAIT = 1.0  # seconds for Redis to take a notice
+# Seconds until what nobody waits for is begun: by then the answer is on its way, and has not shared a processor with it.
+AFTER_THE_ANSWER = 0.01
 
 
 class Breaker:
@@ -43,6 +45,7 @@ class Breaker:
 
 
 _breaker = Breaker()
+_sending: set[asyncio.Task[None]] = set()
 # Of a process that answers people: on it is told what has changed, while the answer is on its way.
 _loop: asyncio.AbstractEventLoop | None = None
 
@@ -54,11 +57,16 @@ def answer_first(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def aside(work: Callable[[], None]) -> None:
-    """Do what nobody waits for: at once, or, after `answer_first()`, in another thread."""
-    if _loop is not None and _loop.is_running():
-        _loop.call_soon_threadsafe(_loop.run_in_executor, None, work)
+    """Do what nobody waits for: at once, or, after `answer_first()`, a little later and in another thread."""
+    loop = _loop
+    if loop is not None and loop.is_running():
+        _later(loop, lambda: loop.run_in_executor(None, work))
     else:
         work()
+
+
+def _later(loop: asyncio.AbstractEventLoop, begin: Callable[[], object]) -> None:
+    loop.call_soon_threadsafe(loop.call_later, AFTER_THE_ANSWER, begin)
 
 
 def session_group(session: UUID) -> str:
@@ -97,10 +105,17 @@ def rights_changed(sender: Any, user: int, **_: Any) -> None:
 def send(notices: Mapping[str, dict[str, Any]]) -> None:
     if _breaker.open:
         return
-    if _loop is not None and _loop.is_running():
-        asyncio.run_coroutine_threadsafe(_try_to_send(notices), _loop)
+    loop = _loop
+    if loop is not None and loop.is_running():
+        _later(loop, lambda: _begin_to_send(loop, notices))
     else:
         async_to_sync(_try_to_send)(notices)
+
+
+def _begin_to_send(loop: asyncio.AbstractEventLoop, notices: Mapping[str, dict[str, Any]]) -> None:
+    task = loop.create_task(_try_to_send(notices))
+    _sending.add(task)  # a loop keeps none alive by itself
+    task.add_done_callback(_sending.discard)
 
 
 async def _try_to_send(notices: Mapping[str, dict[str, Any]]) -> None:

@@ -15,7 +15,7 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.cache import cache
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery, UUIDField
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -25,6 +25,7 @@ from tenants.accounts.second_factor import has_second_factor
 from tenants.addresses import client_of, client_of_request, within
 from tenants.audit import Action, Who, acts, record
 from tenants.models import ApiToken, Membership, ServiceAccount, Tenant, hash_token, is_service, name_of
+from tenants.prepared import Given, Prepared
 from tenants.roles import ADMINISTERS, SCOPES_OF_ROLE, Ability, Role, may
 
 TENANT_HEADER = "X-Thermae-Tenant"
@@ -115,7 +116,7 @@ def actor_from_token(secret: str, client: str) -> Actor:
     if fault := token_text.fault_of(secret):
         raise Unauthenticated("bad_token", fault)
     hashed = hash_token(secret)
-    token = _tokens().filter(hashed=hashed).first()
+    token = _by_secret.first(hashed=hashed)
     if token is None or not hmac.compare_digest(token.hashed, hashed):
         raise Unauthenticated("bad_token", "This token is unknown: check that it was copied whole, or make a new one.")
     return _actor_of(token, client)
@@ -123,7 +124,7 @@ def actor_from_token(secret: str, client: str) -> Actor:
 
 def actor_from_known_token(token: UUID) -> Actor:
     """For what a token has opened, wherever that is used, and what lives no longer than it. Raises Unauthenticated."""
-    found = _tokens().filter(pk=token).first()
+    found = _by_key.first(token=token)
     if found is None:
         raise Unauthenticated("bad_token", "The token that opened this is no more: make a new one.")
     return _actor_of(found)
@@ -132,6 +133,10 @@ def actor_from_known_token(token: UUID) -> Actor:
 def _tokens() -> QuerySet[Any]:
     role = Membership.objects.filter(tenant=OuterRef("tenant"), user=OuterRef("user")).values("role")[:1]
     return ApiToken.objects.select_related("tenant", "user__service_account").annotate(role=Subquery(role))
+
+
+_by_secret: Prepared[Any] = Prepared(lambda: _tokens().filter(hashed=Given("hashed")))
+_by_key: Prepared[Any] = Prepared(lambda: _tokens().filter(pk=Given("token", UUIDField())))
 
 
 def _role_of(token: Any) -> Role:

@@ -11,16 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.db import IntegrityError, transaction
-from django.db.models import Exists
+from django.db.models import DateTimeField, Exists
 from django.utils import timezone
 
 from interpreters.lifecycle import LIVE, OPEN, Phase, State
 from interpreters.models import tenant_quotas
-from interpreters.models.places import MOST_PLACES, Line
+from interpreters.models.places import MOST_PLACES, Line, Place
 from interpreters.models.refusals import BadIdentifier, PoolFull, PoolUnavailable
 from tenants.audit import who_acts
 from tenants.models import Tenant
+from tenants.prepared import Given, Prepared
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -64,7 +66,6 @@ def lease(pool: "SessionPool", tenant: Tenant, user: "User | None", identifier: 
         raise PoolFull("The session of this identifier is just ending: try again.", 1) from None
     if isinstance(got, PoolFull):
         raise got  # only here, so that the place in the line is stored
-    got.pool = pool  # spares a query for every use of it
     return Lease(got, fresh=True)
 
 
@@ -73,7 +74,7 @@ class _GivenMeanwhile(Exception):
 
 
 def _open_session(pool: "SessionPool", tenant: Tenant, identifier: str) -> "Session | None":
-    session = pool.sessions.filter(tenant=tenant, identifier=identifier, state__in=OPEN).first()
+    session = _open.first(pool=pool.pk, tenant=tenant.pk, identifier=identifier)
     if session:
         session.pool = pool
     return session
@@ -82,20 +83,34 @@ def _open_session(pool: "SessionPool", tenant: Tenant, identifier: str) -> "Sess
 def _take_ready(pool: "SessionPool", holder: Mapping[str, Any]) -> "Session | None":
     """A ready instance by one conditional UPDATE. Who loses it to another caller takes the next."""
     workspace = kept_files(pool, holder)
-    while candidates := list(_unheld(pool).filter(_nobody_waits(pool), state=State.READY)[:8]):
+    while candidates := _ready(pool=pool.pk, revision=pool.revision, now=timezone.now()):
         for session in candidates:
+            session.pool = pool
             if _take(session, holder, workspace):
                 return session
     return None
 
 
-def _unheld(pool: "SessionPool") -> "SessionQuerySet":
-    rows: SessionQuerySet = pool.sessions.filter(tenant=None, pool_revision=pool.revision).order_by("created_at")
-    return rows
+def _sessions() -> "SessionQuerySet":
+    return apps.get_model("interpreters", "Session").objects.all()  # type: ignore[no-any-return]
 
 
-def _nobody_waits(pool: "SessionPool") -> Any:
-    return ~Exists(pool.places.kept())
+def _unheld(pool: Any, revision: Any) -> "SessionQuerySet":
+    return _sessions().filter(pool=pool, tenant=None, pool_revision=revision).order_by("created_at")
+
+
+def _nobody_waits(pool: Any, now: Any) -> Any:
+    return ~Exists(Place.objects.filter(pool=pool).kept(now))
+
+
+_open: "Prepared[Session]" = Prepared(
+    lambda: _sessions().open().filter(pool=Given("pool"), tenant=Given("tenant"), identifier=Given("identifier"))
+)
+_ready: "Prepared[Session]" = Prepared(
+    lambda: _unheld(Given("pool"), Given("revision")).filter(
+        _nobody_waits(Given("pool"), Given("now", DateTimeField())), state=State.READY
+    )[:4]
+)
 
 
 def _take(session: "Session", holder: Mapping[str, Any], workspace: "Workspace | None") -> bool:
@@ -119,7 +134,9 @@ def kept_files(pool: "SessionPool", holder: Mapping[str, Any]) -> "Workspace | N
 
 def _take_starting(pool: "SessionPool", holder: Mapping[str, Any]) -> "Session | None":
     """An instance that is being started for nobody: it is there sooner than one that starts now."""
-    for session in _unheld(pool).filter(_nobody_waits(pool), state=State.STARTING):
+    waiting = _unheld(pool, pool.revision).filter(_nobody_waits(pool, timezone.now()), state=State.STARTING)
+    for session in waiting:
+        session.pool = pool
         if _take(session, holder, None):
             return session
     return None
@@ -133,7 +150,8 @@ def _take_in_turn(pool: "SessionPool", holder: Mapping[str, Any]) -> "Session | 
         pool.lock()  # one at a time counts and takes, so that the maximum holds, and the order
         while True:
             live = list(pool.sessions.filter(state__in=LIVE).values_list("state", "tenant"))
-            unheld = [*_unheld(pool).filter(state=State.READY), *_unheld(pool).filter(state=State.STARTING)]
+            rows = _unheld(pool, pool.revision)
+            unheld = [*rows.filter(state=State.READY), *rows.filter(state=State.STARTING)]
             room = 0 if refusal else max(0, pool.max_concurrent - len(live))
             line = Line.of(pool, holder)
             position = line.position(Counter(tenant for state, tenant in live if state in OPEN))
@@ -145,6 +163,7 @@ def _take_in_turn(pool: "SessionPool", holder: Mapping[str, Any]) -> "Session | 
                 return _wait(pool, line, position)
             # The best is for who is first, even if another asks first.
             session = unheld[position - 1] if position <= len(unheld) else pool.reserve(1, **holder)[0]
+            session.pool = pool
             if session.tenant_id is not None or _take(session, holder, workspace):
                 line.leave()
                 return session

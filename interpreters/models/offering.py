@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from tenants.models import Tenant
+from tenants.prepared import Given
 
 
 class Offered(models.Model):
@@ -25,10 +26,11 @@ class Offered(models.Model):
         abstract = True
 
 
-def offered(model: Any, *tenants: Tenant) -> Q:
+def offered(model: Any, *tenants: Tenant | Given) -> Q:
     """The shared rows that one of these tenants may use."""
     through = model.offered_to.through
-    named = through.objects.filter(tenant__in=tenants).values(f"{model._meta.model_name}_id")
+    whose = Q(tenant=tenants[0]) if len(tenants) == 1 else Q(tenant__in=tenants)
+    named = through.objects.filter(whose).values(f"{model._meta.model_name}_id")
     return Q(tenant=None) & (Q(offered_to_all=True) | Q(pk__in=named))
 
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from interpreters.lifecycle import Waiting, place_of
 from tenants.models import Tenant
+from tenants.prepared import Given
 
 if TYPE_CHECKING:
     from interpreters.models.pool import SessionPool
@@ -28,8 +29,8 @@ SOON, SELDOM, LATE = 2, 10, 10
 
 
 class PlaceQuerySet(models.QuerySet["Place"]):
-    def kept(self) -> Self:
-        return self.filter(expires_at__gt=timezone.now())
+    def kept(self, now: datetime | Given) -> Self:
+        return self.filter(expires_at__gt=now)
 
     def forget_left(self) -> None:
         """Those whose holders did not come again."""

@@ -29,6 +29,7 @@ from tenants.egress import MODE_CHOICES, Mode
 from tenants.encryption import CannotDecrypt
 from tenants.fields import EntriesField
 from tenants.models import Tenant
+from tenants.prepared import Given, Prepared
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -44,7 +45,7 @@ REST = timedelta(seconds=10)
 
 
 class PoolQuerySet(models.QuerySet["SessionPool"]):
-    def usable_by(self, tenant: Tenant) -> Self:
+    def usable_by(self, tenant: Tenant | Given) -> Self:
         """The tenant's own pools and the shared ones that it is offered.
 
         An own pool hides a shared one of the same name, from when it is made until it is gone.
@@ -52,6 +53,10 @@ class PoolQuerySet(models.QuerySet["SessionPool"]):
         own = SessionPool.objects.filter(tenant=tenant).values("name")
         seen = Q(tenant=tenant) | offered(SessionPool, tenant) & ~Q(name__in=own)
         return self.filter(seen, deleting=False).select_related("image")
+
+    def named(self, tenant: Tenant, name: str) -> "SessionPool | None":
+        """The pool of this name that the tenant may use."""
+        return _usable_named.first(tenant=tenant.pk, name=name)
 
     def with_session_of(self, tenant: Tenant, identifier: str) -> Self:
         """Those in which the tenant has an open session of this name, though it may use them no more."""
@@ -82,6 +87,11 @@ class PoolQuerySet(models.QuerySet["SessionPool"]):
         """Annotated with the number of sessions `starting`, `ready`, `leased` and `live`."""
         counts: dict[str, Any] = {state.value: Count("sessions", filter=Q(sessions__state=state)) for state in OPEN}
         return self.annotate(**counts, live=Count("sessions", filter=Q(sessions__state__in=LIVE)))
+
+
+_usable_named: Prepared["SessionPool"] = Prepared(
+    lambda: SessionPool.objects.usable_by(Given("tenant")).filter(name=Given("name"))[:1]
+)
 
 
 class SessionPool(Offered, Failing, CustomContainer):

@@ -25,6 +25,7 @@ from interpreters.models.spec import sandbox_spec
 from interpreters.models.teardown import tear_down
 from interpreters.runtime.base import Runtime, SandboxSpec
 from tenants.models import Tenant
+from tenants.prepared import Given, Prepared
 
 # Sent after commit with `session`, `frm` (None for a new row), `to`, and `changed`: names of the other fields that
 # changed. `frm` equals `to` where only those did.
@@ -34,6 +35,10 @@ moving = Signal()
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
+    def of(self, tenant: Tenant, session: uuid.UUID) -> "Session | None":
+        """One of the tenant's, with its pool and image."""
+        return _with_pool.first(tenant=tenant.pk, session=session)
+
     def live(self) -> Self:
         return self.filter(state__in=LIVE)
 
@@ -47,6 +52,13 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def claim_queued(self) -> "Session | None":
         """Take up the launch whose turn it is, as the only one who does."""
         return queue.claim()
+
+
+_with_pool: Prepared["Session"] = Prepared(
+    lambda: Session.objects.filter(tenant=Given("tenant"), pk=Given("session", models.UUIDField())).select_related(
+        "pool__image"
+    )
+)
 
 
 class Session(models.Model):

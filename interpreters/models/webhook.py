@@ -19,6 +19,7 @@ from django.utils import timezone
 from interpreters.lifecycle.events import EVENT_CHOICES, EVENTS
 from tenants.encryption import EncryptedTextField
 from tenants.models import Tenant, check_names
+from tenants.prepared import Given, Prepared
 from tenants.webhook_urls import BadUrl, WebhookUrl
 
 SECRET_PREFIX = "whsec_"  # noqa: S105
@@ -43,8 +44,17 @@ def check_events(names: object) -> None:
 class EndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
     def wanting(self, event: str, pool: str = "") -> list["WebhookEndpoint"]:
         """Those that are on and chose this event, of this pool where the event is of one."""
-        found = self.filter(enabled=True).only("pk", "tenant_id", "events", "pools")
-        return [one for one in found if event in one.events and (not pool or not one.pools or pool in one.pools)]
+        return [one for one in self._asked() if one.wants(event, pool)]
+
+    def of_wanting(self, tenant: int, event: str, pool: str = "") -> list["WebhookEndpoint"]:
+        """The same of one tenant's, which is asked wherever a session is opened or ends."""
+        return [one for one in _of(tenant=tenant) if one.wants(event, pool)]
+
+    def _asked(self) -> Self:
+        return self.filter(enabled=True).only("pk", "tenant_id", "events", "pools")
+
+
+_of: Prepared["WebhookEndpoint"] = Prepared(lambda: WebhookEndpoint.objects.filter(tenant=Given("tenant"))._asked())
 
 
 class WebhookEndpoint(models.Model):
@@ -79,6 +89,9 @@ class WebhookEndpoint(models.Model):
 
     def __str__(self) -> str:
         return self.url
+
+    def wants(self, event: str, pool: str = "") -> bool:
+        return event in self.events and (not pool or not self.pools or pool in self.pools)
 
     def clean(self) -> None:
         try:

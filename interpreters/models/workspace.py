@@ -20,11 +20,12 @@ from interpreters.lifecycle import State
 from interpreters.models.session import Session
 from tenants import storage
 from tenants.models import Tenant
+from tenants.prepared import Given, Prepared
 
 
 class WorkspaceQuerySet(models.QuerySet["Workspace"]):
     def of(self, tenant: Tenant | int, identifier: str) -> "Workspace | None":
-        return self.filter(tenant=tenant, identifier=identifier).first()
+        return _of.first(tenant=tenant.pk if isinstance(tenant, Tenant) else tenant, identifier=identifier)
 
     def keep(self, tenant: Tenant, identifier: str) -> "Workspace":
         """The workspace of an identifier: made now if it had none, as it is otherwise."""
@@ -42,6 +43,11 @@ class WorkspaceQuerySet(models.QuerySet["Workspace"]):
         if not settings.WORKSPACE_DAYS:
             return self.none()
         return self.filter(used_at__lt=timezone.now() - timedelta(days=settings.WORKSPACE_DAYS))
+
+
+_of: Prepared["Workspace"] = Prepared(
+    lambda: Workspace.objects.filter(tenant=Given("tenant"), identifier=Given("identifier"))
+)
 
 
 class Workspace(models.Model):

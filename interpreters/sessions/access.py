@@ -34,9 +34,10 @@ def find_pool(actor: Actor, name: str, identifier: str) -> SessionPool:
 
     So that who reloads a page finds the session that runs, though the pool is offered to the tenant no more.
     """
-    found = usable_pools(actor).filter(name=name).first()
-    if found is None and (not actor.only_pools or name in actor.only_pools):
-        found = SessionPool.objects.with_session_of(actor.tenant, identifier).filter(name=name).first()
+    found = None
+    if not actor.only_pools or name in actor.only_pools:
+        found = SessionPool.objects.named(actor.tenant, name)
+        found = found or SessionPool.objects.with_session_of(actor.tenant, identifier).filter(name=name).first()
     if found is None:
         raise problems.NotFound(f"There is no pool named {name!r:.80}: GET /pools lists those that you may use.")
     return found
@@ -51,8 +52,9 @@ def sessions_of(actor: Actor) -> SessionQuerySet:
 def find(actor: Actor, session: UUID) -> Session:
     """The tenant's session, with its pool and image. Synchronous: for code that is at the database already."""
     allowed(actor, Scope.SESSIONS_USE, session)
-    found = sessions_of(actor).filter(pk=session).select_related("pool__image").first()
-    if found is None or not guards.passes(actor, found.identifier):
+    found = Session.objects.of(actor.tenant, session)
+    limited = found is not None and actor.only_pools and found.pool.name not in actor.only_pools
+    if found is None or limited or not guards.passes(actor, found.identifier):
         raise problems.NotFound("There is no such session: it may never have been, or be another tenant's.")
     return found
 

@@ -83,7 +83,8 @@ def _session_ends(session: Session) -> None:
 
 
 def _tell_of(session: Session, kind: str, data: dict[str, Any]) -> None:
-    endpoints = WebhookEndpoint.objects.filter(tenant=session.tenant_id).wanting(kind, session.pool.name)
+    assert session.tenant_id is not None  # its callers have seen to that
+    endpoints = WebhookEndpoint.objects.of_wanting(session.tenant_id, kind, session.pool.name)
     if endpoints and session.tenant is not None:
         user = session.user.get_username() if session.user else None
         of = {"session": str(session.pk), "pool": session.pool.name, "identifier": session.identifier, "user": user}
@@ -123,7 +124,7 @@ def quota_is_reached(sender: Any, *, tenant: Tenant, standing: Standing, **_: An
 
 
 def _tell_of_quota(kind: str, tenant: Tenant, standing: Standing) -> None:
-    endpoints = WebhookEndpoint.objects.filter(tenant=tenant).wanting(kind)
+    endpoints = WebhookEndpoint.objects.of_wanting(tenant.pk, kind)
     if not endpoints:
         return
     data = {"quota": standing.quota, "limit": standing.value, "used": standing.used, "message": standing.sentence}
