@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 STANDING = "standing"  # a group
 LONGEST_WAIT = 1.0  # seconds for Redis to take a notice
-# Seconds until what nobody waits for is begun: by then the answer is on its way, and has not shared a processor with it.
+# Seconds until what nobody waits for is begun: the answer is on its way by then, and had a processor for itself.
 AFTER_THE_ANSWER = 0.01
 
 

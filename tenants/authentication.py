@@ -98,6 +98,10 @@ class Actor:
         """The names of the pools that its token is limited to; empty for all."""
         return list(self.token.pools) if self.token else []
 
+    def uses(self, pool: str) -> bool:
+        """Whether its token names this pool, or none. That the tenant may use it is asked elsewhere."""
+        return self.token is None or not self.token.pools or pool in self.token.pools
+
     def reaches(self, session: UUID) -> bool:
         """Whether its token opens this session. That the session is its tenant's is checked by the query for it."""
         return self.only_session in (None, session)

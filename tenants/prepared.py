@@ -25,8 +25,8 @@ class Given(Expression):
         super().__init__(output_field=field)
         self.name, self.type = name, field
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
-        return "%s", [self]
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        return "%s", (self,)
 
     def bind(self, values: dict[str, Any], connection: Any) -> Any:
         value = values[self.name]
@@ -52,7 +52,8 @@ class Prepared(Generic[M]):
         params = tuple(place.bind(values, bound.connection) if isinstance(place, Given) else place for place in places)
         bound.as_sql = lambda: (sql, params)
         query = SimpleNamespace(get_compiler=lambda using: bound)
-        return list(ModelIterable(SimpleNamespace(query=query, db=alias, _known_related_objects={})))
+        rows: Any = SimpleNamespace(query=query, db=alias, _known_related_objects={})
+        return list(ModelIterable(rows))
 
     def first(self, **values: Any) -> M | None:
         """The first of those that the query finds: it should ask for one only."""

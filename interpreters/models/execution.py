@@ -12,9 +12,14 @@ from django.utils import timezone
 
 from interpreters.models.session import Session
 from tenants.models import Tenant
+from tenants.prepared import Given, Prepared
 
 
 class ExecutionQuerySet(models.QuerySet["Execution"]):
+    def of(self, tenant: Tenant, execution: uuid.UUID) -> "Execution | None":
+        """One in a session of the tenant's, with its session, pool and image."""
+        return _with_session.first(tenant=tenant.pk, execution=execution)
+
     def unfinished(self) -> Self:
         return self.filter(status__in=[Execution.Status.QUEUED, Execution.Status.RUNNING])
 
@@ -42,6 +47,13 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         """Those that wait will not run. Returns how many did wait."""
         end = {"status": status, "reason": reason[:200], "finished_at": timezone.now()}
         return self.waiting().order_by().update(turn=None, outputs=[], **end)
+
+
+_with_session: Prepared["Execution"] = Prepared(
+    lambda: Execution.objects.filter(
+        tenant=Given("tenant"), session__tenant=Given("tenant"), pk=Given("execution", models.UUIDField())
+    ).select_related("session__pool__image")
+)
 
 
 class Execution(models.Model):

@@ -92,7 +92,7 @@ def _take_ready(pool: "SessionPool", holder: Mapping[str, Any]) -> "Session | No
 
 
 def _sessions() -> "SessionQuerySet":
-    return apps.get_model("interpreters", "Session").objects.all()  # type: ignore[no-any-return]
+    return apps.get_model("interpreters", "Session").objects.all()
 
 
 def _unheld(pool: Any, revision: Any) -> "SessionQuerySet":

@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from interpreters.lifecycle import State
 from tenants.models import Tenant
+from tenants.prepared import Given, Prepared
 
 if TYPE_CHECKING:
     from interpreters.models.session import Session
@@ -72,6 +73,8 @@ class DayUsage(models.Model):
 
 # --- Writing ---
 
+_of: Prepared[SessionUsage] = Prepared(lambda: SessionUsage.objects.filter(pk=Given("session", models.UUIDField())))
+
 
 def follow(session: "Session", frm: State, to: State) -> None:
     """Called in the transaction in which a session is moved."""
@@ -87,7 +90,7 @@ def ran(session: UUID, started_at: datetime, ended_at: datetime) -> None:
 
     Its times are an agent's, and count within those of its session.
     """
-    row = SessionUsage.objects.filter(pk=session).first()
+    row = _of.first(session=session)
     if row is not None:
         end = min(ended_at, row.ended_at or timezone.now())
         start = min(max(started_at, row.started_at), end)
@@ -115,9 +118,11 @@ def _end(session: UUID, ended_at: datetime) -> None:
 
 
 def _add(session: UUID, tenant: int, day: date, **more: int) -> None:
-    DayUsage.objects.bulk_create([DayUsage(usage_id=session, tenant_id=tenant, day=day)], ignore_conflicts=True)
     row = DayUsage.objects.filter(usage=session, day=day)
-    row.update(**{name: F(name) + value for name, value in more.items()})
+    added = {name: F(name) + value for name, value in more.items()}
+    if not row.update(**added):
+        DayUsage.objects.bulk_create([DayUsage(usage_id=session, tenant_id=tenant, day=day)], ignore_conflicts=True)
+        row.update(**added)
 
 
 def forget(user: Any) -> int:

@@ -7,7 +7,6 @@ from uuid import UUID
 from interpreters.client import Agent, AgentMisbehaved, AgentRefused, AgentUnavailable, get_agent
 from interpreters.lifecycle import Reason, State
 from interpreters.models import Session, SessionPool
-from interpreters.models.pool import PoolQuerySet
 from interpreters.models.session import SessionQuerySet
 from interpreters.models.threads import in_thread
 from interpreters.sessions import guards, problems
@@ -23,19 +22,13 @@ def allowed(actor: Actor, scope: str, session: UUID | None = None) -> None:
         raise problems.of_tenants(refusal) from refusal
 
 
-def usable_pools(actor: Actor) -> PoolQuerySet:
-    """The pools that the tenant may use and, if its token names pools, that it names."""
-    rows = SessionPool.objects.usable_by(actor.tenant)
-    return rows.filter(name__in=actor.only_pools) if actor.only_pools else rows
-
-
 def find_pool(actor: Actor, name: str, identifier: str) -> SessionPool:
     """The pool of this name that the tenant may use, or in which its session of this name is open. Raises NotFound.
 
     So that who reloads a page finds the session that runs, though the pool is offered to the tenant no more.
     """
     found = None
-    if not actor.only_pools or name in actor.only_pools:
+    if actor.uses(name):
         found = SessionPool.objects.named(actor.tenant, name)
         found = found or SessionPool.objects.with_session_of(actor.tenant, identifier).filter(name=name).first()
     if found is None:
@@ -53,8 +46,7 @@ def find(actor: Actor, session: UUID) -> Session:
     """The tenant's session, with its pool and image. Synchronous: for code that is at the database already."""
     allowed(actor, Scope.SESSIONS_USE, session)
     found = Session.objects.of(actor.tenant, session)
-    limited = found is not None and actor.only_pools and found.pool.name not in actor.only_pools
-    if found is None or limited or not guards.passes(actor, found.identifier):
+    if found is None or not actor.uses(found.pool.name) or not guards.passes(actor, found.identifier):
         raise problems.NotFound("There is no such session: it may never have been, or be another tenant's.")
     return found
 

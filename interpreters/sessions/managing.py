@@ -33,7 +33,7 @@ def own_pool(actor: Actor, name: str) -> SessionPool:
 def create_pool(actor: Actor, image: str, fields: Mapping[str, Any]) -> SessionPool:
     """Raises Problem, with every fault of the fields and what to do about it."""
     access.allowed(actor, Scope.POOLS_MANAGE)
-    if actor.only_pools and fields["name"] not in actor.only_pools:
+    if not actor.uses(fields["name"]):
         raise problems.NotAllowed(f"This token is for the pools {', '.join(actor.only_pools)} only.", "other_pool")
     with transaction.atomic():
         _alone(actor)
@@ -80,7 +80,7 @@ def _alone(actor: Actor) -> None:
 def _own(actor: Actor, name: str) -> SessionPool:
     pools = SessionPool.objects.filter(tenant=actor.tenant, name=name).select_related("image").with_counts()
     found = pools.first()
-    if found is None or (actor.only_pools and name not in actor.only_pools):
+    if found is None or not actor.uses(name):
         raise problems.NotFound(f"Your tenant has no pool of its own named {name!r:.80}.")
     return found
 

@@ -20,10 +20,9 @@ ASKED = 20
 def look_up(actor: Actor, execution: UUID) -> Execution:
     """The tenant's execution, with its session. For a token of one session there are no others."""
     access.allowed(actor, Scope.SESSIONS_USE, actor.only_session)
-    rows = Execution.objects.filter(tenant=actor.tenant, pk=execution, session__in=access.sessions_of(actor))
-    rows = rows.select_related("session__pool__image")
-    row = rows.first()
-    if row is None or not actor.reaches(row.session_id) or not guards.passes(actor, row.session.identifier):
+    row = Execution.objects.of(actor.tenant, execution)
+    reached = row is not None and actor.reaches(row.session_id) and actor.uses(row.session.pool.name)
+    if row is None or not reached or not guards.passes(actor, row.session.identifier):
         raise problems.NotFound("There is no such execution: it may never have been, or be another tenant's.")
     return row
 
