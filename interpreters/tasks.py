@@ -44,6 +44,9 @@ from interpreters.runtime.sockets import remove_socket_folder
 logger = logging.getLogger(__name__)
 
 HEALTH_TIMEOUT = 2.0  # seconds for one agent to answer
+# Seconds from a lease to the look that refills its pool: the holder's first code has the processors until then, and a
+# class that comes at once costs one look, not one for each.
+REFILL_AFTER = 0.2
 # A launch that finds no slot leaves: whoever has one takes the next in the queue when done.
 _slots = BoundedSemaphore(settings.PARALLEL_LAUNCHES)
 _image_slots = BoundedSemaphore(settings.PARALLEL_IMAGES)
@@ -257,9 +260,10 @@ def follow_up(
     if to == State.GONE and session.tenant_id is not None:
         for waiting in workspaces.waiting(session):
             enqueue(restore_files, str(waiting))
-    if to == State.GONE or "tenant" in changed:
-        # There is room for another, or one fewer is ready.
+    if to == State.GONE:  # there is room for another
         enqueue(maintain_pool, session.pool_id, time.time())
+    elif "tenant" in changed:  # one fewer is ready
+        enqueue(maintain_pool, session.pool_id, time.time(), countdown=REFILL_AFTER)
 
 
 def ask_agents(sessions: Sequence[UUID]) -> Mapping[UUID, Health]:

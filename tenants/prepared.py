@@ -2,8 +2,8 @@
 
 Django builds a query and compiles its SQL anew, in Python, each time it is asked: for one row by an index that takes
 several times as long as the database does. Where a request waits for it, it is written once, with `Given` in the place
-of what differs. The libraries that did this are of Django 1 and left alone; what is used of Django's inside here is how
-`QuerySet` itself reads models, and a test asks every prepared query both ways.
+of what differs. The libraries that did this are of Django 1 and 2, and left alone. What is used here of Django's inside
+is how `QuerySet` itself reads models.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,10 @@ M = TypeVar("M", bound=Model)
 
 
 class Given(Expression):
-    """A value that is told when the query is asked. `field`: of its type, where the database has not Python's."""
+    """A value that is told when the query is asked, and is never None: nothing equals NULL.
+
+    `field`: one of its type, where the database has not Python's, as for an UUID or a moment.
+    """
 
     def __init__(self, name: str, field: "Field[Any, Any] | None" = None) -> None:
         super().__init__(output_field=field)
