@@ -27,9 +27,10 @@ counted: Prepared[SessionPool] = Prepared(
 
 
 def test_a_model_is_found_with_what_it_is_joined_to(
-    pool: SessionPool, own_pool: SessionPool, django_assert_num_queries: Any
+    pool: SessionPool, acme: Any, django_assert_num_queries: Any
 ) -> None:
-    made = [one.sessions.create(state=State.READY) for one in (pool, own_pool)]
+    own = SessionPool.objects.create(name="own", image=pool.image, tenant=acme)
+    made = [one.sessions.create(state=State.READY) for one in (pool, own)]
     for session in made:
         with django_assert_num_queries(1):
             found = by_key.first(key=session.pk)
