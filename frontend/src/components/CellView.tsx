@@ -10,6 +10,7 @@ import { undoneInWords } from "../session/words";
 import { CellTools } from "./CellTools";
 import { usePage } from "./context";
 import { Editor } from "./Editor";
+import { FarCell } from "./FarCell";
 import { Gutter } from "./Gutter";
 import { Icon } from "./Icon";
 import { Markdown } from "./Markdown";
@@ -18,13 +19,32 @@ import { Outputs } from "./Outputs";
 
 const TYPES: Record<CellType, string> = { code: "code", markdown: "Markdown", raw: "raw text" };
 const LINE = 21;
+// Cells that are drawn before anything else: more than a screen of them.
+const AT_ONCE = 8;
 
 interface Props {
   cell: Cell;
   index: number;
 }
 
+/** Hundreds of cells take a second to draw, in which nothing could be done: those that are far away come when the page is idle. */
 export const CellView = memo(({ cell, index }: Props): VNode => {
+  const page = usePage();
+  const [drawn, setDrawn] = useState(index < AT_ONCE);
+  const wanted = useComputed(() => page.active.value === cell.id).value;
+  useLayoutEffect(() => {
+    if (wanted) setDrawn(true);
+  }, [wanted]);
+  // What is not drawn yet takes about the room that it will need.
+  const room = useMemo(() => {
+    const { execution } = page.shownOf(cell.id).peek();
+    return cell.source.peek().split("\n").length * LINE + 46 + (execution?.outputs.length ?? 0) * 40 + (execution?.leftOut ? 240 : 0);
+  }, []);
+  if (drawn || wanted) return <DrawnCell cell={cell} index={index} room={room} />;
+  return <FarCell cell={cell} index={index} room={room} due={() => setDrawn(true)} />;
+});
+
+function DrawnCell({ cell, index, room }: Props & { room: number }): VNode {
   const page = usePage();
   const section = useRef<HTMLElement>(null);
   // Each cell is drawn again only when it becomes, or is no longer, the one: not whenever another does.
@@ -67,8 +87,6 @@ export const CellView = memo(({ cell, index }: Props): VNode => {
     page.selection.extendTo(index);
   };
 
-  // What is not drawn yet takes about the room that it will need.
-  const room = useMemo(() => cell.source.peek().split("\n").length * LINE + 46 + (execution?.outputs.length ?? 0) * 40 + (execution?.leftOut ? 240 : 0), []);
   return (
     <section
       ref={section}
@@ -96,7 +114,7 @@ export const CellView = memo(({ cell, index }: Props): VNode => {
       {(active || looked) && <CellTools cell={cell} index={index} />}
     </section>
   );
-});
+}
 
 function Source({ cell, type, label, focused }: { cell: Cell; type: CellType; label: string; focused: boolean }): VNode {
   const page = usePage();
