@@ -1,6 +1,6 @@
 """Django's database calls are synchronous: event loops do them in a thread."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -26,3 +26,17 @@ def in_thread(work: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
         return work(*args, **kwargs)
 
     return sync_to_async(done)
+
+
+async def in_parts(lines: Iterator[T]) -> AsyncIterator[T]:
+    """What asks the database as it is read, one after the other."""
+    while (part := await _next(lines)) is not _END:
+        yield part
+
+
+_END = object()
+
+
+@in_thread
+def _next(lines: Iterator[Any]) -> Any:
+    return next(lines, _END)

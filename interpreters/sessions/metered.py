@@ -1,6 +1,6 @@
 """What the tenant has used, and what is left of its quotas, for programs."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from interpreters import metering
 from interpreters.metering import Figures
-from interpreters.models.threads import in_thread
+from interpreters.models.threads import in_parts, in_thread
 from interpreters.models.usage import month_of
 from interpreters.sessions import access, problems
 from tenants import quotas
@@ -55,17 +55,7 @@ def own(actor: Actor, days: Period) -> dict[str, Any]:
 def export(actor: Actor, days: Period) -> AsyncIterator[str]:
     """CSV, as it is read. Raises Problem before the first of it."""
     access.allowed(actor, Scope.USAGE_READ)
-    return _parts(metering.as_csv(actor.tenant, *days, actor.only_pools))
-
-
-async def _parts(lines: Iterator[str]) -> AsyncIterator[str]:
-    while (part := await _next(lines)) is not None:
-        yield part
-
-
-@in_thread
-def _next(lines: Iterator[str]) -> str | None:
-    return next(lines, None)
+    return in_parts(metering.as_csv(actor.tenant, *days, actor.only_pools))
 
 
 def _told(figures: Figures) -> dict[str, Any]:

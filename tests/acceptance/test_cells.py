@@ -102,6 +102,7 @@ def test_single_letters_can_be_switched_off(screen: Screen) -> None:
     press(page, "?")
     page.get_by_label("Single letters are commands").uncheck()
     press(page, "Escape")
+    expect(page.locator(".save-state.saved")).to_be_attached()
     page.reload()
     expect(screen.code(1)).to_be_visible()
     press(page, "a", "b", "d", "d")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.test import Client
+from django.test import AsyncClient, Client
 
 from interpreters.lifecycle import Reason, State
 from interpreters.models import Session, SessionPool, SessionUsage
@@ -199,6 +199,19 @@ def test_an_administrator_takes_a_month_as_csv(used: Any, acme: Any, alice: Any)
     for month, lines in (("2026-11", 2), ("2026-10", 1), ("nonsense", 2)):
         answer = signed_in(alice).get(f"{address}?month={month}")
         assert len(b"".join(answer).splitlines()) == lines
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_csv_of_the_admin_is_sent_as_it_is_read(
+    used: Any, acme: Any, alice: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interpreters.metering.export.AT_ONCE", 2)
+    await sync_to_async(lambda: [used(alice, str(number), 36) for number in range(5)])()
+    browser = AsyncClient()
+    browser.cookies = (await sync_to_async(signed_in)(alice)).cookies
+    answer: Any = await browser.get(f"/admin/interpreters/sessionusage/tenants/{acme.pk}/export?month=2026-11")
+    assert answer.is_async
+    assert [len(part.splitlines()) async for part in answer] == [1, 2, 2, 1]
 
 
 @pytest.mark.parametrize("who", ["charlie", "bob", "nobody"])
