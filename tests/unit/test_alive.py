@@ -1,5 +1,9 @@
 """The file by whose age a health check tells whether a worker and the egress proxy live."""
 
+import os
+import re
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,21 @@ def test_a_workers_heartbeat_touches_it(file: Path) -> None:
 async def test_the_proxys_heartbeat_touches_it(file: Path) -> None:
     await Server()._beat()
     assert file.exists()
+
+
+@pytest.mark.parametrize(("age", "lives"), [(0, True), (20, True), (45, False), (None, False)])
+def test_the_check_of_the_compose_file_believes_it_for_half_a_minute(
+    file: Path, age: float | None, lives: bool
+) -> None:
+    composed = (Path(__file__).parents[2] / "docker-compose.yml").read_text()
+    (check,) = re.findall(r"&alive \[CMD-SHELL, '(.+)'\]", composed)
+    if age is not None:
+        file.touch()
+        os.utime(file, (time.time() - age,) * 2)
+    asked = subprocess.run(
+        ["sh", "-c", check.replace("$$", "$")], env={**os.environ, "THERMAE_ALIVE_FILE": str(file)}, check=False
+    )
+    assert (asked.returncode == 0) is lives
 
 
 def test_without_a_name_there_is_none(file: Path, settings: Any) -> None:
