@@ -1,24 +1,16 @@
 // Tells when an element comes near the screen, or when the page has nothing else to do. One observer serves all cells.
 
 const MARGIN = "900px 0px";
-const waiting = new Map<Element, Set<() => void>>();
+const waiting = new Map<Element, () => void>();
 let observer: IntersectionObserver | null = null;
 
-/** Calls once; the answer is to be called by who no longer waits. */
+/** Calls once; the answer is to be called by who no longer waits. One for each element. */
 export function whenNear(element: Element, near: () => void): () => void {
   // The list scrolls, not the page: a margin counts only around what scrolls.
   observer ??= new IntersectionObserver(hear, { root: document.getElementById("cells"), rootMargin: MARGIN });
-  const others = waiting.get(element);
-  if (others) others.add(near);
-  else waiting.set(element, new Set([near]));
-  // Also of one that is watched already, which tells where it is now.
-  observer.unobserve(element);
+  waiting.set(element, near);
   observer.observe(element);
-  return () => {
-    const left = waiting.get(element);
-    left?.delete(near);
-    if (left?.size === 0) forget(element);
-  };
+  return () => forget(element);
 }
 
 function hear(entries: IntersectionObserverEntry[]): void {
@@ -26,7 +18,7 @@ function hear(entries: IntersectionObserverEntry[]): void {
     if (!entry.isIntersecting) continue;
     const near = waiting.get(entry.target);
     forget(entry.target);
-    near?.forEach((call) => call());
+    near?.();
   }
 }
 
@@ -37,6 +29,7 @@ function forget(element: Element): void {
 
 // --- Idle time ---
 
+const AT_A_TIME = 3;
 const later = new Set<() => void>();
 let asked = false;
 
@@ -60,15 +53,12 @@ function ask(): void {
   if (asked || later.size === 0) return;
   asked = true;
   if ("requestIdleCallback" in window) requestIdleCallback(work);
-  else setTimeout(() => work({ timeRemaining: () => 0 }), 200); // Safari
+  else setTimeout(work, 50); // Safari
 }
 
-function work(deadline: Pick<IdleDeadline, "timeRemaining">): void {
+function work(): void {
   asked = false;
-  for (const due of later) {
-    due();
-    // What was called is drawn after it, in the same idle time: a few milliseconds are left for that.
-    if (deadline.timeRemaining() < 10) break;
-  }
+  // They are drawn together, after this: few enough that nobody who types meanwhile notices.
+  for (const due of [...later].slice(0, AT_A_TIME)) due();
   ask();
 }
