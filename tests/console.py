@@ -121,26 +121,26 @@ def pool(name: str, image: str = "python", **fields: Any) -> int:
     return int(SessionPool.objects.update_or_create(name=name, tenant=None, defaults=fields)[0].pk)
 
 
-def day_of_a_class(pool: str, tenant: str) -> None:
-    """What samples tell of a pool that had a quiet night, a class of eighteen for two hours, and stragglers."""
+def day_of_a_class(pool: str) -> None:
+    """What samples tell of a pool that had a quiet night, a class of eight for two hours, and stragglers."""
     from django.utils import timezone
 
     from interpreters.models import PoolSample, SessionPool
-    from tenants.models import Tenant
 
     now = timezone.now().replace(second=0, microsecond=0)
-    about: dict[str, Any] = {"pool": SessionPool.objects.get(name=pool), "tenant": Tenant.objects.get(slug=tenant)}
+    found = SessionPool.objects.get(name=pool)
+    about: dict[str, Any] = {"pool": found, "tenant": found.tenant}
     rows = []
     for ago in range(24 * 60, 1, -1):
         at, begun = now - timedelta(minutes=ago), 7 * 60 - ago  # minutes since the class began
-        held = max(2, 18 - max(0, begun - 115)) if begun < 240 else 1
+        held = max(2, 8 - max(0, begun - 115)) if begun < 240 else 1
         held = max(0, min(held, 3 * begun))
-        came = 3 if 0 <= begun < 6 else int(begun in (40, 71, 160))
+        came = 3 if 0 <= begun < 2 else int(begun in (2, 3, 40, 71, 160))
         ran = held // 2 + (ago * 7) % 5 if begun < 115 else held // 4
         cold = max(0, came - 2)
         rows.append(PoolSample(
             **about, at=at, seconds=60, ready=1 if cold else 2, starting=cold, leased=held, leases=came, cold=cold,
-            executions=ran if held else 0, failed=int(held > 9 and ago % 11 == 0), waited_0=came - cold, waited_6=cold,
+            executions=ran if held else 0, failed=int(held > 4 and ago % 11 == 0), waited_0=came - cold, waited_6=cold,
             ended_out_of_memory=int(begun in (52, 88)),
         ))  # fmt: skip
     PoolSample.objects.bulk_create(rows, ignore_conflicts=True, batch_size=200)

@@ -152,7 +152,7 @@ def take_walk(browser: Browser, stack: Stack) -> None:
 
     def take(name: str, page: Page) -> None:
         if name == "6-dashboard":  # of an organisation that has been there for a day
-            stack.console.day_of_a_class(pool="class", tenant="trajan")
+            stack.console.day_of_a_class(pool="class")
             page.reload()
         page.wait_for_timeout(300)
         picture = page.screenshot(path=IMAGES / f"walk-{name}.png")
