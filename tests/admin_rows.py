@@ -104,7 +104,7 @@ MAKERS: dict[str, Callable[[Rows], Any]] = {
     ),
     "interpreters.SessionUsage": lambda of: SessionUsage.objects.create(
         session=of.session.pk, tenant=of.tenant, user=of.user, member=f"{of.word}-member", pool=of.pool.name,
-        identifier=f"{of.word}-id", cpu=1, memory=1, started_at=LONG_AGO,
+        identifier=f"{of.word}-id", cpu=1, memory=1, started_at=LONG_AGO, ended_at=LONG_AGO,
     ),
     "interpreters.WebhookEndpoint": lambda of: WebhookEndpoint.objects.create(
         tenant=of.tenant, url=f"https://{of.word}.example/", description=f"{of.word}-words", events=["session.ended"]
