@@ -46,6 +46,7 @@ class Breaker:
 
 _breaker = Breaker()
 _sending: set[asyncio.Task[None]] = set()
+_put_off: set[Callable[[], None]] = set()
 # Of a process that answers people: on it is told what has changed, while the answer is on its way.
 _loop: asyncio.AbstractEventLoop | None = None
 
@@ -59,10 +60,23 @@ def answer_first(loop: asyncio.AbstractEventLoop) -> None:
 def aside(work: Callable[[], None]) -> None:
     """Do what nobody waits for: at once, or, after `answer_first()`, a little later and in another thread."""
     loop = _loop
-    if loop is not None and loop.is_running():
-        _later(loop, lambda: loop.run_in_executor(None, work))
-    else:
+    if loop is None or not loop.is_running():
         work()
+        return
+
+    def begin() -> None:
+        if work in _put_off:
+            _put_off.remove(work)
+            loop.run_in_executor(None, work)
+
+    _put_off.add(work)
+    _later(loop, begin)
+
+
+def finish() -> None:
+    """The process stops answering: what was put off is done now."""
+    while _put_off:
+        _put_off.pop()()
 
 
 def _later(loop: asyncio.AbstractEventLoop, begin: Callable[[], object]) -> None:

@@ -115,6 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     from django.conf import settings
 
+    from interpreters import notices
     from project.asgi import application, is_proxied
 
     server = Server(
@@ -143,6 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         server_name="",
     )
     server.run()
+    notices.finish()
     raise SystemExit(1 if server.abort_start else 0)
 
 

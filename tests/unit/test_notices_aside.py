@@ -32,6 +32,16 @@ async def test_work_is_done_in_another_thread_where_people_are_answered() -> Non
     assert where != [began]
 
 
+async def test_a_process_that_stops_does_first_what_it_put_off() -> None:
+    notices.answer_first(asyncio.get_running_loop())
+    done: list[int] = []
+    notices.aside(lambda: done.append(1))
+    notices.finish()
+    assert done == [1]
+    await asyncio.sleep(5 * notices.AFTER_THE_ANSWER)
+    assert done == [1], "and not once more"
+
+
 async def test_a_notice_is_sent_on_the_loop_that_answers() -> None:
     notices.answer_first(asyncio.get_running_loop())
     layer, session = get_channel_layer(), uuid4()
