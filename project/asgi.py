@@ -40,7 +40,9 @@ websockets = URLRouter([*frontend_routing.websocket_urlpatterns, *interpreters_r
 routes = in_front_of(ProtocolTypeRouter({"http": http, "websocket": websockets}))
 
 
-__all__ = ["application", "is_proxied"]
+finish = notices.finish
+
+__all__ = ["application", "finish", "is_proxied"]
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -115,8 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     from django.conf import settings
 
-    from interpreters import notices
-    from project.asgi import application, is_proxied
+    from project.asgi import application, finish, is_proxied
 
     server = Server(
         application=application,
@@ -144,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         server_name="",
     )
     server.run()
-    notices.finish()
+    finish()
     raise SystemExit(1 if server.abort_start else 0)
 
 
