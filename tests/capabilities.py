@@ -74,12 +74,8 @@ def browser() -> str | None:
     return None if browser_binary() else "there is no Chromium: apt install chromium"
 
 
-# The first takes less than half of the processor's time.
-BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-
-
 def browser_binary() -> str | None:
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def bubblewrap() -> str | None:
