@@ -39,8 +39,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LAUNCHES_KEPT = 25
-# A pool that wants nothing, and has nothing, is looked at this often all the same: an engine may have forgotten to
-# remove what belongs to it, and /healthz/ready takes silence for a worker that is gone.
+# A pool at rest is looked at this often: for what an engine forgot to remove, and so that /healthz/ready hears of it.
 REST = timedelta(seconds=10)
 
 
@@ -55,7 +54,7 @@ class PoolQuerySet(models.QuerySet["SessionPool"]):
         return self.filter(seen, deleting=False).select_related("image")
 
     def counted(self, tenant: Tenant) -> list["SessionPool"]:
-        """All that the tenant may use, by their names, with their counts: pages and programs ask this often."""
+        """All that the tenant may use, in the order of their names."""
         return _usable_counted(tenant=tenant.pk)
 
     def named(self, tenant: Tenant, name: str) -> "SessionPool | None":
@@ -94,7 +93,7 @@ class PoolQuerySet(models.QuerySet["SessionPool"]):
 
 
 _usable_named: Prepared["SessionPool"] = Prepared(
-    lambda: SessionPool.objects.usable_by(Given("tenant")).filter(name=Given("name"))[:1]
+    lambda: SessionPool.objects.usable_by(Given("tenant")).filter(name=Given("name"))
 )
 
 _usable_counted: Prepared["SessionPool"] = Prepared(
