@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.apps import apps
 from django.db import IntegrityError, transaction
 from django.db.models import DateTimeField, Exists
 from django.utils import timezone
@@ -91,12 +90,9 @@ def _take_ready(pool: "SessionPool", holder: Mapping[str, Any]) -> "Session | No
     return None
 
 
-def _sessions() -> "SessionQuerySet":
-    return apps.get_model("interpreters", "Session").objects.all()
-
-
 def _unheld(pool: Any, revision: Any) -> "SessionQuerySet":
-    return _sessions().filter(pool=pool, tenant=None, pool_revision=revision).order_by("created_at")
+    rows: SessionQuerySet = tenant_quotas.sessions().filter(pool=pool, tenant=None, pool_revision=revision)
+    return rows.order_by("created_at")
 
 
 def _nobody_waits(pool: Any, now: Any) -> Any:
@@ -104,7 +100,11 @@ def _nobody_waits(pool: Any, now: Any) -> Any:
 
 
 _open: "Prepared[Session]" = Prepared(
-    lambda: _sessions().open().filter(pool=Given("pool"), tenant=Given("tenant"), identifier=Given("identifier"))
+    lambda: (
+        tenant_quotas.sessions()
+        .open()
+        .filter(pool=Given("pool"), tenant=Given("tenant"), identifier=Given("identifier"))
+    )
 )
 _ready: "Prepared[Session]" = Prepared(
     lambda: _unheld(Given("pool"), Given("revision")).filter(

@@ -49,7 +49,7 @@ def room_for(pool: "SessionPool", tenant: Tenant, user: Any) -> Iterator[None]:
 
 
 def _check(tenant: Tenant, pool: "SessionPool", user: Any) -> None:
-    rows = _sessions().filter(tenant=tenant, state__in=OPEN)
+    rows = sessions().filter(tenant=tenant, state__in=OPEN)
     held: list[Session] = list(rows.select_related("pool"))
     own = [session for session in held if user is not None and session.user_id == user.pk]
     most_own, most_all = tenant.max_member_sessions, tenant.max_sessions
@@ -72,14 +72,14 @@ def _check_disk(tenant: Tenant) -> None:
         return
     used = _disk_of(tenant)
     if used > tenant.max_disk:
-        held = _sessions().filter(tenant=tenant, state__in=OPEN).select_related("pool")
+        held = sessions().filter(tenant=tenant, state__in=OPEN).select_related("pool")
         words = f"{tenant} has at most {tenant.max_disk} MiB of disk, and would have {used} in use"
         raise _reached(words, list(held), Standing("max_disk", tenant.max_disk, used))
 
 
 def _disk_of(tenant: Tenant) -> int:
     """MiB of all its sessions, and of what its own pools keep ready."""
-    owned = _sessions().filter(Q(tenant=tenant) | Q(tenant=None, pool__tenant=tenant), state__in=OPEN)
+    owned = sessions().filter(Q(tenant=tenant) | Q(tenant=None, pool__tenant=tenant), state__in=OPEN)
     return owned.aggregate(all=Sum(Coalesce("disk", "pool__disk")))["all"] or 0
 
 
@@ -96,7 +96,7 @@ def ready_that_fit(pool: "SessionPool", wanted: int) -> int:
         return wanted
     fit = wanted
     if tenant.max_ready is not None:
-        fit = min(fit, tenant.max_ready - _sessions().filter(tenant=None, pool__tenant=tenant, state__in=OPEN).count())
+        fit = min(fit, tenant.max_ready - sessions().filter(tenant=None, pool__tenant=tenant, state__in=OPEN).count())
     if tenant.max_disk is not None:
         fit = min(fit, (tenant.max_disk - _disk_of(tenant)) // pool.disk)
     if fit < wanted:
@@ -104,7 +104,7 @@ def ready_that_fit(pool: "SessionPool", wanted: int) -> int:
     return max(0, fit)
 
 
-def _sessions() -> Any:
+def sessions() -> Any:
     return apps.get_model("interpreters", "Session").objects
 
 
