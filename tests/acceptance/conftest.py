@@ -35,7 +35,7 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="package")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     # Without Chromium's own sandbox, which root may not have.
-    browser = playwright.chromium.launch(executable_path=capabilities.browser_binary(), args=["--no-sandbox"])
+    browser = playwright.chromium.launch(executable_path=capabilities.light_browser_binary(), args=["--no-sandbox"])
     yield browser
     browser.close()
 

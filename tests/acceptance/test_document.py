@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.acceptance.conftest import SCREENSHOTS, NewContext
 from tests.acceptance.screen import PATIENCE, Screen
 from tests.documents import code_cell, document_of, text_cell
+from tests.services import wait_until
 
 pytestmark = [
     pytest.mark.browser, pytest.mark.docker, pytest.mark.redis, pytest.mark.timeout(600, func_only=True),
@@ -106,7 +107,7 @@ def test_edits_without_a_sign_in_or_a_network_outlive_the_page(new_context: NewC
     context.set_offline(True)
     screen.write("written_offline = 2")
     expect(screen.page.locator(".save-state.failed")).to_be_visible(timeout=PATIENCE)
-    screen.page.wait_for_function(KEPT_BY_THE_BROWSER, arg="written_offline")
+    wait_until(lambda: screen.page.evaluate(KEPT_BY_THE_BROWSER, "written_offline"), "the browser's own copy", 10)
     screen.page.close(run_before_unload=False)
     context.set_offline(False)
     again = Screen(context.new_page())

@@ -72,7 +72,8 @@ export class History {
     });
     holdTab(this.tab);
     void this.offer(loaded);
-    addEventListener("pagehide", () => autosave.dirty && void this.keep());
+    // The browser may end the page before what it is asked at `pagehide` is done; the first two come earlier.
+    for (const sign of ["beforeunload", "visibilitychange", "pagehide"] as const) addEventListener(sign, () => void this.keep());
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && void this.freshen());
   }
 
@@ -84,12 +85,16 @@ export class History {
       this.keeping = undefined;
       if (this.kept) void this.drafts.forget(this.tab);
       this.kept = false;
+    } else if (state === "failed" && !this.kept) {
+      clearTimeout(this.keeping);
+      this.keeping = setTimeout(() => void this.keep());
     } else if (state !== "saved") {
       this.keeping ??= setTimeout(() => void this.keep(), KEEP_AFTER);
     }
   }
 
   private async keep(): Promise<void> {
+    clearTimeout(this.keeping);
     this.keeping = undefined;
     const { autosave, notebook } = this.page;
     if (!autosave.dirty) return;
