@@ -5,7 +5,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.core.handlers.asgi import ASGIRequest
 from django.db.models import QuerySet, Sum
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
@@ -15,9 +14,9 @@ from django.utils import timezone
 
 from interpreters import metering
 from interpreters.models import SessionUsage
-from interpreters.models.threads import in_parts
 from interpreters.models.usage import month_of
 from tenants import quotas, storage
+from tenants.downloads import download
 from tenants.models import Tenant
 from tenants.scoping import TenantScopedAdmin, administered
 
@@ -103,13 +102,8 @@ class SessionUsageAdmin(TenantScopedAdmin[SessionUsage]):
         """A month as CSV, a line for each session."""
         found = self._find(request, tenant)
         since, until = _month(request)
-        lines = metering.as_csv(found, since, until)
-        # Django would collect them all before it sends the first.
-        content = in_parts(lines) if isinstance(request, ASGIRequest) else lines
-        response = StreamingHttpResponse(content, content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = f'attachment; filename="usage-{found.slug}-{since:%Y-%m}.csv"'
-        response["Cache-Control"] = "no-store"
-        return response
+        name = f"usage-{found.slug}-{since:%Y-%m}.csv"
+        return download(request, metering.as_csv(found, since, until), name, "text/csv; charset=utf-8")
 
     def _find(self, request: HttpRequest, tenant: int) -> Tenant:
         if not self.has_view_permission(request):

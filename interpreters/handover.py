@@ -11,7 +11,7 @@ import msgspec
 
 from interpreters.client import Agent, AgentRefused, ExecuteRequest
 from interpreters.models import Execution, waiting
-from interpreters.models.threads import in_thread
+from tenants.threads import in_thread
 
 
 async def hand_over(agent: Agent, session: UUID) -> None:

@@ -15,7 +15,7 @@ from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 
 from interpreters.models import SessionPool
-from interpreters.models.threads import in_thread
+from tenants.threads import in_thread
 
 # Seconds for each part to answer.
 PATIENCE = 2.0

@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from interpreters.lifecycle import OPEN
 from interpreters.models import EgressProxy, EgressTotal, Execution, Session, SessionPool, Workspace
-from interpreters.models.threads import in_thread
+from tenants.threads import in_thread
 
 POOL = ("pool", "tenant")  # the tenant is empty for a shared pool
 Names = Mapping[int, tuple[str, str]]

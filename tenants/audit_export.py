@@ -5,12 +5,16 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.db.models import QuerySet
+
 from tenants.models import AuditEvent
+from tenants.naming import named
 
 COLUMNS = ("id", "at", "tenant", "who", "token", "address", "action", "kind", "key", "name", "old", "new", "why")
 # A spreadsheet takes a text that begins so for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 MOST = 100_000  # rows of one file
+AT_ONCE = 1000
 
 
 def as_dict(event: AuditEvent) -> dict[str, Any]:
@@ -34,10 +38,17 @@ def csv_lines(events: Iterable[AuditEvent]) -> Iterator[str]:
         yield str(writer.writerow([cell(told[name]) for name in COLUMNS]))
 
 
-def as_csv(events: Iterable[AuditEvent]) -> Iterator[str]:
-    """Lines, a header first."""
-    yield csv_header()
-    yield from csv_lines(events)
+def as_text(events: QuerySet[AuditEvent], json_lines: bool) -> Iterator[str]:
+    """A file's text, the newest event first, some at a time: each part is a query of its own."""
+    if not json_lines:
+        yield csv_header()
+    form = as_json_lines if json_lines else csv_lines
+    events, left = events.order_by("-pk"), MOST
+    older = events
+    while left and (rows := list(named(older[: min(left, AT_ONCE)]))):
+        yield "".join(form(rows))
+        left -= len(rows)
+        older = events.filter(pk__lt=rows[-1].pk)
 
 
 class Line:

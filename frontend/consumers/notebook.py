@@ -24,9 +24,9 @@ from frontend.models.lease import GRACE
 from interpreters import sessions
 from interpreters.consumers.socket import Closed, Receive, Scope, Send, Socket
 from interpreters.lifecycle import OPEN
-from interpreters.models.threads import in_thread
 from interpreters.sessions import Problem, following, problems
 from tenants.authentication import Actor
+from tenants.threads import in_thread
 
 # What waits to be sent to a client that is slower than who types, and to the channel layer.
 MOST_OUT, MOST_RELAYED = 500, 50

@@ -7,11 +7,11 @@ from django.http import HttpRequest
 from ninja.security import HttpBearer
 from ninja.utils import check_csrf
 
-from interpreters.models.threads import in_thread
 from interpreters.sessions import problems, standing
 from tenants import quotas, request_rates
 from tenants.audit import Action, record
 from tenants.authentication import Actor, aauthenticate
+from tenants.threads import in_thread
 
 
 class Request(HttpRequest):

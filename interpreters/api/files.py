@@ -17,8 +17,8 @@ from interpreters.api.schemas import ERRORS, Folder, Move, Unpacked
 from interpreters.auditing import downloaded, file_changed
 from interpreters.client.base import Download
 from interpreters.models import Session
-from interpreters.models.threads import in_thread
 from interpreters.sessions import access, files, problems, standing
+from tenants.threads import in_thread
 
 router = Router(tags=["files"])
 

@@ -9,8 +9,8 @@ from django.template.defaultfilters import filesizeformat
 from ninja import Field, Schema
 
 from interpreters.models import Workspace as Row
-from interpreters.models.threads import in_thread
 from interpreters.sessions import keeping
+from tenants.threads import in_thread
 
 
 class Keep(Schema):

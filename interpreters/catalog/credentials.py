@@ -4,10 +4,10 @@ from django.core.exceptions import ValidationError
 
 from interpreters.catalog.checking import checked
 from interpreters.models import RegistryCredential
-from interpreters.models.threads import in_thread
 from interpreters.sessions import access, problems
 from tenants.authentication import Actor
 from tenants.models import Scope
+from tenants.threads import in_thread
 
 MOST = 100  # of one tenant
 LONGEST_SECRET = 16 * 1024

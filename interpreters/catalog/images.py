@@ -12,7 +12,6 @@ from interpreters.catalog import credentials
 from interpreters.catalog.checking import checked
 from interpreters.models import InterpreterImage
 from interpreters.models.image import WAITING
-from interpreters.models.threads import in_thread
 from interpreters.models.uploads import NoSpace, UploadTooLarge, remove_upload, size_of, store
 from interpreters.sessions import access, problems
 from interpreters.tasks import acquire_images, enqueue
@@ -21,6 +20,7 @@ from tenants.audit import Action, record
 from tenants.authentication import Actor
 from tenants.models import Scope
 from tenants.storage import StorageFull
+from tenants.threads import in_thread
 
 Origin = InterpreterImage.Origin
 UPLOADED = (Origin.ARCHIVE, Origin.DOCKERFILE)

@@ -17,11 +17,11 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from interpreters.consumers.identity import check_origin
-from interpreters.models.threads import in_thread
 from interpreters.sessions import Problem, problems, standing
 from interpreters.sessions.standing import identify
 from tenants.audit import acts
 from tenants.authentication import Actor
+from tenants.threads import in_thread
 
 logger = logging.getLogger(__name__)
 

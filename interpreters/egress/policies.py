@@ -12,8 +12,8 @@ from interpreters.egress.journal import Subject
 from interpreters.egress.policy import Policy
 from interpreters.lifecycle import OPEN
 from interpreters.models import Session
-from interpreters.models.threads import in_thread
 from tenants.egress import BadEntry, Ceiling, Mode, parse_entries
+from tenants.threads import in_thread
 
 logger = logging.getLogger(__name__)
 

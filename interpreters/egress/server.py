@@ -21,7 +21,7 @@ from interpreters.egress.resolver import Lookup, Resolver, look_up
 from interpreters.egress.storing import store
 from interpreters.egress.surroundings import Interfaces, Surroundings, read_interfaces
 from interpreters.models import EgressProxy
-from interpreters.models.threads import in_thread
+from tenants.threads import in_thread
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from interpreters import client
 from interpreters.client import Agent, AgentError, Outputs, Record
 from interpreters.lifecycle import State
 from interpreters.models import Execution, Session, usage
-from interpreters.models.threads import in_thread
 from interpreters.outputs.notebook import DISPLAY, clean, read, shown_anew
+from tenants.threads import in_thread
 
 logger = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from weakref import WeakKeyDictionary
 
 from interpreters import sessions
 from interpreters.models import Session
-from interpreters.models.threads import in_thread
 from interpreters.proxy.addresses import Identified, Known
 from interpreters.sessions import problems, standing
 from tenants.authentication import Actor, NotAllowed, actor_from_token
 from tenants.models import hash_token
+from tenants.threads import in_thread
 
 V = TypeVar("V")
 # Seconds: an answer older than the first is asked for anew beside its use, one older than the second is not used.

@@ -8,10 +8,10 @@ from interpreters.client import Agent, AgentMisbehaved, AgentRefused, AgentUnava
 from interpreters.lifecycle import Reason, State
 from interpreters.models import Session, SessionPool
 from interpreters.models.session import SessionQuerySet
-from interpreters.models.threads import in_thread
 from interpreters.sessions import guards, problems
 from tenants.authentication import Actor, NotAllowed
 from tenants.models import Scope
+from tenants.threads import in_thread
 
 
 def allowed(actor: Actor, scope: str, session: UUID | None = None) -> None:

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 
-from interpreters.models.threads import in_thread
 from interpreters.sessions import access, problems
 from tenants import erasing, exporting
 from tenants.authentication import Actor
 from tenants.models import Archive, Erasure, Role, Scope
+from tenants.threads import in_thread
 
 
 @in_thread

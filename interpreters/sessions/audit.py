@@ -9,7 +9,6 @@ from django.db import connection
 from django.db.models import Max
 from django.utils import timezone
 
-from interpreters.models.threads import in_thread
 from interpreters.sessions import access, problems
 from tenants.audit import Action, record
 from tenants.audit_export import MOST as MOST_OF_A_FILE
@@ -18,6 +17,7 @@ from tenants.authentication import Actor
 from tenants.models import AuditEvent, Scope
 from tenants.models.audit import AuditEventQuerySet
 from tenants.naming import named
+from tenants.threads import in_thread
 
 MOST = 1000  # events of one answer
 PIECE = 1000  # events that are read at once, of a file

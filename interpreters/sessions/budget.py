@@ -6,12 +6,12 @@ The way of running code asks no database, so an answer is remembered for a momen
 import time
 
 from interpreters.models import QuotaReached, month_quotas
-from interpreters.models.threads import in_thread
 from interpreters.sessions import problems
 from tenants import quotas
 from tenants.audit import Action, Who, record
 from tenants.authentication import Actor
 from tenants.models import Tenant
+from tenants.threads import in_thread
 
 REMEMBERED = 5.0  # seconds
 _known: dict[int, tuple[float, QuotaReached | None]] = {}

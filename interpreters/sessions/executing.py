@@ -13,11 +13,11 @@ from django.conf import settings
 from interpreters import handover
 from interpreters.client import AgentRefused, Entry, ExecuteRequest, Refusal
 from interpreters.models import Execution, Session
-from interpreters.models.threads import in_thread
 from interpreters.outputs import Gathering
 from interpreters.sessions import access, budget, problems, record
 from interpreters.sessions.reading import find, read
 from tenants.authentication import Actor
+from tenants.threads import in_thread
 
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,63}")
 COMM_MESSAGE = re.compile(r"[A-Za-z0-9-]{1,63}:[A-Za-z0-9:._-]{1,63}")

@@ -11,13 +11,13 @@ from interpreters.auditing import downloaded_kept
 from interpreters.lifecycle import State
 from interpreters.models import BadIdentifier, Session, Workspace
 from interpreters.models.lease import IDENTIFIER
-from interpreters.models.threads import in_thread
 from interpreters.sessions import access, problems
 from interpreters.tasks import enqueue, save_files
 from interpreters.workspaces import open_content, remove_content
 from tenants.audit import Action, record
 from tenants.authentication import Actor
 from tenants.models import Scope
+from tenants.threads import in_thread
 
 # Sessions whose files are about to be saved: whatever changes until then is in it.
 _soon: dict[UUID, asyncio.Task[None]] = {}

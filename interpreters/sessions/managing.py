@@ -10,12 +10,12 @@ from django.db import transaction
 
 from interpreters.models import InterpreterImage, SessionPool
 from interpreters.models.custom import merged_secrets
-from interpreters.models.threads import in_thread
 from interpreters.sessions import access, problems
 from interpreters.tasks import enqueue, maintain_pool
 from tenants.authentication import Actor
 from tenants.encryption import CannotDecrypt
 from tenants.models import Scope, Tenant
+from tenants.threads import in_thread
 
 logger = logging.getLogger(__name__)
 

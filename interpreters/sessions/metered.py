@@ -8,12 +8,12 @@ from django.utils import timezone
 
 from interpreters import metering
 from interpreters.metering import Figures
-from interpreters.models.threads import in_parts, in_thread
 from interpreters.models.usage import month_of
 from interpreters.sessions import access, problems
 from tenants import quotas
 from tenants.authentication import Actor
 from tenants.models import Scope
+from tenants.threads import in_parts, in_thread
 
 MOST_DAYS = 3660
 Period = tuple[date, date]

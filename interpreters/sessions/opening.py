@@ -11,13 +11,13 @@ from prometheus_client import Counter, Histogram
 from interpreters.auditing import session_opened
 from interpreters.lifecycle import Phase, Reason, State
 from interpreters.models import BadIdentifier, Lease, NoInstance, QuotaReached, Session, SessionPool
-from interpreters.models.threads import in_thread
 from interpreters.notices import aside
 from interpreters.sessions import access, budget, guards, problems
 from tenants import quotas
 from tenants.audit import Action, record
 from tenants.authentication import Actor
 from tenants.models import ApiToken, Scope
+from tenants.threads import in_thread
 
 LEASE_SECONDS = Histogram(
     "thermae_lease_seconds",

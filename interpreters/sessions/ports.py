@@ -10,10 +10,10 @@ from interpreters.auditing import preview_opened
 from interpreters.client import Exchange, Forward, Tunnel
 from interpreters.lifecycle import State
 from interpreters.models import Preview, Session
-from interpreters.models.threads import in_thread
 from interpreters.sessions import access, problems
 from tenants.authentication import Actor, NotAllowed, actor_from_known_token, actor_from_user
 from tenants.models import Scope
+from tenants.threads import in_thread
 
 BY_LINK = "Open this page by a link from POST /api/v1/sessions/<id>/previews: each opens it once, within a minute."
 

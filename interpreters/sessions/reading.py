@@ -7,10 +7,10 @@ from interpreters import outputs
 from interpreters.client import AgentError, Outputs, get_agent
 from interpreters.lifecycle import State
 from interpreters.models import Execution
-from interpreters.models.threads import in_thread
 from interpreters.sessions import access, guards, problems, record
 from tenants.authentication import Actor
 from tenants.models import Scope
+from tenants.threads import in_thread
 
 LISTED = 100
 # Executions of one list whose state is asked of the agent, because their rows do not know it yet.

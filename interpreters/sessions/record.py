@@ -14,10 +14,10 @@ from interpreters import outputs
 from interpreters.auditing import record_code
 from interpreters.client import AgentError, ExecuteRequest, Outputs, get_agent
 from interpreters.models import Execution, Session, waiting
-from interpreters.models.threads import in_thread
 from interpreters.notices import session_changed
 from interpreters.sessions import keeping, problems
 from tenants.authentication import Actor
+from tenants.threads import in_thread
 
 logger = logging.getLogger(__name__)
 

@@ -20,10 +20,10 @@ from django.db import DatabaseError
 from django.http import parse_cookie
 from django.utils import timezone
 
-from interpreters.models.threads import in_thread
 from interpreters.notices import STANDING
 from interpreters.sessions import problems
 from tenants.authentication import Actor, NotAllowed, authenticate_scope, token_in_scope
+from tenants.threads import in_thread
 
 logger = logging.getLogger(__name__)
 

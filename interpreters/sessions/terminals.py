@@ -8,9 +8,9 @@ from interpreters.client import AgentMisbehaved, AgentRefused, AgentUnavailable,
 from interpreters.client.base import Terminal
 from interpreters.lifecycle import State
 from interpreters.models import Session
-from interpreters.models.threads import in_thread
 from interpreters.sessions import access, problems, record
 from interpreters.tasks import enqueue, offer_shells
+from tenants.threads import in_thread
 
 # Seconds for a worker to take up that a terminal is wanted, and between two looks.
 PATIENCE, EVERY = 10.0, 0.1

@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
 
-from interpreters.models.threads import in_thread
 from interpreters.sessions import problems
 from tenants import issuing, service_accounts
 from tenants.authentication import Actor, NotAllowed
 from tenants.issuing import BadWish, Wish
 from tenants.models import ApiToken, CannotRotate, ServiceAccount
+from tenants.threads import in_thread
 
 LONGEST_OVERLAP = 7 * 24 * 3600  # seconds
 LISTED = 500

@@ -10,11 +10,11 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from interpreters.models import WebhookDelivery, WebhookEndpoint
-from interpreters.models.threads import in_thread
 from interpreters.sessions import access, problems
 from interpreters.webhooks import outbox
 from tenants.authentication import Actor
 from tenants.models import Scope, Tenant
+from tenants.threads import in_thread
 
 LONGEST_OVERLAP = 7 * 24 * 3600  # seconds
 LISTED = 200

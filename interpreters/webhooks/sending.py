@@ -20,12 +20,12 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from interpreters.models import WebhookDelivery, WebhookEndpoint
-from interpreters.models.threads import in_thread
 from interpreters.webhooks import signing
 from interpreters.webhooks.posting import Poster
 from interpreters.webhooks.retrying import Answer, is_hopeless, next_try
 from tenants.audit import Action, record
 from tenants.encryption import CannotDecrypt
+from tenants.threads import in_thread
 from tenants.webhook_urls import BadUrl, WebhookUrl
 
 logger = logging.getLogger(__name__)

@@ -364,6 +364,27 @@ def test_administrators_take_it_away_as_lines_of_json_and_that_is_told(acme: Any
     assert event.new == {"format": "jsonl", "action__exact": "session.refused"}
 
 
+@pytest.mark.django_db(transaction=True)
+async def test_the_file_of_the_admin_is_sent_as_it_is_read_and_ends_somewhere(
+    acme: Any, alice: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenants.audit_export.AT_ONCE", 2)
+    monkeypatch.setattr("tenants.audit_export.MOST", 5)
+
+    def happen() -> Client:
+        for number in range(8):
+            audit.record(Action.SESSION_REFUSED, tenant=acme, name=str(number))
+        return staff(alice)
+
+    browser = AsyncClient()
+    browser.cookies = (await sync_to_async(happen)()).cookies
+    address = "/admin/tenants/auditevent/export?format=jsonl&action__exact=session.refused"
+    answer: Any = await browser.get(address)
+    assert answer.is_async
+    parts = [[json.loads(line)["name"] for line in part.decode().splitlines()] async for part in answer]
+    assert parts == [["7", "6"], ["5", "4"], ["3"]], "the newest"
+
+
 def test_whoever_tries_a_revoked_token_is_told_of_once(alice: Any, acme: Any) -> None:
     found, secret = ApiToken.issue(tenant=acme, user=alice, name="ci", networks=["192.0.2.0/24"])
     for address in ("198.51.100.1", "198.51.100.1", "198.51.100.2"):

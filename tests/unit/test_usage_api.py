@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.test import AsyncClient, Client
 
 from interpreters.lifecycle import Reason, State
@@ -127,11 +127,18 @@ def test_members_and_tokens_without_the_scope_are_told_so(path: str, alice: Any,
     assert Client().get(f"/api/v1{path}").status_code == 401
 
 
+def lines_of(answer: Any) -> list[bytes]:
+    async def read() -> bytes:
+        return b"".join([part async for part in answer.streaming_content])
+
+    return async_to_sync(read)().splitlines()
+
+
 def test_another_tenant_sees_its_own_and_nothing_else(used: Any, alice: Any, charlie: Any, token: Any) -> None:
     used(alice, "a", 10)
     get = bearer_client(token(charlie, **USAGE))
     assert (get("/usage?by=member").json()["rows"], get("/usage").json()["total"]["sessions"]) == ([], 0)
-    assert len(b"".join(get("/usage.csv")).splitlines()) == 1
+    assert len(lines_of(get("/usage.csv"))) == 1
 
 
 def test_a_token_of_some_pools_sees_those(used: Any, alice: Any, token: Any, python_image: Any) -> None:
@@ -141,7 +148,7 @@ def test_a_token_of_some_pools_sees_those(used: Any, alice: Any, token: Any, pyt
     get = bearer_client(token(alice, pools=["second"], **USAGE))
     assert [row["name"] for row in get("/usage?by=pool").json()["rows"]] == ["second"]
     assert get("/usage").json()["total"]["session_seconds"] == 20
-    assert len(b"".join(get("/usage.csv")).splitlines()) == 2
+    assert len(lines_of(get("/usage.csv"))) == 2
 
 
 def test_everybody_sees_their_own(used: Any, alice: Any, bob: Any, token: Any) -> None:
