@@ -19,8 +19,7 @@ async def hand_over(agent: Agent, session: UUID) -> None:
     requests = [_request(row) for row in await _waiting(session)]
     if not requests:
         return
-    seen = (await agent.health()).seq
-    async with agent.channel(seen) as channel:
+    async with agent.channel(None) as channel:
         # All at once: the first that fails finds the others behind it, and they are not run.
         for request in requests:
             await channel.send({"op": "execute", **msgspec.to_builtins(request)})

@@ -52,7 +52,8 @@ async def stream_log(sandbox: Sandbox, request: Request) -> None:
 
 
 async def serve_channels(sandbox: Sandbox, request: Request) -> None:
-    after = request.number("after", 0)
+    now = request.query.get("from") == "end"
+    after = sandbox.journal.log.seq if now else request.number("after", 0)
     socket = WebSocket.accept(request, MAX_OP)
 
     async def write(batch: list[bytes]) -> None:

@@ -149,10 +149,13 @@ def error(body: bytes) -> tuple[str, str]:
 class Sequence:
     """The numbers of a log as one reader sees them: they only grow, and only in front of a `cut` some are left out."""
 
-    last: int
+    last: int | None
+    """The last that it has; None: the first that comes is the first of all."""
 
     def check(self, entry: Entry) -> None:
         cut = entry.channel == "agent" and entry.msg_type == "cut"
+        if self.last is None:
+            self.last = entry.seq - 1
         if entry.seq <= self.last:
             raise AgentMisbehaved(f"The sandbox sent message {entry.seq} after message {self.last}.")
         if entry.seq > self.last + 1 and not cut:

@@ -76,23 +76,21 @@ async def start(actor: Actor, session: Session, wanted: ExecuteRequest) -> None:
 async def stream(actor: Actor, session: Session, wanted: ExecuteRequest) -> AsyncGenerator[Entry, None]:
     """Start an execution and yield what it says, its end included. Saved when it ends."""
     await budget.check(actor)
-    async with access.agent_of(session) as agent:
-        seen = (await agent.health()).seq
-        async with agent.channel(seen) as channel:
-            record.write_down(actor, session, wanted)
-            gathering = Gathering()
-            await channel.send(op(wanted))
-            async for message in channel:
-                if isinstance(message, Refusal):
-                    await record.forget(session.pk, wanted.id)
-                    raise problems.Conflict(message.message, message.code)
-                if message.execution == str(wanted.id):
-                    gathering.add(message)
-                    if is_final(message):
-                        record.save_soon(session.pk, wanted.id, gathering.answer(message))
-                        yield message
-                        return
+    async with access.agent_of(session) as agent, agent.channel(None) as channel:
+        record.write_down(actor, session, wanted)
+        gathering = Gathering()
+        await channel.send(op(wanted))
+        async for message in channel:
+            if isinstance(message, Refusal):
+                await record.forget(session.pk, wanted.id)
+                raise problems.Conflict(message.message, message.code)
+            if message.execution == str(wanted.id):
+                gathering.add(message)
+                if is_final(message):
+                    record.save_soon(session.pk, wanted.id, gathering.answer(message))
                     yield message
+                    return
+                yield message
 
 
 async def hand_over(session: Session) -> None:

@@ -84,7 +84,9 @@ async def run(agent: Agent, code: str, **options: Any) -> Record:
 
 
 @asynccontextmanager
-async def reading(agent: Agent, after: int = 0) -> AsyncIterator[tuple[Any, Callable[..., Awaitable[list[Any]]]]]:
+async def reading(
+    agent: Agent, after: int | None = 0
+) -> AsyncIterator[tuple[Any, Callable[..., Awaitable[list[Any]]]]]:
     """A channel, and `take(until=…)`: what it says up to the first message that satisfies `until`."""
     async with agent.channel(after) as channel:
         messages = aiter(channel)
@@ -168,6 +170,15 @@ class AgentContract:
         middle = whole[len(whole) // 2].seq
         async with reading(agent, middle) as (_, take):
             assert [e.raw for e in await take(ends(record.id))] == [e.raw for e in whole[middle:]]
+
+    async def test_a_channel_from_now_on_repeats_nothing_and_misses_nothing(self, agent: Agent) -> None:
+        await run(agent, HELLO)
+        said_before = (await agent.health()).seq
+        request = ExecuteRequest(uuid4(), TALK)
+        async with reading(agent, None) as (channel, take):
+            await channel.send({"op": "execute", "id": str(request.id), "code": request.code})
+            said = await take(ends(request.id))
+        assert [entry.seq for entry in said] == list(range(said_before + 1, said_before + 1 + len(said)))
 
     async def test_the_final_state_comes_after_all_outputs(self, agent: Agent) -> None:
         request = ExecuteRequest(uuid4(), TALK)

@@ -69,7 +69,7 @@ class HttpAgent:
     async def cancel(self, execution: UUID) -> None:
         await self._line.ask("DELETE", f"/executions/{execution}")
 
-    def channel(self, after: int = 0) -> AbstractAsyncContextManager[Channel]:
+    def channel(self, after: int | None = 0) -> AbstractAsyncContextManager[Channel]:
         return streams.channel(self._line, after)
 
     def terminal(self, name: str, rows: int, cols: int) -> AbstractAsyncContextManager[Terminal]:

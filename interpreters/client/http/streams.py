@@ -75,7 +75,7 @@ class _Socket:
 
 
 class HttpChannel:
-    def __init__(self, socket: _Socket, after: int) -> None:
+    def __init__(self, socket: _Socket, after: int | None) -> None:
         self._socket, self._sequence = socket, wire.Sequence(after)
 
     async def __aiter__(self) -> AsyncIterator[Entry | Refusal]:
@@ -107,8 +107,10 @@ class HttpTerminal:
 
 
 @asynccontextmanager
-async def channel(line: Line, after: int) -> AsyncIterator[HttpChannel]:
-    async with _socket(line, f"/channels?after={after}", wire.MAX_ENTRY) as socket:
+async def channel(line: Line, after: int | None) -> AsyncIterator[HttpChannel]:
+    # An agent of before there was `from` repeats its whole log, which readers of one execution pass over.
+    behind = "from=end" if after is None else f"after={after}"
+    async with _socket(line, f"/channels?{behind}", wire.MAX_ENTRY) as socket:
         yield HttpChannel(socket, after)
 
 

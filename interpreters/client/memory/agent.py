@@ -73,9 +73,9 @@ class MemoryAgent(MemoryPorts, MemoryFiles):
         (await self._of(execution)).cancel(execution)
 
     @asynccontextmanager
-    async def channel(self, after: int = 0) -> AsyncIterator["MemoryChannel"]:
+    async def channel(self, after: int | None = 0) -> AsyncIterator["MemoryChannel"]:
         await self.answering()
-        yield MemoryChannel(self, after)
+        yield MemoryChannel(self, len(self.log.entries) if after is None else after)
 
     # --- control ---
     async def interrupt(self, context: str = "default") -> None:
