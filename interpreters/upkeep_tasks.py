@@ -7,9 +7,16 @@ from django.conf import settings
 
 from interpreters import workspaces
 from interpreters.models import EgressDecision, usage
+from interpreters.outputs import sweeping
 from tenants import audit, quotas
 
 logger = logging.getLogger(__name__)
+
+
+@shared_task
+def save_ended_executions() -> None:
+    if saved := sweeping.save_ended():
+        logger.info("%d executions ended while nobody listened", saved)
 
 
 @shared_task

@@ -55,6 +55,11 @@ def schedule(sender: Celery, **_: object) -> None:
             "schedule": 60.0,
             "options": {"expires": 60.0},
         },
+        "save what has ended while nobody listened": {
+            "task": "interpreters.upkeep_tasks.save_ended_executions",
+            "schedule": 10.0,
+            "options": {"expires": 10.0},
+        },
         "look after kept files": {
             "task": "interpreters.upkeep_tasks.look_after_workspaces",
             "schedule": 3600.0,

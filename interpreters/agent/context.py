@@ -15,6 +15,8 @@ from .line import Line
 from .log import Owner
 from .messages import Json, Message, new_header
 
+CALLBACK = b'"comm_'  # how the type of a widget's message begins
+SHORT = 0.5  # seconds of a widget's callback that nobody needs to see
 QUESTION_DEADLINE = 8.0  # seconds for completion, inspection and questions of ours: less than the web waits
 
 Launch = Callable[[KernelSpec, Callable[[str, Message], None], Callable[[int], None]], Awaitable[Kernel]]
@@ -36,6 +38,11 @@ class Context:
         self._asked: Message | None = None
         self._starting: asyncio.Task[None] | None = None
         self._oom_kills = 0
+        self._callback = ""  # the widget's message that the kernel is at, while no execution runs
+
+    @property
+    def busy(self) -> bool:
+        return self.line.busy or bool(self._callback)
 
     def describe(self) -> Json:
         return {
@@ -84,6 +91,7 @@ class Context:
     async def _start(self, again: bool = False) -> None:
         try:
             old, self.kernel = self.kernel, None
+            self._callback = ""
             self._enter("restarting" if again else "starting")
             if old is not None:
                 await old.stop()
@@ -105,6 +113,7 @@ class Context:
 
     def _died(self, code: int) -> None:
         kernel, self.kernel = self.kernel, None
+        self._callback = ""
         self.last_error = kernel.last_words if kernel is not None else ""
         if code == -signal.SIGKILL and cgroup.oom_kills() > self._oom_kills:
             reason = "out_of_memory"
@@ -133,7 +142,10 @@ class Context:
     def interrupt(self) -> None:
         """SIGINT or `interrupt_request`; once more after 3 s; after that, say that it was ignored."""
         self._journal.flow.let_go()
-        self.line.interrupt()
+        if self._callback and self.line.running is None:
+            self._interrupt()
+        else:
+            self.line.interrupt()
 
     def answer(self, value: str) -> None:
         """The pending `input_request`. Raises Refusal(409) if there is none."""
@@ -220,10 +232,27 @@ class Context:
             if isinstance(count, int) and 0 <= count < 1 << 53:
                 self.execution_count = count
         if execution is not None:
+            if message.msg_type == "status":
+                self._callback = ""  # it has ended, though nobody heard of it
             self.line.hear(channel, message, execution)
+        elif channel == "iopub" and message.msg_type == "status" and CALLBACK in message.parent_header:
+            self._hear_callback(message)
+
+    def _hear_callback(self, message: Message) -> None:
+        """Code runs also where a widget was moved: a sandbox at that is not idle, and it can be interrupted."""
+        begins = message.parsed.get("execution_state") == "busy"
+        self._callback = message.parent_id if begins else ""
+        if begins:
+            asyncio.get_running_loop().call_later(SHORT, self._show_callback, message.parent_id)
+        elif self.line.running is None:
+            self._rest()
+
+    def _show_callback(self, callback: str) -> None:
+        if self._callback == callback and self.state == "idle":
+            self._enter("busy")
 
     def _rest(self) -> None:
-        if self.state == "busy":
+        if self.state == "busy" and not self._callback:
             self._enter("idle")
 
     def _execution(self, message: Message) -> Execution | None:

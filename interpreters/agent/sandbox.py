@@ -84,7 +84,7 @@ class Sandbox:
             "phase": self.phase,
             "detail": self.detail[:4000],
             "seq": self.journal.log.seq,
-            "busy": any(context.line.busy for context in self.contexts.values()) or self.terminals.busy,
+            "busy": any(context.busy for context in self.contexts.values()) or self.terminals.busy,
             "last_activity": max(self.last_activity, self.terminals.last_input),
         }
 

@@ -79,6 +79,12 @@ class Entry:
         content: dict[str, Any] = msgspec.json.decode(self.raw)["content"]
         return content
 
+    def is_end(self) -> bool:
+        """Whether this tells the end of an execution."""
+        if self.msg_type != "execution_state" or self.channel != "agent":
+            return False
+        return self.content().get("state") not in ("queued", "running")
+
 
 @dataclass(frozen=True, slots=True)
 class ExecuteRequest:

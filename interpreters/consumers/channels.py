@@ -1,7 +1,6 @@
 """`/ws/sessions/<id>/channels`: the log of a session out, a notebook's verbs in."""
 
 import asyncio
-from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -9,14 +8,14 @@ from uuid import UUID
 from django.db import DatabaseError
 
 from interpreters import sessions
-from interpreters.client import Entry, Refusal
+from interpreters.client import Refusal
 from interpreters.consumers import messages
 from interpreters.consumers.session import SessionSocket
 from interpreters.consumers.socket import Receive, Scope, Send
 from interpreters.lifecycle import State
 from interpreters.models import Execution
 from interpreters.outputs import Gathering
-from interpreters.sessions import Follower, Problem, access, budget, executing, problems, record
+from interpreters.sessions import Follower, Problem, access, budget, executing, lingering, problems, record
 
 # Seconds until what waits is offered again to an agent that did not answer.
 OFFER_AGAIN = 0.5
@@ -37,7 +36,7 @@ class Channels(SessionSocket):
         self._settled = asyncio.Event()
         self._in_line: list[UUID] = []
         self._usage: asyncio.Task[None] | None = None
-        self._gathering: dict[str, Gathering] = {}
+        self._gatherings: lingering.Gatherings = {}
 
     def prepare(self) -> None:
         after = parse_qs(self.scope.get("query_string", b"").decode("latin-1")).get("after", ["0"])[0]
@@ -59,41 +58,26 @@ class Channels(SessionSocket):
             self._settled.set()
 
     async def speak(self) -> None:
-        await self._started.wait()
-        if self.session.pool.image.custom:
-            return  # there is no log: what is told is the session's own state
-        follower = self._follower = Follower(self.session, self._after)
-        self._group.create_task(self._hand_over())
         try:
+            await self._started.wait()
+            if self.session.pool.image.custom:
+                return  # there is no log: what is told is the session's own state
+            follower = self._follower = Follower(self.session, self._after)
+            self._group.create_task(self._hand_over())
             async for message in follower:
                 if isinstance(message, Refusal):
                     await self._refused(message)
                 else:
+                    # First of all: the reader may go while this is sent.
+                    lingering.take(self.session.pk, self._gatherings, message)
                     await self.send(message.raw)
-                    self._keep(message)
         finally:
-            record.leave(map(UUID, self._gathering))
-
-    def _keep(self, entry: Entry) -> None:
-        """Gather what our own executions put out, and see to it that every execution that ends is saved."""
-        gathering = self._gathering.get(entry.execution)
-        if gathering is not None:
-            gathering.add(entry)
-        if not executing.is_final(entry):
-            return
-        self._forget(entry.execution)
-        with suppress(ValueError):
-            record.ended(self.session.pk, UUID(entry.execution), gathering.answer(entry) if gathering else None)
-
-    def _forget(self, execution: str) -> None:
-        if self._gathering.pop(execution, None) is not None:
-            record.leave([UUID(execution)])
+            after = self._follower.after if self._follower else self._after
+            lingering.read_on(self.session, after, self._gatherings)
 
     async def _refused(self, refusal: Refusal) -> None:
         if refusal.op == "execute":
-            self._forget(refusal.id)
-            with suppress(ValueError):
-                self._group.create_task(record.forget(self.session.pk, UUID(refusal.id)))
+            self._group.create_task(lingering.refused(self.session.pk, self._gatherings, refusal))
         await self.tell(problems.Conflict(refusal.message, refusal.code), refusal.id or None)
 
     async def tell(self, problem: Problem, about: str | None = None) -> None:
@@ -150,7 +134,7 @@ class Channels(SessionSocket):
             wanted.code, id=wanted.id, context=wanted.context, cell=wanted.cell, stop_on_error=wanted.stop_on_error
         )
         await budget.check(self.actor)
-        self._gathering[about] = Gathering()
+        self._gatherings[about] = Gathering()
         record.gathers(wanted.id)
         try:
             if self._starting and await record.put_in_line(self.actor, self.session, request):
@@ -158,8 +142,8 @@ class Channels(SessionSocket):
                 self.look()
                 return
             await self._do(executing.op(request), about)
-        except Problem:
-            self._forget(about)
+        except (Problem, asyncio.CancelledError):
+            lingering.forget(self._gatherings, about)
             raise
         # After the agent was told: code never waits for its row.
         record.write_down(self.actor, self.session, request)
@@ -191,7 +175,7 @@ class Channels(SessionSocket):
             break
         self._settled.set()
         for execution, reason in (await executing.not_run(self.session.pk, self._in_line)).items():
-            self._forget(str(execution))
+            lingering.forget(self._gatherings, str(execution))
             await self.tell(problems.Conflict(reason), str(execution))
 
     @property

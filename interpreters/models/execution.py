@@ -100,6 +100,8 @@ class Execution(models.Model):
             models.Index(
                 fields=["finished_at"], condition=models.Q(finished_at__isnull=False), name="executions_by_end"
             ),
+            # For the worker that saves what nobody has: a few rows of all that there ever were.
+            models.Index(fields=["session"], condition=models.Q(outputs__isnull=True), name="executions_unsaved"),
         ]
 
     def __str__(self) -> str:

@@ -14,7 +14,7 @@ from interpreters import handover
 from interpreters.client import AgentRefused, Entry, ExecuteRequest, Refusal
 from interpreters.models import Execution, Session
 from interpreters.outputs import Gathering
-from interpreters.sessions import access, budget, problems, record
+from interpreters.sessions import access, budget, lingering, problems, record
 from interpreters.sessions.reading import find, read
 from tenants.authentication import Actor
 from tenants.threads import in_thread
@@ -53,13 +53,6 @@ def request(
     return ExecuteRequest(id or uuid4(), code, checked_name(context, "context"), cell, **options)
 
 
-def is_final(entry: Entry) -> bool:
-    """Whether this entry tells the end of an execution."""
-    if entry.msg_type != "execution_state" or entry.channel != "agent":
-        return False
-    return entry.content().get("state") not in ("queued", "running")
-
-
 async def start(actor: Actor, session: Session, wanted: ExecuteRequest) -> None:
     """Start an execution that nobody waits for."""
     await budget.check(actor)
@@ -74,23 +67,30 @@ async def start(actor: Actor, session: Session, wanted: ExecuteRequest) -> None:
 
 
 async def stream(actor: Actor, session: Session, wanted: ExecuteRequest) -> AsyncGenerator[Entry, None]:
-    """Start an execution and yield what it says, its end included. Saved when it ends."""
+    """Start an execution and yield what it says, its end included. Saved when it ends, whoever still listens."""
     await budget.check(actor)
     async with access.agent_of(session) as agent, agent.channel(None) as channel:
         record.write_down(actor, session, wanted)
-        gathering = Gathering()
+        gathering, seen = Gathering(), 0
         await channel.send(op(wanted))
-        async for message in channel:
-            if isinstance(message, Refusal):
-                await record.forget(session.pk, wanted.id)
-                raise problems.Conflict(message.message, message.code)
-            if message.execution == str(wanted.id):
-                gathering.add(message)
-                if is_final(message):
-                    record.save_soon(session.pk, wanted.id, gathering.answer(message))
+        try:
+            async for message in channel:
+                if isinstance(message, Refusal):
+                    await record.forget(session.pk, wanted.id)
+                    raise problems.Conflict(message.message, message.code)
+                seen = message.seq
+                if message.execution == str(wanted.id):
+                    gathering.add(message)
+                    if message.is_end():
+                        record.save_soon(session.pk, wanted.id, gathering.answer(message))
+                        seen = 0  # nothing is left to be read
+                        yield message
+                        return
                     yield message
-                    return
-                yield message
+        except (GeneratorExit, asyncio.CancelledError):
+            if seen:
+                lingering.read_on(session, seen, {str(wanted.id): gathering})
+            raise
 
 
 async def hand_over(session: Session) -> None:
@@ -149,7 +149,7 @@ async def replay(actor: Actor, execution: UUID, after: int = 0) -> AsyncGenerato
                     continue
                 if message.execution == str(execution):
                     yield message
-                    if is_final(message):
+                    if message.is_end():
                         record.save_soon(row.session_id, execution)
                         return
                 if ended and message.seq >= last:

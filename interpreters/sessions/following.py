@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 from typing import Any
 from uuid import UUID
@@ -99,7 +99,7 @@ class Follower:
         self._channel: Channel | None = None
         self._attached = asyncio.Event()
 
-    async def __aiter__(self) -> AsyncIterator[Entry | Refusal]:
+    async def __aiter__(self) -> AsyncGenerator[Entry | Refusal, None]:
         """Entries, until the session runs no more."""
         while self.session.state == State.LEASED:
             try:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine, Iterable
+from contextlib import suppress
 from contextvars import Context
 from typing import Any
 from uuid import UUID
@@ -41,7 +42,7 @@ PAUSE = 0.25
 
 def write_down(actor: Actor, session: Session, request: ExecuteRequest) -> asyncio.Task[None]:
     """Begin to write an execution's row. The task raises Problem if there can be none."""
-    return _keep(_writing, request.id, in_thread(_insert)(actor, session, request))
+    return _keep(_writing, request.id, _write(actor, session, request))
 
 
 async def written(execution: UUID) -> None:
@@ -134,7 +135,7 @@ def _fields(actor: Actor, request: ExecuteRequest) -> dict[str, Any]:
         "user_id": actor.user.pk,
         "context": request.context,
         "cell": request.cell,
-        "code": request.code.replace("\0", "\ufffd"),
+        "code": _code(request),
         "stop_on_error": request.stop_on_error,
     }
 
@@ -161,11 +162,33 @@ def line_up(actor: Actor, session: Session, request: ExecuteRequest, *, leased: 
 put_in_line = in_thread(line_up)
 
 
+async def _write(actor: Actor, session: Session, request: ExecuteRequest) -> None:
+    try:
+        await in_thread(_insert)(actor, session, request)
+    except Strange:
+        # The agent was told before this was found out. It must not run without a row.
+        with suppress(AgentError):
+            await get_agent(session.pk).cancel(request.id)
+        raise
+
+
+class Strange(problems.Conflict):
+    """The agent was never given the execution that the id names, and so runs this code under it."""
+
+
 def _known(session: Session, request: ExecuteRequest) -> bool:
     """Sent again after a broken line, it is there already. Somebody else's is never touched."""
-    if not Execution.objects.filter(pk=request.id, session=session.pk).exists():
-        raise problems.Conflict("This id names another execution: take a new random one.", "id_taken")
-    return True
+    row = Execution.objects.filter(pk=request.id, session=session.pk).first()
+    same = row is not None and row.code == _code(request)
+    given = row is not None and (row.started_at is not None or not row.final)
+    if same and given:
+        return True
+    message = "It was taken out before it ran" if same else "This id names another execution"
+    raise (problems.Conflict if given else Strange)(f"{message}: take a new random id.", "id_taken")
+
+
+def _code(request: ExecuteRequest) -> str:
+    return request.code.replace("\0", "\ufffd")
 
 
 @in_thread
@@ -189,7 +212,12 @@ def _insert(actor: Actor, session: Session, request: ExecuteRequest) -> None:
             if _worth_noting(session.pk):
                 session.touch()
     except IntegrityError:
-        _known(session, request)
+        try:
+            _known(session, request)
+        except Strange:
+            if actor.tenant.record_code:
+                record_code(actor, session, request.code)
+            raise
     except DatabaseError as error:
         logger.exception("execution %s was not written down", request.id)
         raise problems.Unavailable("The code runs, but its outputs will not be kept.", "not_kept") from error

@@ -215,6 +215,32 @@ async def test_the_environment_is_what_was_given_and_none_of_ours(kernel: Talk) 
     assert found == "blue []\n"
 
 
+async def send_comm(channel: Channel, number: int, msg_type: str, content: dict[str, Any]) -> None:
+    header = {"msg_id": f"w{number}", "msg_type": msg_type, "session": "s", "username": "u", "version": "5.3"}
+    message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
+    await channel.op("message", channel="shell", msg=message)
+
+
+async def test_what_a_widget_has_begun_is_busy_and_can_be_interrupted(kernel: Talk) -> None:
+    code = f"""
+def work(comm, message):
+    @comm.on_msg
+    def begin(_):
+        {LOOP.replace(chr(10), chr(10) + " " * 8)}
+get_ipython().kernel.comm_manager.register_target('work', work)
+"""
+    await kernel.run(code)
+    async with kernel.channel() as channel:
+        await send_comm(channel, 0, "comm_open", {"comm_id": "k", "target_name": "work", "data": {}})
+        await send_comm(channel, 1, "comm_msg", {"comm_id": "k", "data": 1})
+        await channel.take(lambda e: kind(e) == "kernel_state" and e["content"]["state"] == "busy")
+        assert (await kernel.ask("GET", "/health"))["busy"]
+        await channel.op("interrupt")
+        await channel.take(lambda e: kind(e) == "kernel_state" and e["content"]["state"] == "idle")
+    assert not (await kernel.ask("GET", "/health"))["busy"]
+    assert await kernel.run("1 + 1")
+
+
 async def test_widgets_talk_both_ways(kernel: Talk) -> None:
     code = """
 from ipykernel.comm import Comm
@@ -223,15 +249,8 @@ get_ipython().kernel.comm_manager.register_target('echo', echo)
 """
     await kernel.run(code)
     async with kernel.channel() as channel:
-        for number, (msg_type, content) in enumerate(
-            [
-                ("comm_open", {"comm_id": "c", "target_name": "echo", "data": {}}),
-                ("comm_msg", {"comm_id": "c", "data": 7}),
-            ]
-        ):
-            header = {"msg_id": f"w{number}", "msg_type": msg_type, "session": "s", "username": "u", "version": "5.3"}
-            message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
-            await channel.op("message", channel="shell", msg=message)
+        await send_comm(channel, 0, "comm_open", {"comm_id": "c", "target_name": "echo", "data": {}})
+        await send_comm(channel, 1, "comm_msg", {"comm_id": "c", "data": 7})
         echo = (await channel.take(lambda entry: kind(entry) == "comm_msg"))[-1]
     assert echo["content"]["data"] == {"echo": 7}
     assert echo["buffers"] == ["AAE="]

@@ -16,8 +16,8 @@ from django.utils import timezone
 from interpreters.client import AgentMisbehaved, AgentUnavailable
 from interpreters.lifecycle import Phase, Reason, State
 from interpreters.models import Execution, Session
-from interpreters.sessions import following, record
-from tenants.models import ApiToken, Membership
+from interpreters.sessions import following, lingering, record
+from tenants.models import ApiToken, AuditEvent, Membership, Tenant
 from tests.edges import ended, eventually, state, tab
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -191,13 +191,48 @@ async def test_an_id_of_somebody_elses_execution_stays_theirs(
 ) -> None:
     theirs = await sync_to_async(leased)(charlie, "theirs")
     row = await Execution.objects.acreate(session=theirs, tenant=theirs.tenant, code="secret")
-    run = {**execute("hello"), "id": str(row.pk)}
+    await Tenant.objects.aupdate(record_code=True)
+    run = {**execute("forever"), "id": str(row.pk)}
     async with tab(channels(mine), secret) as page:
         await page.send(run)
         assert (await page.until(error()))["code"] == "id_taken"
+        stopped = await page.until(ended(run["id"]))
+        assert stopped["content"]["state"] != "ok", "nothing runs without a row"
         await record.save(mine.pk, row.pk)
+    [told] = [event async for event in AuditEvent.objects.filter(action="code.run")]
+    assert (told.tenant_id, told.why) == (mine.tenant_id, "forever")
     await row.arefresh_from_db()
     assert (row.code, row.outputs, row.status, row.session_id) == ("secret", None, "queued", theirs.pk)
+
+
+@pytest.mark.parametrize("before", ["harmless", "forever"])
+async def test_an_id_that_was_taken_out_runs_nothing_later(mine: Session, secret: str, before: str) -> None:
+    row = Execution(session=mine, tenant=mine.tenant, code=before, status="cancelled", outputs=[])
+    await row.asave(force_insert=True)
+    async with tab(channels(mine), secret) as page:
+        await page.send({**execute("forever"), "id": str(row.pk)})
+        assert (await page.until(error()))["code"] == "id_taken"
+        assert (await page.until(ended(str(row.pk))))["content"]["state"] != "ok"
+
+
+async def test_what_a_tab_started_is_saved_whole_though_it_is_closed(
+    mine: Session, secret: str, agents: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody asks the agent for it later: it may have been cut from its log by then."""
+    agents[mine.pk].scripts["slow"] = lambda run: run.sleep(0.3)
+    monkeypatch.setattr("interpreters.outputs.saving.save", None)
+    run, last = execute("slow"), execute("hello")
+    async with tab(channels(mine), secret) as page:
+        await page.send(run)
+        await page.send(last)
+        await page.until(lambda m: m.get("header", {}).get("msg_type") == "execution_state")
+
+    async def saved() -> Any:
+        return await Execution.objects.filter(pk=last["id"], outputs__isnull=False).afirst()
+
+    row = await eventually(saved)
+    assert (row.status, row.outputs[0]["text"]) == ("ok", "hello\n")
+    await eventually(lambda: asyncio.sleep(0, not lingering._readers))
 
 
 async def test_usage_is_told_while_watched(mine: Session, secret: str) -> None:

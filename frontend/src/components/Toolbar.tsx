@@ -17,7 +17,7 @@ export function Toolbar(): VNode {
       <div class="tools">
         <Menu />
         <Tool icon="run" label="Run" hint="Run the selected cells and go to the next (Shift Enter)" act={() => page.running.selectedAnd("next")} disabled={looking} primary />
-        <Tool icon="stop" label="Stop" hint="Interrupt the running code (I I)" act={() => page.interrupt()} disabled={!page.busy.value || looking} />
+        <Tool icon="stop" label="Stop" hint="Interrupt the running code (I I)" act={() => page.interrupt()} disabled={!page.watch.busy.value || looking} />
         <Tool icon="restart" label="Restart" hint="Restart the kernel (0 0)" act={() => (page.dialog.value = "restart")} disabled={looking} spare />
         <Tool icon="runAll" label="Run all" hint="Run all cells from the first" act={() => page.running.all()} disabled={looking} />
         <span class="divider" />
