@@ -54,15 +54,17 @@ def request(
 
 
 async def start(actor: Actor, session: Session, wanted: ExecuteRequest) -> None:
-    """Start an execution that nobody waits for."""
+    """Start an execution that nobody waits for. Saved when it ends."""
     await budget.check(actor)
     async with access.agent_of(session) as agent:
+        seen = (await agent.health()).seq
         record.write_down(actor, session, wanted)
         try:
             await agent.execute(wanted)
         except AgentRefused:
             await record.forget(session.pk, wanted.id)
             raise
+        lingering.read_on(session, seen, {str(wanted.id): Gathering()})
         await record.written(wanted.id)
 
 

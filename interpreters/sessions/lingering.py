@@ -4,7 +4,6 @@ An agent's log is bounded: what nobody reads while it is written may be cut from
 """
 
 import asyncio
-from collections import Counter
 from contextlib import aclosing, suppress
 from contextvars import Context
 from uuid import UUID
@@ -20,8 +19,7 @@ Gatherings = dict[str, Gathering]
 
 # Readers of one session beside those that look. Past these, a worker asks the agent for what has ended.
 MOST = 4
-_reading: set[asyncio.Task[None]] = set()
-_readers: Counter[UUID] = Counter()
+_readers: dict[UUID, set["_Reader"]] = {}
 
 
 def take(session: UUID, gatherings: Gatherings, entry: Entry) -> None:
@@ -45,33 +43,53 @@ def read_on(session: Session, after: int, gatherings: Gatherings) -> None:
     """Go on with these from entry `after`, until the last has ended or the session has."""
     if not gatherings:
         return
-    for execution in gatherings:
-        record.gathers(UUID(execution))
-    if _readers[session.pk] >= MOST:
+    readers = _readers.get(session.pk, set())
+    reader = next((reader for reader in readers if reader.can_take_over(after)), None)
+    if reader is None and len(readers) < MOST:
+        reader = _Reader(session, after)
+    if reader is None:
         record.leave(map(UUID, gatherings))
-        return
-    _readers[session.pk] += 1
-    # In a context of its own: that of a page's request would make it a thread, and a connection, of its own.
-    task = asyncio.create_task(_read(session, after, gatherings), context=Context())
-    _reading.add(task)
-    task.add_done_callback(_reading.discard)
+    else:
+        reader.take_over(after, gatherings)
 
 
-async def _read(session: Session, after: int, gatherings: Gatherings) -> None:
-    try:
-        async with aclosing(Follower(session, after).__aiter__()) as messages:
-            async for message in messages:
-                if isinstance(message, Entry):
-                    take(session.pk, gatherings, message)
-                elif message.op == "execute":
-                    await refused(session.pk, gatherings, message)
-                if not gatherings:
-                    return
-    finally:
-        record.leave(map(UUID, gatherings))
-        _readers[session.pk] -= 1
-        if not _readers[session.pk]:
-            del _readers[session.pk]
+class _Reader:
+    """One more line to a session's log, for all that have gone."""
+
+    def __init__(self, session: Session, after: int) -> None:
+        self._session, self._follower = session, Follower(session, after)
+        self._gatherings: Gatherings = {}
+        self._since: dict[str, int] = {}
+        _readers.setdefault(session.pk, set()).add(self)
+        # In a context of its own: that of a page's request would make it a thread, and a connection, of its own.
+        self._task = asyncio.create_task(self._read(), context=Context())
+
+    def can_take_over(self, after: int) -> bool:
+        return self._follower.after <= after
+
+    def take_over(self, after: int, gatherings: Gatherings) -> None:
+        for execution, gathering in gatherings.items():
+            record.gathers(UUID(execution))
+            self._gatherings[execution], self._since[execution] = gathering, after
+
+    async def _read(self) -> None:
+        try:
+            async with aclosing(self._follower.__aiter__()) as messages:
+                async for message in messages:
+                    if isinstance(message, Refusal):
+                        continue  # this line sends nothing
+                    if message.seq > self._since.get(message.execution, 0):
+                        take(self._session.pk, self._gatherings, message)
+                    if not self._gatherings:
+                        self._leave()  # nobody hands it more while the line is closed
+                        return
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        record.leave(map(UUID, self._gatherings))
+        if others := _readers.pop(self._session.pk, set()) - {self}:
+            _readers[self._session.pk] = others
 
 
 async def refused(session: UUID, gatherings: Gatherings, refusal: Refusal) -> None:

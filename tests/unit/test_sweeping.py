@@ -94,3 +94,27 @@ async def test_a_request_that_is_given_up_is_read_to_its_end(
 
     assert (await eventually(saved)).status == "ok"
     assert not lingering._readers
+
+
+async def test_what_nobody_waits_for_is_read_by_one_line_and_saved_whole(
+    mine: Session, alice: Any, agents: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interpreters.outputs.saving.save", None)
+    gate = asyncio.Event()
+
+    async def wait(_: Any) -> None:
+        await gate.wait()
+
+    agents[mine.pk].scripts["wait"] = wait
+    actor = await sync_to_async(actor_from_user)(alice)
+    wanted = [executing.request("wait"), *(executing.request("hello") for _ in range(6))]
+    for one in wanted:
+        await executing.start(actor, mine, one)
+    assert len(lingering._readers[mine.pk]) <= lingering.MOST
+    gate.set()
+
+    async def saved() -> bool:
+        return await Execution.objects.filter(status="ok", outputs__isnull=False).acount() == len(wanted)
+
+    await eventually(saved)
+    await eventually(lambda: asyncio.sleep(0, not lingering._readers))
