@@ -84,6 +84,7 @@ class Live(Socket[Found]):
             "title": notebook.title,
             "version": notebook.version,
             "right": right.word,
+            "pool": notebook.pool,
             "editor": self._in_words(lease, actor) if lease else None,
             # One that has ended is nothing to go to: whoever was there has seen its end.
             "session": str(session.pk) if session and session.state in OPEN else None,

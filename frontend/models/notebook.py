@@ -107,6 +107,8 @@ class Notebook(models.Model):
             return False
         self.pool = pool
         self.save(update_fields=["pool"])
+        # Again: who looked at the first notice may have found the former pool.
+        notebook_changed(self.pk, self.version)
         return True
 
     def rename(self, title: str) -> None:

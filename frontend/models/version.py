@@ -7,7 +7,6 @@ cells, and come back with them.
 
 import json
 import zlib
-from contextlib import suppress
 from datetime import timedelta
 from hashlib import blake2b
 from typing import Any
@@ -65,7 +64,6 @@ class NotebookVersion(models.Model):
         NAMED = "named", "named"
         RESTORE = "restore", "before a version was restored"
         CONFLICT = "conflict", "before a tab's edits replaced it"
-        TAKEOVER = "takeover", "before somebody took over"
         GAVE_WAY = "gave_way", "edits that were never saved, and gave way to others"
 
     notebook = models.ForeignKey(Notebook, models.CASCADE, related_name="versions")
@@ -111,23 +109,24 @@ class VersionPart(models.Model):
         return self.digest
 
 
-def keep_before(notebook: Notebook, why: NotebookVersion.Why, by: Any) -> None:
-    """Keep what is stored now, if there is room, before something else than a save changes whose it is to edit."""
-    with suppress(storage.StorageFull), storage.room_for(notebook.tenant), transaction.atomic():
-        held = Notebook.objects.select_for_update().get(pk=notebook.pk)
-        held.versions.keep(held, why, by=by)
-
-
 def keep_named(notebook: Notebook, name: str, by: Any) -> NotebookVersion:
     """Keep the notebook as it is, under a name. Raises TooMuchKept, StorageFull."""
     with storage.room_for(notebook.tenant), transaction.atomic():
         held = Notebook.objects.select_for_update().get(pk=notebook.pk)
-        if held.versions.filter(why=NotebookVersion.Why.NAMED).count() >= MOST_NAMED:
-            raise TooMuchKept(f"A notebook has at most {MOST_NAMED} named versions: delete one first.")
+        _check_number(held.versions.all())
         made = NotebookVersion.objects.keep(held, NotebookVersion.Why.NAMED, name=name, by=by)
         if made is None or _bytes_of(held) > settings.MAX_VERSION_BYTES:
             raise TooMuchKept("The named versions of this notebook take all the room there is: delete one first.")
         return made
+
+
+def name_kept(version: NotebookVersion, name: str) -> None:
+    """Give a version a name, or another one, after which it stays. Raises TooMuchKept."""
+    with transaction.atomic():
+        held = Notebook.objects.select_for_update().get(pk=version.notebook_id)
+        _check_number(held.versions.exclude(pk=version.pk))
+        version.name, version.why = name, NotebookVersion.Why.NAMED
+        version.save(update_fields=["name", "why"])
 
 
 def keep_edits(notebook: Notebook, document: dict[str, Any], by: Any) -> NotebookVersion | None:
@@ -148,6 +147,12 @@ def forget(version: NotebookVersion) -> None:
         version.delete()
         _drop_unused(notebook)
         _measure(notebook)
+
+
+def _check_number(others: VersionQuerySet) -> None:
+    """Whether one more may have a name beside these. Raises TooMuchKept."""
+    if others.filter(why=NotebookVersion.Why.NAMED).count() >= MOST_NAMED:
+        raise TooMuchKept(f"A notebook has at most {MOST_NAMED} named versions: delete one first.")
 
 
 def _prune(notebook: Notebook, newest: NotebookVersion) -> None:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from frontend.access import MemberRequest, Right, member_required, notebook_for
 from frontend.documents import InvalidDocument, check, without_outputs
 from frontend.models import Notebook, NotebookVersion, TooMuchKept
-from frontend.models.version import forget, keep_edits, keep_named
+from frontend.models.version import forget, keep_edits, keep_named, name_kept
 from frontend.views.document import conflict, loaded, refuse
 
 NAME_LENGTH = 100
@@ -50,8 +50,10 @@ def version(request: MemberRequest, notebook_id: UUID, version_id: int) -> HttpR
         return HttpResponse(status=204)
     if not (name := _name(_body(request))):
         return refuse(400, "no_name", "Give the version a name.")
-    found.name, found.why = name, NotebookVersion.Why.NAMED
-    found.save(update_fields=["name", "why"])
+    try:
+        name_kept(found, name)
+    except TooMuchKept as error:
+        return refuse(409, "too_many", str(error))
     return _private(_described(found))
 
 

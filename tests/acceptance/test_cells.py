@@ -15,6 +15,15 @@ pytestmark = [
 ]  # fmt: skip
 
 
+# One pixel, as a screenshot comes from the clipboard.
+PASTE_PICTURE = """(target) => {
+  const png = atob("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==");
+  const clipboardData = new DataTransfer();
+  clipboardData.items.add(new File([Uint8Array.from(png, (byte) => byte.charCodeAt(0))], "image.png", { type: "image/png" }));
+  target.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+}"""
+
+
 def filled(screen: Screen, *sources: str) -> Page:
     """A notebook of code cells with these texts, the first one active in command mode."""
     page = screen.page
@@ -191,6 +200,29 @@ def test_a_cell_is_dragged_and_a_deleted_one_comes_back_with_its_output(screen: 
     page.reload()
     expect(mark).to_be_visible()
     screen.shows("first", cell=3)
+
+
+def test_a_pasted_picture_is_a_part_of_its_text(screen: Screen) -> None:
+    page = filled(screen, "one")
+    # Code takes none.
+    press(page, "Enter")
+    screen.code(1).evaluate(PASTE_PICTURE)
+    press(page, "Escape", "m", "Enter", "Control+End")
+    text = page.get_by_role("textbox", name="Markdown of cell 1")
+    expect(text).to_be_focused()
+    text.evaluate(PASTE_PICTURE)
+    expect(text).to_have_text("one![image.png](attachment:image.png)")
+    press(page, "Control+Enter")
+    picture = page.get_by_role("img", name="image.png")
+    expect(picture).to_be_visible()
+    # One step of undo, there and back.
+    press(page, "z")
+    shows_cells(page, "one")
+    press(page, "Shift+z", "Control+s")
+    expect(page.locator(".save-state.saved")).to_be_attached()
+    page.reload()
+    expect(picture).to_be_visible()
+    assert picture.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 1
 
 
 def test_run_above_and_below_the_queue_and_stop_on_error(screen: Screen) -> None:

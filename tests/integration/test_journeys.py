@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import subprocess
 import time
 import uuid
 from collections.abc import Iterator
@@ -88,6 +89,23 @@ async def test_output_is_streamed_line_by_line_while_the_cell_runs(client: Clien
         await tab.send(type="input", value="yes")
         ended = await tab.end(execution)
     assert ended["state"] == "ok"
+
+
+async def test_what_a_closed_tab_had_started_is_kept_whole_and_outlives_its_sandbox(client: Client) -> None:
+    session = await client.open("python", uuid.uuid4().hex)
+    async with client.tab(session) as tab:
+        started = [await tab.start("import time; time.sleep(1)")]
+        # More than an agent's log holds.
+        started += [await tab.start(f"print('{letter}' * 1_000_000)") for letter in "abcdefghijklmnopqrstuvwxyz"]
+    for _ in range(300):
+        listed = {row["id"]: row for row in await client.want("GET", f"/sessions/{session}/executions")}
+        if all(listed[execution]["state"] in FINAL for execution in started):
+            break
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(1)  # for what is saved a moment after its end
+    subprocess.run(["docker", "rm", "-f", f"thermae-{session}"], check=True, capture_output=True)
+    kept = [await client.want("GET", f"/executions/{execution}") for execution in started[1:]]
+    assert [(row["state"], len(row["outputs"][0]["text"])) for row in kept] == [("ok", 1_000_001)] * 26
 
 
 @pytest.mark.parametrize("accept", ["application/x-ndjson", "text/event-stream"])

@@ -13,7 +13,7 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 from django.utils import timezone
 
-from frontend.access import Right, may_use_session, right_to
+from frontend.access import Right, right_to
 from frontend.consumers import messages
 from frontend.consumers import notebook as consumer
 from frontend.documents import new_document
@@ -21,7 +21,7 @@ from frontend.models import Collaborator, EditorLease, Notebook
 from frontend.models.lease import GRACE, IDLE, LIFETIME
 from frontend.routing import websocket_urlpatterns
 from interpreters.models import Execution, Session
-from interpreters.sessions import following
+from interpreters.sessions import following, guards
 from tenants.authentication import actor_from_user
 from tenants.models import Membership
 from tests.edges import Caller, ended, eventually, state, tab
@@ -86,7 +86,7 @@ def test_rights(
         share(notebook, dora, shared)
     actor = actor_from_user(dora)
     assert right_to(notebook, actor) == right
-    assert may_use_session(actor, notebook.identifier) == (right >= Right.EDIT)
+    assert guards.passes(actor, notebook.identifier) == (right >= Right.EDIT)
 
 
 def test_the_owner_may_all_unless_they_look_on_in_the_tenant(notebook: Notebook, alice: Any, charlie: Any) -> None:
@@ -288,6 +288,13 @@ async def test_a_save_is_told_with_its_version(notebook: Notebook, secrets: dict
         await vera.until(kind("people"))
         assert await sync_to_async(notebook.save_document)(notebook.document, base=1)
         await vera.until(lambda m: m.get("version") == 2)
+
+
+async def test_another_language_is_told_by_its_pool(notebook: Notebook, secrets: dict[str, str]) -> None:
+    async with tab(live(notebook), secrets["vera"]) as vera:
+        await vera.until(lambda m: m.get("pool") == "python")
+        assert await sync_to_async(notebook.change_pool)("r", "ir", "R")
+        await vera.until(lambda m: (m.get("pool"), m.get("version")) == ("r", 2))
 
 
 @pytest.mark.parametrize(

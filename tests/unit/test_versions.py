@@ -143,6 +143,23 @@ class TestNamedOnes:
             versions.keep_named(notebook, "two", alice)
         assert notebook.versions.count() == 1
 
+    def test_have_a_bound_also_where_one_kept_by_itself_is_named(
+        self, signed_in: Client, notebook: Notebook, alice: Any, monkeypatch: Any
+    ) -> None:
+        monkeypatch.setattr(versions, "MOST_NAMED", 1)
+        save(notebook, code_cell("a", "two"))
+        named = versions.keep_named(notebook, "two", alice)
+        automatic = notebook.versions.get(why="automatic")
+        refused = send(signed_in, "PATCH", "notebook_version", notebook.pk, automatic.pk, name="one")
+        assert (refused.status_code, refused.json()["error"]) == (409, "too_many")
+        assert "at most 1 named versions: delete one first" in refused.json()["message"]
+        automatic.refresh_from_db()
+        assert (automatic.why, automatic.name) == ("automatic", "")
+        # What has a name already is no further one.
+        assert send(signed_in, "PATCH", "notebook_version", notebook.pk, named.pk, name="deux").status_code == 200
+        named.delete()
+        assert send(signed_in, "PATCH", "notebook_version", notebook.pk, automatic.pk, name="one").status_code == 200
+
 
 class TestRestoring:
     def test_makes_it_the_present_one_and_can_be_undone(self, signed_in: Client, notebook: Notebook) -> None:
@@ -162,12 +179,6 @@ class TestRestoring:
         assert send(signed_in, "POST", "restore_version", notebook.pk, made["id"]).status_code == 400
         notebook.refresh_from_db()
         assert sources(notebook.document) == ["newer"]
-
-
-def test_a_takeover_leaves_what_was_there_as_a_version(notebook: Notebook, bob: Any) -> None:
-    for _ in range(2):  # the second finds it kept already
-        versions.keep_before(notebook, NotebookVersion.Why.TAKEOVER, bob)
-    assert [(each.why, each.by) for each in notebook.versions.all()] == [("takeover", bob)]
 
 
 def test_a_tab_that_replaces_what_it_was_shown_leaves_it_as_a_version(signed_in: Client, notebook: Notebook) -> None:

@@ -56,7 +56,7 @@ function usePageKeys(page: Page): void {
     };
     const click = (event: MouseEvent) => follow(page, event);
     const leave = (event: BeforeUnloadEvent) => {
-      if (page.autosave.atRisk) event.preventDefault();
+      if (page.atRisk) event.preventDefault();
     };
     const hide = () => document.visibilityState === "hidden" && void page.autosave.flush();
     addEventListener("keydown", press);

@@ -7,6 +7,7 @@ import { loadLanguage, loadMarkdown, readyLanguage } from "../editor/languages";
 import { languageOf } from "../editor/magics";
 import { whenNear } from "../editor/near";
 import { CellEditor, type EditorEvents } from "../editor/setup";
+import { bringPictures } from "../notebook/attach";
 import type { Cell, CellType } from "../notebook/document";
 import { usePage } from "./context";
 
@@ -53,6 +54,7 @@ export function Editor({ cell, type, label, focused }: Props): VNode {
         if (index >= 0 && index < page.notebook.cells.value.length) page.go(index, page.notebook.cells.value[index]!.type.value === "code" ? "edit" : "command");
       },
       tell: (words) => page.tell(words),
+      ...(type === "markdown" && { bring: (data) => bringPictures(page, cell, data) }),
     };
     const made = new CellEditor(holder.current!, {
       text: cell.source.value,

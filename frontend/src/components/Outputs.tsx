@@ -26,10 +26,11 @@ export function Outputs({ execution, label }: { execution: Execution; label: str
   if (!outputs.length && !input) return null;
   const hidden = all ? 0 : Math.max(0, outputs.length - MOST_OUTPUTS);
   const scroll = () => {
-    if (!cell) return;
+    setScrolled(!scrolled);
+    // Who only looks on has it so on this screen.
+    if (!cell || page.readOnly.value) return;
     cell.metadata = { ...cell.metadata, scrolled: !scrolled };
     page.notebook.edited();
-    setScrolled(!scrolled);
   };
   return (
     <div class={`outputs${scrolled ? " scrolled" : ""}`} role="region" aria-label={label} tabIndex={scrolled ? 0 : undefined}>

@@ -25,7 +25,7 @@ const WORDS = { saved: "Saved", edited: "Edited", saving: "Saving…", conflict:
 
 function SaveState({ page }: { page: Page }): VNode {
   const state = page.autosave.state.value;
-  const words = state.kind === "failed" ? "Not saved. Trying again" : WORDS[state.kind];
+  const words = state.kind !== "failed" ? WORDS[state.kind] : page.autosave.hopeless ? "Not saved" : "Not saved. Trying again";
   const title = "message" in state ? state.message : "Saved by itself as you type";
   return (
     <span class={`save-state ${state.kind}`} title={title}>

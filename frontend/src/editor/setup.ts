@@ -21,6 +21,8 @@ export interface EditorEvents {
   /** The cursor goes over an edge: to the cell above (-1) or below (1). */
   leave(by: -1 | 1): void;
   tell(words: string): void;
+  /** Whether what is pasted or dropped is taken care of; else it is text. */
+  bring?(data: DataTransfer | null): boolean;
 }
 
 export interface EditorOptions {
@@ -84,6 +86,11 @@ export class CellEditor {
     return this.view.state.sliceDoc(from, to);
   }
 
+  /** In place of what is selected. */
+  insert(text: string): void {
+    this.view.dispatch(this.view.state.replaceSelection(text), { scrollIntoView: true, userEvent: "input.paste" });
+  }
+
   select(from: number, to: number): void {
     const { length } = this.view.state.doc;
     if (to <= length) this.view.dispatch({ selection: { anchor: from, head: to }, scrollIntoView: true });
@@ -122,6 +129,7 @@ export class CellEditor {
       placeholder(hint),
       theme,
       matchMarks,
+      events.bring ? bringing(events.bring) : [],
       code ? [indentOnInput(), bracketMatching(), closeBrackets(), codeFolding(), magicLines, inspection, hoverHelp(ask), signatureHelp(ask), completions(ask)] : [],
       keymap.of([...closeBracketsKeymap, ...foldKeymap, ...completionKeymap, ...historyKeymap, ...defaultKeymap]),
       EditorView.updateListener.of((update) => {
@@ -142,6 +150,20 @@ function numbered(on: boolean): Extension {
 
 function guarded(on: boolean): Extension {
   return [EditorState.readOnly.of(on), EditorView.editable.of(!on), on ? EditorView.contentAttributes.of({ tabindex: "0", "aria-readonly": "true" }) : []];
+}
+
+function bringing(bring: NonNullable<EditorEvents["bring"]>): Extension {
+  return EditorView.domEventHandlers({
+    paste: (event, view) => !view.state.readOnly && bring(event.clipboardData),
+    // Else a browser may not let a file be dropped here.
+    dragover: (event, view) => !view.state.readOnly && event.dataTransfer?.types.includes("Files"),
+    drop: (event, view) => {
+      if (view.state.readOnly || !bring(event.dataTransfer)) return false;
+      view.dispatch({ selection: { anchor: view.posAtCoords({ x: event.clientX, y: event.clientY }, false) } });
+      view.focus();
+      return true;
+    },
+  });
 }
 
 function completions(ask: AskKernel): Extension {

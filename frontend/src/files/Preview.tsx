@@ -27,12 +27,15 @@ export function Preview({ files, entry }: { files: Files; entry: Entry }): VNode
   const [problem, setProblem] = useState("");
   const [leaving, setLeaving] = useState(false);
   const editing = useRef<Editing | null>(null);
-  const [unsaved, setUnsaved] = useState(false);
+  const unsaved = files.unsaved.value;
 
   useEffect(() => {
     const before = document.activeElement as HTMLElement | null;
     dialog.current!.showModal();
-    return () => before?.focus?.();
+    return () => {
+      files.unsaved.value = false;
+      before?.focus?.();
+    };
   }, []);
   const load = async () => {
     setContent(null);
@@ -89,7 +92,7 @@ export function Preview({ files, entry }: { files: Files; entry: Entry }): VNode
         {!problem && !content && MOST[kind] > 0 && <p class="muted pad" role="status">Loading…</p>}
         {content?.cut && kind !== "table" && <p class="notice">Only the first {size(content.bytes.length)} of {size(entry.size)} are shown, and nothing can be edited. Download the file for all of it.</p>}
         {MOST[kind] === 0 && <Unshown files={files} entry={entry} />}
-        {content && <Body files={files} entry={entry} kind={kind} content={content} text={text} editing={editing} mark={setUnsaved} reload={load} />}
+        {content && <Body files={files} entry={entry} kind={kind} content={content} text={text} editing={editing} mark={(edited) => void (files.unsaved.value = edited)} reload={load} />}
       </div>
       {leaving && (
         <Confirm title="Leave without saving?" action="Discard changes" danger confirm={leave} close={() => setLeaving(false)}>

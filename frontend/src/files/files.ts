@@ -31,6 +31,8 @@ export class Files {
   readonly problem = signal("");
   readonly dialog = signal<FilesDialog | null>(null);
   readonly preview = signal<Entry | null>(null);
+  /** Of the file that is open: whether it was edited and not saved. */
+  readonly unsaved = signal(false);
   readonly transfers = new Transfers();
   readonly kept: Kept;
   readonly rows = computed(() => rowsOf(this.folders.value, this.open.value, this.hidden.value));
@@ -39,6 +41,7 @@ export class Files {
 
   constructor(readonly page: Page) {
     this.kept = new Kept(page);
+    page.risks.add(() => this.unsaved.peek() || this.transfers.uploading);
     effect(() => {
       void page.session.id.value;
       batch(() => {

@@ -9,6 +9,7 @@ export function quoted(path: string): string {
 }
 
 export function insertIntoCell(page: Page, path: string): void {
+  if (page.readOnly.value) return page.refuseEdit();
   const cell = page.current;
   const text = cell.type.value === "code" ? quoted(path) : path;
   const dom = document.querySelector<HTMLElement>(`[data-cell="${CSS.escape(cell.id)}"] .cm-editor`);

@@ -61,6 +61,10 @@ export class Transfers {
     return this.list.value.filter((each) => each.state === "running" || each.state === "waiting").length;
   }
 
+  get uploading(): boolean {
+    return this.list.value.some((each) => each.kind === "upload" && (each.state === "running" || each.state === "waiting"));
+  }
+
   private next(): void {
     const free = AT_ONCE - this.list.value.filter((each) => each.state === "running").length;
     for (const each of this.list.value.filter((each) => each.state === "waiting").slice(0, Math.max(0, free))) void this.run(each.id);

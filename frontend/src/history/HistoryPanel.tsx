@@ -16,7 +16,6 @@ const WHY: Record<Version["why"], string> = {
   restore: "Before a version was restored",
   conflict: "Before other edits replaced it",
   gave_way: "Edits that gave way to others",
-  takeover: "Before somebody took over",
 };
 
 export function HistoryPanel(): VNode {

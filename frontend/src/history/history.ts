@@ -26,7 +26,7 @@ export interface Choice {
 export interface Version {
   id: number;
   version: number;
-  why: "automatic" | "named" | "restore" | "conflict" | "takeover" | "gave_way";
+  why: "automatic" | "named" | "restore" | "conflict" | "gave_way";
   name: string;
   by: string;
   created_at: number;

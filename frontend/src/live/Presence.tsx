@@ -63,6 +63,18 @@ export function LiveBanner(): VNode | null {
       </div>
     );
   }
+  if (live.moved.value) {
+    return (
+      <div class="notice warning row" role="alert">
+        <span class="grow">
+          <strong>This notebook is in another language now.</strong> Load the page again to go on.
+        </span>
+        <button class="button" onClick={() => location.reload()}>
+          Load it again
+        </button>
+      </div>
+    );
+  }
   if (live.right.value === "view") {
     return (
       <div class="notice row">

@@ -3,9 +3,9 @@ import { signal } from "@preact/signals";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Page } from "../notebook/page";
 import { Autosave } from "../notebook/autosave";
-import { Notebook, type NotebookDocument } from "../notebook/document";
+import { Cell, Notebook, type NotebookDocument } from "../notebook/document";
 import { Live, type EditorState } from "./live";
-import { difference, imageOf, sumOf } from "./ops";
+import { difference, sumOf } from "./ops";
 import { onePerPerson } from "./Presence";
 
 class FakeSocket {
@@ -23,23 +23,24 @@ class FakeSocket {
 }
 
 const documentOf = (source: string): NotebookDocument => ({ nbformat: 4, nbformat_minor: 5, metadata: {}, cells: [{ id: "a", cell_type: "code", source, metadata: {} }] });
+const IMAGE = { "a.png": { "image/png": "x" } };
 const BO: EditorState = { tab: "bo", name: "Bo", mine: false, same_person: false, wanted_by: null };
 const ME: EditorState = { ...BO, tab: "me", name: "Al", mine: true, same_person: true };
 const person = (tab: string, user = 1) => ({ tab, user, name: tab, initials: "X", colour: 0, right: "edit" });
 
-let server: { version: number; source: string; fails?: boolean };
+let server: { version: number; source: string; document?: NotebookDocument; fails?: boolean };
 
 function open(right: "own" | "edit" | "view" = "own") {
   server = { version: 1, source: "x" };
   const notebook = new Notebook(documentOf("x"));
   const request = vi.fn(async (method: string, url: string, body?: any) => {
-    if (method === "GET") return { status: 200, body: { title: "T", version: server.version, document: documentOf(server.source), executions: [], session: null } };
+    if (method === "GET") return { status: 200, body: { title: "T", version: server.version, document: server.document ?? documentOf(server.source), executions: [], session: null } };
     if (server.fails) throw Object.assign(new Error("no"), { status: 409, body: { version: server.version } });
     server = { version: server.version + 1, source: body.document?.toJSON().cells[0].source ?? body.cells[0].source };
     return { status: 200, body: url.endsWith("/copy") ? { address: "/copy" } : { version: server.version } };
   });
   const page = {
-    settings: { id: "n", right }, addresses: { document: "/d" }, notebook, title: signal("T"),
+    settings: { id: "n", right, pool: "python" }, addresses: { document: "/d" }, notebook, title: signal("T"),
     autosave: new Autosave("/d", notebook, 1, request as never),
     session: { meet: vi.fn(), hearPlaces: vi.fn() }, say: vi.fn(), tell: vi.fn(), results: { readSaved: vi.fn() }, history: { freshen: vi.fn() },
   };
@@ -82,7 +83,7 @@ describe("one who edits and those who follow", () => {
     await vi.advanceTimersByTimeAsync(200);
     expect(socket.of("edit").flatMap((each) => each.ops)).toContainEqual({ op: "patch", id: "a", length: 2, at: 2, delete: 0, insert: "z" });
     await vi.advanceTimersByTimeAsync(1000);
-    expect(socket.of("edit").at(-1)!.ops).toEqual([{ op: "saved", version: server.version, sum: sumOf(imageOf(notebook)) }]);
+    expect(socket.of("edit").at(-1)!.ops).toEqual([{ op: "saved", version: server.version, sum: sumOf(notebook) }]);
     expect(socket.of("edit").map((each) => each.seq)).toEqual(socket.of("edit").map((_, index) => index + 1));
     expect(live.readOnly.value).toBe(false);
   });
@@ -100,6 +101,64 @@ describe("one who edits and those who follow", () => {
     expect(socket.of("edit").at(-1)!.seq).toBe(socket.of("edit").at(-2) ? socket.of("edit").at(-2)!.seq + 2 : 2);
   });
 
+  it("does not pass on what is attached, so that others notice", async () => {
+    const { socket, state, notebook } = open();
+    state(ME);
+    socket.say({ type: "people", people: [person("me"), person("bo", 2)] });
+    await vi.advanceTimersByTimeAsync(1000);
+    const before = socket.of("edit").length;
+    notebook.insert(1, new Cell({ cell_type: "markdown", source: "![](attachment:a.png)", attachments: IMAGE }));
+    await vi.advanceTimersByTimeAsync(200);
+    expect(socket.of("edit").length).toBe(before);
+    await vi.advanceTimersByTimeAsync(1000);
+    const [last, told] = socket.of("edit").slice(-2);
+    expect([told!.seq, told!.ops]).toEqual([last!.seq + 2, [{ op: "saved", version: server.version, sum: sumOf(notebook) }]]);
+  });
+
+  it("says what it saved though the save was sooner than what was typed is passed on", async () => {
+    const { socket, state, notebook, page } = open();
+    state(ME);
+    socket.say({ type: "people", people: [person("me"), person("bo", 2)] });
+    await vi.advanceTimersByTimeAsync(1000);
+    notebook.insert(1, new Cell({ cell_type: "raw", attachments: IMAGE }));
+    await page.autosave.flush();
+    expect(socket.of("edit").at(-1)!.ops).toEqual([{ op: "saved", version: server.version, sum: sumOf(notebook) }]);
+  });
+
+  it("reads what is attached before it saves a cell, and the notebook's own metadata, once", async () => {
+    const { socket, state, notebook, page, request } = open();
+    const gets = () => request.mock.calls.filter(([method]) => method === "GET").length;
+    state(BO);
+    server.document = { ...documentOf("x"), metadata: { kernelspec: { name: "ir" } }, cells: [{ id: "a", cell_type: "markdown", source: "x", metadata: {}, attachments: IMAGE }] };
+    server.version = 2;
+    const sum = sumOf(new Notebook(server.document));
+    socket.say({ type: "edit", by: "bo", seq: 1, ops: [{ op: "cell", id: "a", cell_type: "markdown", source: "x", metadata: {} }] });
+    socket.say({ type: "edit", by: "bo", seq: 2, ops: [{ op: "saved", version: 2, sum }] });
+    await vi.advanceTimersByTimeAsync(10);
+    expect([gets(), page.autosave.version.value, page.autosave.dirty]).toEqual([1, 2, false]);
+    expect([notebook.metadata, page.autosave.baseDocument().metadata]).toEqual([{ kernelspec: { name: "ir" } }, { kernelspec: { name: "ir" } }]);
+    socket.say({ type: "edit", by: "bo", seq: 3, ops: [{ op: "saved", version: 3, sum }] });
+    await vi.advanceTimersByTimeAsync(5000);
+    expect([gets(), page.autosave.version.value]).toEqual([1, 3]);
+    state(ME);
+    server.version = 3;
+    notebook.setSource(notebook.cells.value[0]!, "xy");
+    await page.autosave.flush();
+    const [method, , body] = request.mock.calls.at(-1)!;
+    expect([method, body.cells, body.metadata]).toEqual(["PATCH", [{ id: "a", cell_type: "markdown", source: "xy", metadata: {}, attachments: IMAGE }], undefined]);
+  });
+
+  it("neither edits nor runs once the notebook is in another language, and goes on if it is back", () => {
+    const { live, state, socket } = open();
+    state(null, { pool: "python" });
+    expect([live.moved.value, live.mayEdit.value]).toEqual([false, true]);
+    const takes = socket.of("take").length;
+    state(null, { pool: "r" });
+    expect([live.moved.value, live.mayEdit.value, live.readOnly.value, socket.of("take").length]).toEqual([true, false, true, takes]);
+    state(null, { pool: "python" });
+    expect([live.moved.value, live.readOnly.value]).toEqual([false, false]);
+  });
+
   it("is read only while another edits, who is followed", async () => {
     const { live, socket, state, notebook, cell, page } = open();
     state(BO);
@@ -107,7 +166,7 @@ describe("one who edits and those who follow", () => {
     socket.say({ type: "edit", by: "bo", seq: 7, ops: [{ op: "patch", id: "a", length: 1, at: 1, delete: 0, insert: "!" }] });
     expect(cell.source.value).toBe("x!");
     expect(page.autosave.dirty).toBe(false);
-    socket.say({ type: "edit", by: "bo", seq: 8, ops: [{ op: "saved", version: 2, sum: sumOf(imageOf(notebook)) }] });
+    socket.say({ type: "edit", by: "bo", seq: 8, ops: [{ op: "saved", version: 2, sum: sumOf(notebook) }] });
     expect(page.autosave.version.value).toBe(2);
     expect(socket.of("resync")).toEqual([]);
   });

@@ -36,6 +36,7 @@ interface StateMessage {
   title: string;
   version: number;
   right: Right;
+  pool?: string;
   editor: EditorState | null;
   session: string | null;
   waiting?: WaitingRun[];
@@ -70,11 +71,13 @@ export class Live {
   readonly right = signal<Right>("own");
   /** Deleted, or not shared any more. */
   readonly gone = signal(false);
+  /** Its owner has changed the language: this page, which would open sessions of the former one, is to be loaded again. */
+  readonly moved = signal(false);
   /** This page has asked for the editing of somebody else. */
   readonly asking = signal(false);
   private readonly otherTypes = signal(false);
   readonly mine = computed(() => this.editor.value?.mine ?? false);
-  readonly mayEdit = computed(() => this.right.value !== "view" && !this.gone.value);
+  readonly mayEdit = computed(() => this.right.value !== "view" && !this.gone.value && !this.moved.value);
   readonly readOnly = computed(() => {
     if (!this.mayEdit.value) return true;
     const editor = this.editor.value;
@@ -159,6 +162,7 @@ export class Live {
     const before = this.editor.peek();
     batch(() => {
       this.right.value = state.right;
+      this.moved.value = state.pool !== undefined && state.pool !== this.page.settings.pool;
       this.editor.value = state.editor;
       this.page.title.value = state.title;
       if (state.editor?.mine) this.asking.value = false;
@@ -190,7 +194,7 @@ export class Live {
     if (!this.stale && !apply(this.page.notebook, ops)) this.missed();
     this.shadow = imageOf(this.page.notebook);
     if (!saved || this.page.autosave.dirty) return;
-    if (sumOf(this.shadow) === saved.sum) this.adopt(saved.version);
+    if (sumOf(this.page.notebook) === saved.sum) this.adopt(saved.version);
     else if (saved.version > 0) void this.read();
   }
 
@@ -286,22 +290,27 @@ export class Live {
   }
 
   /** Pass on what was typed. */
-  private pass(more: Op[] = []): void {
+  private pass(): void {
     clearTimeout(this.gathering);
     this.gathering = undefined;
     const now = imageOf(this.page.notebook);
-    const ops = [...difference(this.shadow, now), ...more];
+    const ops = difference(this.shadow, now);
     this.shadow = now;
-    if (!ops.length || !this.mine.peek() || this.people.peek().length < 2) return;
+    this.tell(ops);
+  }
+
+  private tell(ops: Op[] | null): void {
+    if (ops?.length === 0 || !this.mine.peek() || this.people.peek().length < 2) return;
     this.seq++;
     const message = { type: "edit", seq: this.seq, ops };
-    // Others miss what is too large to be passed on, notice it, and read the next save.
-    if (JSON.stringify(message).length <= LARGEST) this.socket?.send(message);
+    // Others miss what is not passed on, or is too large for it, notice that, and read the next save.
+    if (ops && JSON.stringify(message).length <= LARGEST) this.socket?.send(message);
   }
 
   private saySaved(): void {
     const { autosave, notebook } = this.page;
-    this.pass(autosave.dirty ? [] : [{ op: "saved", version: autosave.version.peek(), sum: sumOf(imageOf(notebook)) }]);
+    this.pass();
+    if (!autosave.dirty) this.tell([{ op: "saved", version: autosave.version.peek(), sum: sumOf(notebook) }]);
   }
 
   private beat(): void {

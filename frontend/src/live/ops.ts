@@ -2,6 +2,7 @@
 // order, and read the saved document again whenever something does not fit.
 
 import { batch } from "@preact/signals";
+import { canonical } from "../history/compare";
 import { Cell, type CellType, type Notebook, type NotebookDocument } from "../notebook/document";
 
 /** A cell as others see it. Outputs are the log's. */
@@ -10,6 +11,8 @@ export interface CellImage {
   type: CellType;
   source: string;
   metadata: string;
+  /** A digest of them, as they may be large; "" for none. */
+  attachments: string;
 }
 
 export type Op =
@@ -19,14 +22,27 @@ export type Op =
   | { op: "saved"; version: number; sum: string };
 
 export function imageOf(notebook: Notebook): CellImage[] {
-  return notebook.cells.peek().map((cell) => ({ id: cell.id, type: cell.type.peek(), source: cell.source.peek(), metadata: JSON.stringify(cell.metadata) }));
+  return notebook.cells.peek().map((cell) => ({ id: cell.id, type: cell.type.peek(), source: cell.source.peek(), metadata: canonical(cell.metadata), attachments: attachedTo(cell) }));
 }
 
-export function difference(before: readonly CellImage[], after: readonly CellImage[]): Op[] {
+const digests = new WeakMap<object, string>();
+
+function attachedTo(cell: Cell): string {
+  // A code cell is saved without those that it had as another type.
+  const attached = cell.type.peek() === "code" ? undefined : cell.attachments;
+  if (!attached || !Object.keys(attached).length) return "";
+  let known = digests.get(attached);
+  if (known === undefined) digests.set(attached, (known = digest(canonical(attached))));
+  return known;
+}
+
+/** Null where attachments came or went: they are not passed on, and no cell is shown without its own. */
+export function difference(before: readonly CellImage[], after: readonly CellImage[]): Op[] | null {
   const known = new Map(before.map((cell) => [cell.id, cell]));
   const ops: Op[] = [];
   for (const cell of after) {
     const old = known.get(cell.id);
+    if (cell.attachments !== (old?.attachments ?? "")) return null;
     if (old && old.type === cell.type && old.metadata === cell.metadata) {
       if (old.source !== cell.source) ops.push(patch(cell.id, old.source, cell.source));
     } else {
@@ -65,7 +81,7 @@ function applyOne(notebook: Notebook, op: Op): boolean {
     }
     case "cell": {
       const cell = notebook.find(op.id);
-      if (cell) become(cell, op.cell_type, op.source, op.metadata);
+      if (cell) cell.content = { ...cell.content, type: op.cell_type, source: op.source, metadata: op.metadata };
       else fresh(notebook).set(op.id, new Cell({ id: op.id, cell_type: op.cell_type, source: op.source, metadata: op.metadata }));
       return true;
     }
@@ -88,30 +104,28 @@ function fresh(notebook: Notebook): Map<string, Cell> {
   return cells;
 }
 
-function become(cell: Cell, type: CellType, source: string, metadata: Record<string, unknown>): void {
-  cell.type.value = type;
-  cell.source.value = source;
-  cell.metadata = metadata;
-}
-
 /** Show a document that was read anew, with the cells that are there already where they are the same. */
 export function replace(notebook: Notebook, document: NotebookDocument): void {
   batch(() => {
     const cells = document.cells.map((from) => {
-      const source = Array.isArray(from.source) ? from.source.join("") : from.source;
+      const anew = new Cell(from);
       const cell = notebook.find(from.id);
-      if (!cell) return new Cell(from);
-      become(cell, from.cell_type, source, structuredClone(from.metadata));
+      if (!cell) return anew;
+      cell.content = anew.content;
       return cell;
     });
     fresh(notebook).clear();
-    notebook.show(cells.length ? cells : [new Cell({ cell_type: "code" })]);
+    notebook.show(cells.length ? cells : [new Cell({ cell_type: "code" })], document.metadata);
   });
 }
 
-/** Equal for equal documents, and hardly for others (FNV-1a of two seeds). */
-export function sumOf(cells: readonly CellImage[]): string {
-  const text = JSON.stringify(cells.map((cell) => [cell.id, cell.type, cell.source, cell.metadata]));
+/** Of all that is saved: who has the same has nothing to read. */
+export function sumOf(notebook: Notebook): string {
+  return digest(canonical([notebook.metadata, imageOf(notebook)]));
+}
+
+/** Equal for equal texts, and hardly for others (FNV-1a of two seeds). */
+function digest(text: string): string {
   let [one, two] = [0x811c9dc5, 0x9747b28c];
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);

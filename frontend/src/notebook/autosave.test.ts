@@ -18,13 +18,13 @@ function document(...sources: string[]): NotebookDocument {
   return { nbformat: 4, nbformat_minor: 5, metadata: { title: "t" }, cells };
 }
 
-function page(answer: (body: Sent) => { version: number } = ({ version }) => ({ version: version + 1 }), loaded = document("one", "two", "three")) {
+function page(answer: (body: Sent) => { version: number } | Promise<{ version: number }> = ({ version }) => ({ version: version + 1 }), loaded = document("one", "two", "three")) {
   const notebook = new Notebook(loaded);
   const sent: Sent[] = [];
   const request = (async (method: string, _url: string, body: object) => {
     const said = { method, ...JSON.parse(JSON.stringify(body)) } as Sent;
     sent.push(said);
-    return { status: 200, body: answer(said) };
+    return { status: 200, body: await answer(said) };
   }) as unknown as typeof ask;
   const autosave = new Autosave("/document", notebook, 7, request);
   const type = (text: string) => notebook.setSource(notebook.cells.value[0]!, text);
@@ -145,6 +145,39 @@ describe("autosave", () => {
     type("ab");
     await vi.advanceTimersByTimeAsync(10_000);
     expect(sent).toHaveLength(2);
+  });
+
+  it("says that one may only look on now, and does not take it for a sign-out nor send it again", async () => {
+    const answers = [new ApiError(403, "read_only", "ask its owner"), new ApiError(403, "error", "no token")];
+    const { autosave, sent, type } = page(() => {
+      throw answers.shift()!;
+    });
+    type("a");
+    await vi.advanceTimersByTimeAsync(120_000);
+    expect([sent.length, autosave.dirty, autosave.hopeless]).toEqual([1, true, true]);
+    expect(autosave.state.value).toEqual({ kind: "failed", message: "ask its owner", code: "read_only" });
+    type("ab");
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(autosave.state.value).toMatchObject({ code: "signed_out" });
+    expect(autosave.hopeless).toBe(false);
+  });
+
+  it("asked for during a save saves the rest after it, one request at a time", async () => {
+    const answers: (() => void)[] = [];
+    const { autosave, sent, type } = page(({ version }) => new Promise((resolve) => answers.push(() => resolve({ version: version + 1 }))));
+    type("a");
+    void autosave.flush();
+    type("ab");
+    let over = 0;
+    for (let press = 0; press < 3; press++) void autosave.flush().then(() => over++);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect([sent.length, over]).toEqual([1, 0]);
+    answers[0]!();
+    await vi.advanceTimersByTimeAsync(0);
+    expect([sent.length, over]).toEqual([2, 0]);
+    answers[1]!();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect([sent.map((each) => each.version), over, autosave.state.value.kind]).toEqual([[7, 8], 3, "saved"]);
   });
 
   it("tries again while the server is away, less and less often", async () => {

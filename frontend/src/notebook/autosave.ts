@@ -36,11 +36,12 @@ export class Autosave {
   private base: Snapshot;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private waitingSince = 0;
-  private running = false;
+  private saving: Promise<void> | null = null;
+  private following: Promise<void> | null = null;
   private failures = 0;
   private whole = false;
-  /** The server will refuse it until it is edited: it is not sent again and again. */
-  private hopeless = false;
+  /** The server will refuse it until it is edited, or for as long as one may only look on: it is not sent again and again. */
+  hopeless = false;
   private replaces = false;
 
   constructor(
@@ -82,28 +83,34 @@ export class Autosave {
     if (!this.atRisk) void this.flush({ keepalive: true });
   }
 
-  /** Save now, as on Ctrl+S. */
+  /** Save now, as on Ctrl+S. What a save on its way does not hold is saved right after it, once for all who ask. */
   async flush(options: RequestInit = {}): Promise<void> {
     clearTimeout(this.timer);
-    if (this.running || this.halted || !this.dirty) return;
+    if (this.saving) return (this.following ??= this.saving.then(() => this.follow()));
+    if (this.halted || !this.dirty) return;
     const edits = this.notebook.edits.peek();
     const now = snapshot(this.notebook.toJSON());
     const { empty, method, body } = this.change(now);
     if (empty) return this.settle(edits, now);
-    this.running = true;
     this.hopeless = false;
     this.state.value = { kind: "saving" };
-    try {
-      const answer = await this.request<{ version: number }>(method, this.url, { version: this.version.peek(), ...body, ...(this.replaces && { replaces: true }) }, options);
-      this.replaces = this.whole = false;
-      this.settle(edits, now);
-      this.version.value = answer.body.version;
-    } catch (error) {
-      this.fail(error as ApiError);
-    } finally {
-      this.running = false;
-      if (!this.halted && !this.hopeless && this.dirty) this.schedule(this.failures ? RETRIES[Math.min(this.failures, RETRIES.length) - 1]! : QUIET);
-    }
+    this.saving = this.request<{ version: number }>(method, this.url, { version: this.version.peek(), ...body, ...(this.replaces && { replaces: true }) }, options)
+      .then((answer) => {
+        this.replaces = this.whole = false;
+        this.settle(edits, now);
+        this.version.value = answer.body.version;
+      })
+      .catch((error: ApiError) => this.fail(error))
+      .finally(() => {
+        this.saving = null;
+        if (!this.halted && !this.hopeless && this.dirty) this.schedule(this.failures ? RETRIES[Math.min(this.failures, RETRIES.length) - 1]! : QUIET);
+      });
+    return this.saving;
+  }
+
+  private follow(): Promise<void> {
+    this.following = null;
+    return this.flush();
   }
 
   /** From now on edits are based on this document of the server's. `replaces`: what it has and the page has not was seen, and goes. */
@@ -161,10 +168,11 @@ export class Autosave {
     else if (error.status === 410) this.state.value = { kind: "deleted", message: error.message };
     else {
       this.whole = error.code === "unknown_cells" || error.status === 405;
-      this.hopeless = !this.whole && [400, 413].includes(error.status);
+      const readOnly = error.code === "read_only";
+      this.hopeless = readOnly || (!this.whole && [400, 413].includes(error.status));
       this.failures = this.whole ? 0 : this.failures + 1;
-      // 403: the token against forgery went with the sign-in.
-      const code = error.status === 403 ? "signed_out" : error.code;
+      // Any other 403: the token against forgery went with the sign-in.
+      const code = error.status === 403 && !readOnly ? "signed_out" : error.code;
       const gone = error.status === 404 && "It was deleted for good, or you are signed in as somebody else.";
       this.state.value = { kind: "failed", message: gone || error.message, code };
     }

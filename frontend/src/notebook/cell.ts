@@ -41,8 +41,8 @@ export class Cell {
   readonly editing: Signal<boolean>;
   readonly inputHidden: ReadonlySignal<boolean>;
   readonly outputHidden: ReadonlySignal<boolean>;
-  attachments: Record<string, unknown> | undefined;
   private readonly data: Signal<Metadata>;
+  private readonly attached: Signal<Record<string, unknown> | undefined>;
 
   constructor(from: Partial<NotebookCell> & { cell_type: CellType }) {
     this.id = from.id ?? uuid().replace(/-/g, "").slice(0, 12);
@@ -50,7 +50,7 @@ export class Cell {
     this.source = signal(textOf(from.source));
     this.editing = signal(!this.source.value);
     this.data = signal(structuredClone(from.metadata ?? {}));
-    this.attachments = from.attachments && structuredClone(from.attachments);
+    this.attached = signal(from.attachments && structuredClone(from.attachments));
     this.inputHidden = computed(() => within(this.metadata, "jupyter").source_hidden === true);
     this.outputHidden = computed(() => within(this.metadata, "jupyter").outputs_hidden === true || this.metadata.collapsed === true);
   }
@@ -64,15 +64,24 @@ export class Cell {
     this.data.value = metadata;
   }
 
+  /** Never changed in place either. */
+  get attachments(): Record<string, unknown> | undefined {
+    return this.attached.value;
+  }
+
+  set attachments(attachments: Record<string, unknown> | undefined) {
+    this.attached.value = attachments;
+  }
+
   get content(): CellContent {
-    return { type: this.type.peek(), source: this.source.peek(), metadata: this.data.peek(), attachments: this.attachments };
+    return { type: this.type.peek(), source: this.source.peek(), metadata: this.data.peek(), attachments: this.attached.peek() };
   }
 
   set content(content: CellContent) {
     this.type.value = content.type;
     this.source.value = content.source;
     this.data.value = content.metadata;
-    this.attachments = content.attachments;
+    this.attached.value = content.attachments;
   }
 
   copy(): Cell {

@@ -92,6 +92,14 @@ describe("a notebook", () => {
     expect(made.split(made.find("c0")!, [])).toBe(made.find("c0"));
   });
 
+  it("keeps the pictures of a text that is split with all of its parts", () => {
+    const made = notebook("one![](attachment:a.png)");
+    made.changeType(made.cells.value, "markdown");
+    made.cells.value[0]!.attachments = { "a.png": { "image/png": "x" } };
+    made.split(made.find("c0")!, [3]);
+    expect(made.cells.value.map((cell) => cell.attachments)).toEqual([{ "a.png": { "image/png": "x" } }, { "a.png": { "image/png": "x" } }]);
+  });
+
   it("keeps paragraphs of merged Markdown apart, and its pictures", () => {
     const made = notebook("one", "two");
     made.changeType(made.cells.value, "markdown");

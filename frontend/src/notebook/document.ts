@@ -125,10 +125,18 @@ export class Notebook {
     this.changeMetadata(cells, (metadata) => withHidden(metadata, part, hidden));
   }
 
-  /** Cut a cell at places in its text. The first part stays the cell that it was; returns the last. */
+  /** Give a cell pictures of its own; `write` puts what shows them into its text. */
+  attach(cell: Cell, pictures: Record<string, unknown>, write: () => void): void {
+    this.change([cell], () => {
+      cell.attachments = { ...cell.attachments, ...pictures };
+      write();
+    });
+  }
+
+  /** Cut a cell at places in its text. The first part stays the cell that it was, and all have its pictures; returns the last. */
   split(cell: Cell, places: readonly number[]): Cell {
     const parts = partsOf(cell.source.value, places);
-    const rest = parts.slice(1).map((source) => new Cell({ cell_type: cell.type.value, source }));
+    const rest = parts.slice(1).map((source) => new Cell({ cell_type: cell.type.value, source, ...(cell.attachments && { attachments: cell.attachments }) }));
     if (!rest.length) return cell;
     const index = this.indexOf(cell.id);
     this.change([cell], () => {
@@ -167,9 +175,10 @@ export class Notebook {
     if (!undoable) this.forgetSteps();
   }
 
-  /** Cells as somebody else has them: nothing of it is an edit of ours, and there is nothing to undo. */
-  show(cells: Cell[]): void {
+  /** What somebody else has: nothing of it is an edit of ours, and there is nothing to undo. */
+  show(cells: Cell[], metadata = this.metadata): void {
     this.cells.value = cells;
+    this.data.value = metadata;
     this.forgetSteps();
   }
 

@@ -95,6 +95,8 @@ export class Page {
   readonly lineNumbers = signal(localStorage.getItem("thermae-line-numbers") === "on");
   /** The editors that there are: cells far from the screen have none. */
   readonly editors = new Map<string, CellEditor>();
+  /** Whether something else would be lost with the page; asked of parts that are loaded later. */
+  readonly risks = new Set<() => boolean>();
   private toastNumber = 0;
 
   constructor(
@@ -129,6 +131,11 @@ export class Page {
     effect(() => {
       document.title = `${this.watch.mark.value || this.endSigns.sign.value || (this.busy.value ? "● " : "")}${this.title.value} · Thermae`;
     });
+  }
+
+  /** Whether leaving the page now would lose something. */
+  get atRisk(): boolean {
+    return this.autosave.atRisk || [...this.risks].some((risk) => risk());
   }
 
   // --- Cells, as most of the page asks for them -----------------------------------------------------------------
@@ -190,7 +197,8 @@ export class Page {
   /** Says why nothing can be changed or run here. */
   refuseEdit(): void {
     const editor = this.live.editor.value;
-    if (this.settings.frozen || !this.live.mayEdit.value || !editor) this.say("You may look at this notebook. To edit or run it, ask its owner.");
+    if (this.live.moved.value) this.say("This notebook is in another language now: load the page again.");
+    else if (this.settings.frozen || !this.live.mayEdit.value || !editor) this.say("You may look at this notebook. To edit or run it, ask its owner.");
     else this.say(`${editor.same_person ? "You are editing in another tab" : `${editor.name} is editing`}: take over first.`);
   }
 
@@ -210,7 +218,8 @@ export class Page {
   }
 
   async restart(andRun: boolean): Promise<void> {
-    if ((await this.session.restart()) && andRun) this.runAll();
+    if (andRun) await this.running.restartAndRun();
+    else await this.session.restart();
   }
 
   interrupt(): void {

@@ -82,6 +82,19 @@ describe("the queue", () => {
     expect(ended).toEqual(["c0 ok", "c1 cancelled", "c2 ok"]);
   });
 
+  it("shows what was run elsewhere after a run from here came to nothing, and nothing that is older", () => {
+    const { made, run } = results();
+    made.update([run("e1", "c0", { state: "ok", queuedAt: 10 })]);
+    made.begin(run("e2", "c0", { queuedAt: null }));
+    made.update([run("e1", "c0", { state: "ok", queuedAt: 10 })]);
+    expect(made.of("c0").value.execution?.id).toBe("e2");
+    made.update([run("e2", "c0", { state: "aborted", queuedAt: null })]);
+    made.update([run("e1", "c0", { state: "ok", queuedAt: 10 })]);
+    expect(made.of("c0").value.execution).toMatchObject({ id: "e2", state: "aborted" });
+    made.update([run("e3", "c0", { state: "running", queuedAt: 20 })]);
+    expect([made.of("c0").value.execution?.id, made.running.value]).toEqual(["e3", "c0"]);
+  });
+
   it("does not announce what a replay brings back, nor let an older run replace a newer", () => {
     const { made, run, ended } = results();
     made.update([run("e0", "c0", { state: "ok", queuedAt: 30 })]);

@@ -130,11 +130,12 @@ export class Results {
         execution.cell = cell;
         const last = this.last(cell);
         const before = last.value.execution;
-        if (before && before.id !== execution.id && askedAt(before) > askedAt(execution)) continue;
+        const known = before?.id === execution.id ? before : undefined;
+        if (before && !known && askedAt(before) >= askedAt(execution)) continue;
         if (isFinal(execution) && this.pending.value.includes(cell)) this.ended(execution);
-        const code = execution.code ?? saved?.code ?? (before?.id === execution.id ? before.code : null);
+        const code = execution.code ?? saved?.code ?? known?.code ?? null;
         // A copy: the log changes executions in place, and components are drawn again only for a new object.
-        last.value = { execution: { ...preferred(saved, execution)!, code } };
+        last.value = { execution: { ...preferred(saved, execution)!, code, after: known?.queuedAt ?? known?.after ?? 0 } };
         this.queue(cell, !isFinal(execution));
       }
     });
@@ -143,7 +144,9 @@ export class Results {
   /** A run was asked for. */
   begin(execution: Execution): void {
     batch(() => {
-      this.last(execution.cell).value = { execution };
+      const last = this.last(execution.cell);
+      execution.after = last.value.execution ? askedAt(last.value.execution) : 0;
+      last.value = { execution };
       this.queue(execution.cell, true);
     });
   }
@@ -170,7 +173,7 @@ function clearedOf(cell: Cell | undefined): unknown {
   return cell && within(cell.metadata, "thermae").cleared;
 }
 
-/** When a run was asked for; what this tab has just asked for counts as the newest. */
+/** When a run was asked for; what this tab has just asked for counts as the newest, until it is known that it will not run. */
 function askedAt(execution: Execution): number {
-  return execution.queuedAt ?? Infinity;
+  return execution.queuedAt ?? (isFinal(execution) ? execution.after : Infinity);
 }

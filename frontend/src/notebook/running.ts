@@ -23,9 +23,7 @@ export class Running {
     const { page } = this;
     if (page.readOnly.value) return page.refuseEdit();
     if (cell.type.value === "markdown") cell.editing.value = false;
-    if (cell.type.value !== "code" || !cell.source.value.trim()) return;
-    const running = page.shownOf(cell.id).value.execution;
-    if (running && !isFinal(running)) return;
+    if (cell.type.value !== "code" || !cell.source.value.trim() || this.pends(cell)) return;
     page.editors.get(cell.id)?.closePopups();
     void page.autosave.flush();
     const execution = page.session.run(cell.id, cell.source.value, this.stopsOnError);
@@ -34,11 +32,42 @@ export class Running {
   }
 
   runEach(cells: readonly Cell[]): void {
+    const pending = this.page.readOnly.value ? [] : cells.filter((cell) => this.pends(cell));
     for (const cell of cells) this.run(cell);
+    const [first] = pending;
+    if (!first) return;
+    const runs = this.page.shownOf(first.id).value.execution?.state === "running";
+    this.page.say(pending.length > 1 ? `${pending.length} of these cells are running or in the queue already.` : `Cell ${this.page.notebook.indexOf(first.id) + 1} is ${runs ? "running" : "in the queue"} already.`);
+  }
+
+  /** Until its run is over a cell is not run once more. */
+  private pends(cell: Cell): boolean {
+    const { execution } = this.page.shownOf(cell.id).value;
+    return cell.type.value === "code" && execution !== undefined && !isFinal(execution);
   }
 
   all(): void {
     this.runEach(this.page.notebook.cells.value);
+  }
+
+  /** A new kernel, and all cells on it. */
+  async restartAndRun(): Promise<void> {
+    const { session, results } = this.page;
+    const had = new Set(session.live ? this.begun().map(({ id }) => id) : []);
+    if (!(await session.restart())) return;
+    // They ended with their kernel. The log may tell so later, and their cells are to be run again now.
+    const ended = this.begun().filter(({ id }) => had.has(id));
+    results.update(ended.map((execution) => ({ ...execution, state: "aborted", reason: "restarted", input: null })));
+    this.all();
+  }
+
+  /** What waits or runs at the server; what is only on its way there comes after a restart. */
+  private begun(): Execution[] {
+    const { results } = this.page;
+    return results.pending.value.flatMap((cell) => {
+      const { execution } = results.of(cell).value;
+      return execution && !isFinal(execution) && execution.queuedAt !== null ? [execution] : [];
+    });
   }
 
   above(): void {

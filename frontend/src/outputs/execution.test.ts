@@ -89,8 +89,34 @@ describe("the log of executions", () => {
 
   it("says which executions changed, once", () => {
     const log = applied(() => [stream("a"), stream("b", "stdout", "e2")]);
-    expect(log.takeChanged()).toEqual(["e1", "e2"]);
+    expect(log.takeChanged().map((each) => each.id)).toEqual(["e1", "e2"]);
     expect(log.takeChanged()).toEqual([]);
+  });
+
+  it("forgets runs that have ended once their cell shows a later one, and hears no more of them", () => {
+    const log = applied(() => [state("ok", { queued_at: 1 }, "e1"), state("running", { queued_at: 1, cell: "c2" }, "other")]);
+    log.takeChanged();
+    log.apply(state("running", { queued_at: 2 }, "e2"));
+    log.apply(state("queued", { queued_at: 3 }, "e3"));
+    log.apply(stream("drawn", "stdout", "e1"));
+    expect(log.takeChanged().map((each) => each.id), "all that changed is told first").toEqual(["e2", "e3", "e1"]);
+    expect([...log.executions.keys()], "e2 goes on").toEqual(["other", "e2", "e3"]);
+    for (const late of [stream("late", "stdout", "e1"), state("running", { queued_at: 1 }, "e1"), entry("input_request", { prompt: "?" }, "stdin"), entry("cut", { messages: 1 }, "agent")]) {
+      expect(log.apply(late)).toBe("applied");
+    }
+    expect(log.takeChanged()).toEqual([]);
+    log.apply(state("ok", { queued_at: 2 }, "e2"));
+    expect(log.takeChanged().map((each) => `${each.id} ${each.state}`)).toEqual(["e2 ok"]);
+    expect([...log.executions.keys()]).toEqual(["other", "e3"]);
+  });
+
+  it("keeps what each cell shows, which a forgotten run may still change", () => {
+    const shows = (text: string) => ({ data: { "text/plain": text }, metadata: {}, transient: { display_id: "d" } });
+    const log = applied(() => [state("ok", { queued_at: 1 }, "e1"), state("ok", { queued_at: 2 }, "e2"), entry("display_data", shows("old"), "iopub", "e2")]);
+    log.takeChanged();
+    expect([...log.executions.keys()]).toEqual(["e2"]);
+    log.apply(entry("update_display_data", shows("new"), "iopub", "e1"));
+    expect(log.takeChanged().map((each) => shown(each.outputs))).toEqual([[{ "text/plain": "new" }]]);
   });
 
   it("remembers that an interrupt was ignored until the kernel is idle", () => {

@@ -26,6 +26,8 @@ export interface Execution {
   position: number;
   count: number | null;
   queuedAt: number | null;
+  /** Where no server says when it was asked for: it is newer than a run of this time. */
+  after: number;
   startedAt: number | null;
   finishedAt: number | null;
   reason: string | null;
@@ -45,7 +47,7 @@ export interface Execution {
 
 export function newExecution(id: string, cell: string): Execution {
   return {
-    id, cell, code: null, state: "queued", position: 0, count: null, queuedAt: null, startedAt: null, finishedAt: null,
+    id, cell, code: null, state: "queued", position: 0, count: null, queuedAt: null, after: 0, startedAt: null, finishedAt: null,
     reason: null, outputs: [], input: null, asked: null, cut: false, leftOut: 0, saved: false, clearOnNext: false,
   };
 }
@@ -65,6 +67,10 @@ export class ExecutionLog {
   /** The last interrupt did not stop the code: offer a restart. */
   interruptIgnored = false;
   readonly executions = new Map<string, Execution>();
+  /** Cell → its last run, which is the one that it shows. */
+  private lasts = new Map<string, Execution>();
+  /** Forgotten: they had ended, and their cell shows a later run. */
+  private past = new Set<string>();
   /** Executions touched since the last `takeChanged`. */
   private changed = new Set<string>();
   private afterCut = false;
@@ -86,17 +92,32 @@ export class ExecutionLog {
     return "applied";
   }
 
-  takeChanged(): string[] {
+  takeChanged(): Execution[] {
     for (const widget of this.recaptured) this.comms.setOutputs(widget, structuredClone(this.captured.get(widget)?.outputs ?? []));
     this.recaptured.clear();
-    const ids = [...this.changed];
+    const changed = [...this.changed].map((id) => this.executions.get(id)!);
     this.changed.clear();
-    return ids;
+    for (const execution of changed) this.forgetOlder(execution);
+    return changed;
   }
 
-  private touch(id: string, cell = ""): Execution {
+  /** A cell that is run again and again would else keep all that it ever drew. */
+  private forgetOlder(execution: Execution): void {
+    // Before its state is told nobody knows whose it is.
+    if (execution.queuedAt === null) return;
+    const last = this.lasts.get(execution.cell) ?? execution;
+    const [older, newer] = last.queuedAt! > execution.queuedAt ? [execution, last] : [last, execution];
+    this.lasts.set(execution.cell, newer);
+    if (older === newer || !isFinal(older)) return;
+    this.executions.delete(older.id);
+    this.past.add(older.id);
+  }
+
+  private touch(id: string): Execution {
+    // What is still said of it is shown nowhere.
+    if (this.past.has(id)) return newExecution(id, "");
     let execution = this.executions.get(id);
-    if (!execution) this.executions.set(id, (execution = newExecution(id, cell)));
+    if (!execution) this.executions.set(id, (execution = newExecution(id, "")));
     this.changed.add(id);
     return execution;
   }

@@ -20,7 +20,7 @@ export interface Rendered {
 export function renderMarkdown(source: string, attachments: Record<string, unknown> = {}, typeset: Typeset | null = null): Rendered {
   const formulas: string[] = [];
   const text = outsideCode(source.replace(/[\ue000\ue001]/g, ""), (part) => part.replace(MATH, (formula) => `${OPEN}${formulas.push(formula) - 1}${CLOSE}`));
-  const clean = DOMPurify.sanitize(markdown.render(withAttachments(text, attachments)), {
+  const clean = DOMPurify.sanitize(withAttachments(markdown.render(text), attachments), {
     FORBID_TAGS: ["style", "form", "input", "button", "textarea", "select", "iframe", "object", "embed"],
     FORBID_ATTR: ["style", "id", "class", "name"],
     ALLOW_DATA_ATTR: false,
@@ -47,13 +47,26 @@ function formulaHtml(formula: string, typeset: Typeset | null): string {
   return `<code class="math">${escaped}</code>`;
 }
 
-/** Pictures pasted into a cell travel in it, as `attachment:name`. */
-function withAttachments(text: string, attachments: Record<string, unknown>): string {
-  return text.replace(/attachment:([^)\s"']+)/g, (whole, name: string) => {
-    const bundle = (attachments[decodeURIComponent(name)] ?? attachments[name]) as Record<string, unknown> | undefined;
-    const [type, data] = Object.entries(bundle ?? {}).find(([key]) => /^image\/(png|jpeg|gif|webp)$/.test(key)) ?? [];
-    return type && typeof data === "string" ? `data:${type};base64,${data.replace(/\s/g, "")}` : whole;
+/**
+ * Pictures pasted into a cell travel in it, as `attachment:name`. They come into what is rendered: Markdown takes seconds for an
+ * address of megabytes. Into <img> alone, where the scripts of an SVG never run.
+ */
+function withAttachments(html: string, attachments: Record<string, unknown>): string {
+  return html.replace(/(<img [^>]*?src=)(["'])attachment:(.*?)\2/gi, (whole, before: string, quote: string, address: string) => {
+    const name = address.replace(/&amp;/g, "&");
+    const bundle = (attachments[decoded(name)] ?? attachments[name]) as Record<string, unknown> | undefined;
+    const [type, data] = Object.entries(bundle ?? {}).find(([key]) => /^image\/(png|jpeg|gif|svg\+xml|webp)$/.test(key)) ?? [];
+    return type && typeof data === "string" ? `${before}${quote}data:${type};base64,${data.replace(/[^\w+/=]/g, "")}${quote}` : whole;
   });
+}
+
+/** What is written by hand may be no address. */
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
 }
 
 function outwardLinks(html: string): string {

@@ -249,6 +249,24 @@ describe("the session of a notebook", () => {
     expect(made.view.value.line).toBe("open");
   });
 
+  it("is kept running while its line is down, or says that it could not be", async () => {
+    const { made, problems } = await session(LEASED, { status: 200, body: {} }, { status: 503, body: { message: "Try later." } });
+    made.keepAlive();
+    void made.open();
+    await soon();
+    socket().accept();
+    socket().state("leased");
+    made.keepAlive();
+    expect(socket().sent.at(-1)).toEqual({ type: "keep_alive" });
+    socket().onclose!({ code: 1006 });
+    made.keepAlive();
+    await soon();
+    made.keepAlive();
+    await soon();
+    expect(asked.slice(1)).toEqual(Array(2).fill("POST /api/v1/sessions/s1/keep-alive"));
+    expect(problems).toEqual(["Try later."]);
+  });
+
   it("shows a refused execution at its cell and other problems to the user", async () => {
     const { made, seen, problems } = await session(LEASED);
     void made.open();

@@ -338,7 +338,7 @@ export class NotebookSession {
   }
 
   private draw(): void {
-    const changed = this.log.takeChanged().map((id) => this.log.executions.get(id)!);
+    const changed = this.log.takeChanged();
     batch(() => {
       if (this.log.kernel !== this.view.value.kernel) this.change({ kernel: this.log.kernel });
       this.interruptIgnored.value = this.log.interruptIgnored;
@@ -404,7 +404,7 @@ export class NotebookSession {
   }
 
   keepAlive(): void {
-    this.send({ type: "keep_alive" });
+    if (this.id.value && !this.send({ type: "keep_alive" })) void this.post("keep-alive");
   }
 
   async end(): Promise<void> {

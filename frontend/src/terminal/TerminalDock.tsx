@@ -2,6 +2,7 @@
 
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { ApiError } from "../api";
 import { usePage } from "../components/context";
 import { Icon } from "../components/Icon";
 import { copyOnSelect, fontSize, height, place, resizeFont, screenReader, width } from "./settings";
@@ -56,9 +57,13 @@ export function TerminalDock(): VNode {
     if (tabs.close(name)) page.terminalFocus.wanted.value++;
     else hide();
   };
-  const add = () => {
-    if (tabs.add()) page.terminalFocus.wanted.value++;
-    else page.say(`A session has at most ${MOST} terminals: close one first.`);
+  const add = async () => {
+    try {
+      if (await tabs.add()) page.terminalFocus.wanted.value++;
+      else page.say(`A session has at most ${MOST} terminals: close one first.`);
+    } catch (error) {
+      page.say((error as ApiError).message);
+    }
   };
   const press = (event: KeyboardEvent) => {
     if (event.key !== "F6" || !event.shiftKey || event.ctrlKey) return;
@@ -74,7 +79,7 @@ export function TerminalDock(): VNode {
           {names.map((name) => (
             <Tab key={name} name={name} label={tabs.label(name)} current={name === current} choose={() => choose(name)} close={() => close(name)} />
           ))}
-          <button class="button quiet icon" aria-label="New terminal" title="New terminal" onClick={add}>
+          <button class="button quiet icon" aria-label="New terminal" title="New terminal" onClick={() => void add()}>
             <Icon name="plus" size={16} />
           </button>
         </div>

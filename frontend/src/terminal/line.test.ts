@@ -90,6 +90,34 @@ describe("the line to a terminal", () => {
     vi.advanceTimersByTime(60_000);
     expect(FakeSocket.made).toHaveLength(2);
   });
+  it("says once in each break that what is typed is not sent, also while it is tried again in vain", () => {
+    const { line, socket, drawn } = open();
+    const last = () => FakeSocket.made.at(-1)!;
+    const lost = (socket: FakeSocket) => {
+      socket.readyState = 3;
+      socket.onclose!({ code: 1006 });
+    };
+    lost(socket);
+    line.resize(10, 40);
+    expect(drawn).toEqual([]);
+    line.type("a");
+    line.type("b");
+    expect(drawn).toEqual([expect.stringContaining("what you type is not sent")]);
+    vi.advanceTimersByTime(5000);
+    last().onmessage!({ data: '{"replay": 0}' });
+    lost(last());
+    vi.advanceTimersByTime(5000);
+    last().readyState = FakeSocket.CONNECTING;
+    line.resize(10, 40);
+    lost(last());
+    vi.advanceTimersByTime(5000);
+    expect(drawn.length, "a size is no loss").toBe(2);
+    last().readyState = FakeSocket.CONNECTING;
+    line.type("c");
+    lost(last());
+    vi.advanceTimersByTime(5000);
+    expect(drawn.slice(1)).toEqual(["RESET", expect.stringContaining("what you type is not sent")]);
+  });
   it("waits for who has been signed out, and tells why others are refused", () => {
     const { socket, ends } = open();
     socket.onclose!({ code: 4401 });

@@ -21,6 +21,8 @@ export class PtyLine {
   repeats = false;
   /** Bytes of it that are still to come. */
   private repeating = 0;
+  /** That typing is lost was said once since the line broke. */
+  private warned = false;
   private early: (string | Uint8Array<ArrayBuffer>)[] = [];
   private readonly encoder = new TextEncoder();
 
@@ -36,7 +38,7 @@ export class PtyLine {
 
   type(text: string): void {
     if (this.ended) return this.again();
-    this.send(this.encoder.encode(text));
+    if (!this.send(this.encoder.encode(text))) this.warn();
   }
 
   /** Mouse reports of old programs are bytes, not text. */
@@ -75,9 +77,23 @@ export class PtyLine {
     this.socket.close();
   }
 
-  private send(data: string | Uint8Array<ArrayBuffer>): void {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(data);
-    else if (this.socket?.readyState === WebSocket.CONNECTING && this.early.length < MOST_EARLY) this.early.push(data);
+  /** False where it is dropped: who typed blindly for minutes would not want all of it to be run. */
+  private send(data: string | Uint8Array<ArrayBuffer>): boolean {
+    const state = this.socket?.readyState;
+    if (state === WebSocket.OPEN) this.socket!.send(data);
+    else if (state === WebSocket.CONNECTING && this.early.length < MOST_EARLY) this.early.push(data);
+    else return false;
+    return true;
+  }
+
+  private warn(): void {
+    if (this.warned || this.closed) return;
+    this.warned = true;
+    this.say("The connection is down: what you type is not sent.");
+  }
+
+  private say(words: string): void {
+    this.terminal.write(`\r\n\x1b[2m${words}\x1b[0m\r\n`);
   }
 
   private connect(): void {
@@ -86,12 +102,15 @@ export class PtyLine {
     const socket = new WebSocket(`${scheme}://${location.host}/ws/sessions/${this.session}/terminals/${this.name}?rows=${rows}&cols=${cols}`);
     socket.binaryType = "arraybuffer";
     this.socket = socket;
+    // Sizes are no loss: the new line begins with the one that counts.
+    if (this.early.some((data) => typeof data !== "string")) this.warn();
     this.early = [];
     socket.onopen = () => {
       for (const data of this.early.splice(0)) socket.send(data);
     };
     socket.onmessage = (event: MessageEvent<ArrayBuffer | string>) => {
       this.attempt = 0;
+      this.warned = false;
       if (typeof event.data === "string") this.notice(event.data);
       else this.draw(new Uint8Array(event.data));
     };
@@ -142,7 +161,7 @@ export class PtyLine {
   private end(words: string, again: boolean): void {
     this.ended = again;
     this.closed = !again;
-    this.terminal.write(`\r\n\x1b[2m${words}${again ? " Press a key for a new one." : ""}\x1b[0m\r\n`);
+    this.say(`${words}${again ? " Press a key for a new one." : ""}`);
     this.onEnd(words, again);
   }
 }

@@ -58,14 +58,26 @@ describe("tabs of terminals", () => {
     open = ["1"];
     const tabs = new Tabs();
     await tabs.follow("s");
-    for (let number = 2; number <= MOST; number++) expect(tabs.add()).toBe(String(number));
-    expect(tabs.add()).toBeNull();
+    for (let number = 2; number <= MOST; number++) expect(await tabs.add()).toBe(String(number));
+    expect(await tabs.add()).toBeNull();
     expect(tabs.close("8")).toBe(true);
     expect(tabs.current.value).toBe("7");
     expect(asked).toContain("DELETE /api/v1/sessions/s/terminals/8");
     for (const name of ["1", "2", "3", "4", "5", "6"]) tabs.close(name);
     expect(tabs.close("7")).toBe(false);
     expect(tabs.names.value).toEqual(["1"]);
+  });
+
+  it("never take the shell that another page has opened meanwhile", async () => {
+    open = ["1"];
+    const tabs = new Tabs();
+    await tabs.follow("s");
+    open = ["1", "2"];
+    expect(await Promise.all([tabs.add(), tabs.add()])).toEqual(["3", "4"]);
+    expect([tabs.names.value, tabs.current.value]).toEqual([["1", "2", "3", "4"], "4"]);
+    vi.stubGlobal("fetch", async () => new Response("{}", { status: 503 }));
+    await expect(tabs.add()).rejects.toThrow();
+    expect(tabs.names.value).toHaveLength(4);
   });
 
   it("read no name that is none", async () => {

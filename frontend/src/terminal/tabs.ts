@@ -31,11 +31,8 @@ export class Tabs {
   private async listed(session: string): Promise<string[]> {
     for (let attempt = 0; session === this.session; attempt++) {
       try {
-        const { body } = await ask<{ name: string }[]>("GET", `/api/v1/sessions/${session}/terminals`);
-        return body.map(({ name }) => name).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
-      } catch (error) {
-        const { status } = error as ApiError;
-        if (status >= 400 && status < 500) return [];
+        return await namesOf(session);
+      } catch {
         await new Promise((resolve) => setTimeout(resolve, backoff(attempt, Math.random())));
       }
     }
@@ -53,15 +50,19 @@ export class Tabs {
     localStorage.setItem(KEPT, JSON.stringify({ session: this.session, labels: this.labels.value }));
   }
 
-  /** A new tab's name; null where there are as many as may be. */
-  add(): string | null {
-    const free = Array.from({ length: MOST }, (_, index) => String(index + 1)).find((name) => !this.names.value.includes(name));
-    if (!free || this.names.value.length >= MOST) return null;
+  /** A new tab's name; null where there are as many as may be. Another page may have opened some: they are tabs here, too. Raises ApiError. */
+  async add(): Promise<string | null> {
+    const { session } = this;
+    const open = session ? await namesOf(session) : [];
+    if (session !== this.session) return this.add();
+    const names = [...new Set([...this.names.value, ...open])];
+    const free = Array.from({ length: MOST }, (_, index) => String(index + 1)).find((name) => !names.includes(name));
+    const added = free && names.length < MOST ? free : null;
     batch(() => {
-      this.names.value = [...this.names.value, free];
-      this.current.value = free;
+      this.names.value = added ? [...names, added] : names;
+      if (added) this.current.value = added;
     });
-    return free;
+    return added;
   }
 
   /** Close a tab and end its shell. False if it was the last. */
@@ -75,6 +76,18 @@ export class Tabs {
       if (!this.names.value.includes(this.current.value)) this.current.value = this.names.value.at(-1)!;
     });
     return rest.length > 0;
+  }
+}
+
+/** Those that the server has; none of a session that it does not know. Raises ApiError where it does not answer. */
+async function namesOf(session: string): Promise<string[]> {
+  try {
+    const { body } = await ask<{ name: string }[]>("GET", `/api/v1/sessions/${session}/terminals`);
+    return body.map(({ name }) => name).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  } catch (error) {
+    const { status } = error as ApiError;
+    if (status >= 400 && status < 500) return [];
+    throw error;
   }
 }
 

@@ -99,7 +99,8 @@ function Row({ variable, heavy, open }: { variable: Variable; heavy: boolean; op
 }
 
 /** At the end of the active cell's code, and the cursor is there. */
-function insertInto(page: Page, name: string): void {
+export function insertInto(page: Page, name: string): void {
+  if (page.readOnly.value) return page.refuseEdit();
   const cell = page.current;
   if (cell.type.peek() !== "code") return page.say("Choose a code cell first: the name is inserted there.");
   const source = cell.source.peek();
