@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
@@ -74,13 +75,21 @@ class Right(IntEnum):
 
 
 def right_to(notebook: Notebook, actor: Actor) -> Right:
-    """The one place that says so. Whoever only looks on in a tenant looks on at their own notebooks too."""
+    mine = notebook.owner_id == actor.user.pk
+    role = None if mine else notebook.collaborators.filter(user=actor.user.pk).values_list("role", flat=True).first()
+    return _right(notebook, actor, role)
+
+
+def _right(notebook: Notebook, actor: Actor, role: str | None) -> Right:
+    """The one place that says so. Whoever only looks on in a tenant looks on at their own notebooks too.
+
+    `role`: of a collaborator; None for who is none.
+    """
     if notebook.tenant_id != actor.tenant.pk:
         return Right.NOTHING
     most = Right.OWN if actor.can(Ability.NOTEBOOKS_WRITE) else Right.VIEW
     if notebook.owner_id == actor.user.pk:
         return most
-    role = notebook.collaborators.filter(user=actor.user.pk).values_list("role", flat=True).first()
     if role == Collaborator.Role.EDITOR:
         return min(Right.EDIT, most)
     return Right.VIEW if role is not None or notebook.open_to_tenant else Right.NOTHING
@@ -120,15 +129,27 @@ def trashed_notebook(request: MemberRequest, notebook_id: UUID) -> Notebook:
 IDENTIFIER = re.compile(r"notebook-([0-9a-f-]{36})-(\d{1,18})")
 
 
-def may_use_session(actor: Any, identifier: str) -> bool:
-    """Whether a person may run code in the session of that name, where it is a notebook's."""
+def usable_sessions(actor: Actor, identifiers: set[str]) -> set[str]:
+    """Names of sessions in which a person may run code. Where one is a notebook's, that is who may run the notebook."""
+    owners = {each: owner for each in identifiers if (owner := _named(each))}
+    mine = Collaborator.objects.filter(notebook=OuterRef("pk"), user=actor.user.pk).values("role")
+    rows = Notebook.objects.filter(tenant=actor.tenant, pk__in={notebook for notebook, _ in owners.values()})
+    found = {row.pk: row for row in rows.defer("document").annotate(role=Subquery(mine))}
+
+    def usable(identifier: str) -> bool:
+        notebook, owner = owners.get(identifier, (None, 0))
+        row: Any = notebook and found.get(notebook)
+        if row is None:
+            return True
+        return _right(row, actor, row.role) >= Right.EDIT or actor.user.pk == owner == row.owner_id
+
+    return {identifier for identifier in identifiers if usable(identifier)}
+
+
+def _named(identifier: str) -> tuple[UUID, int] | None:
+    """The notebook, and its owner, that a session is named for."""
     match = IDENTIFIER.fullmatch(identifier)
-    if match is None:
-        return True
     try:
-        notebook = Notebook.objects.filter(tenant=actor.tenant, pk=UUID(match[1])).first()
+        return (UUID(match[1]), int(match[2])) if match else None
     except ValueError:
-        return True
-    if notebook is None:
-        return True
-    return right_to(notebook, actor) >= Right.EDIT or actor.user.pk == int(match[2]) == notebook.owner_id
+        return None

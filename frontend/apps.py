@@ -8,7 +8,7 @@ class FrontendConfig(AppConfig):
     def ready(self) -> None:
         # They register a system check, and listen to deletions, to changes, and to sessions that end.
         from frontend import auditing, checks, departing, keeping, owning, tasks  # noqa: F401
-        from frontend.access import may_use_session
+        from frontend.access import usable_sessions
         from interpreters.sessions.guards import guard
 
-        guard("notebook-", may_use_session)
+        guard("notebook-", usable_sessions)

@@ -23,7 +23,7 @@ from interpreters.client import ExecuteRequest
 from interpreters.models import Session
 from interpreters.sessions import Problem, placing, problems
 from tenants.audit import acting
-from tenants.authentication import Actor, NotAllowed, actor_from_user
+from tenants.authentication import Actor, NotAllowed, actor_from_known_sign_in
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ TOO_LONG = "No place became free within a day: run it again."
 RETRY_AFTER = 5  # seconds
 
 
-def keep(notebook: Notebook, user: User, wanted: Sequence[ExecuteRequest]) -> None:
+def keep(notebook: Notebook, user: User, wanted: Sequence[ExecuteRequest], provider: str = "") -> None:
     """Let them wait, behind those that do. One that waits already, as its line broke, is left alone. Raises Problem."""
     rows = notebook.waiting_runs
     known = set(rows.filter(run__in=[each.id for each in wanted]).values_list("run", flat=True))
@@ -44,18 +44,19 @@ def keep(notebook: Notebook, user: User, wanted: Sequence[ExecuteRequest]) -> No
     try:
         with transaction.atomic():
             for each in new:  # one by one: their numbers are their order
-                _row(notebook, user, each).save(force_insert=True)
+                _row(notebook, user, each, provider).save(force_insert=True)
     except IntegrityError as error:
         raise problems.Conflict("This id names another run: take a new random one.", "id_taken") from error
     if new:
         notebook_changed(notebook.pk, notebook.version)
 
 
-def _row(notebook: Notebook, user: User, wanted: ExecuteRequest) -> WaitingRun:
+def _row(notebook: Notebook, user: User, wanted: ExecuteRequest, provider: str) -> WaitingRun:
     code = wanted.code.replace("\0", "\ufffd")
     return WaitingRun(
-        notebook=notebook, user=user, run=wanted.id, cell=wanted.cell, code=code, stop_on_error=wanted.stop_on_error
-    )
+        notebook=notebook, user=user, provider=provider, run=wanted.id, cell=wanted.cell, code=code,
+        stop_on_error=wanted.stop_on_error,
+    )  # fmt: skip
 
 
 def take_out(notebook: Notebook, only: UUID | None = None) -> int:
@@ -86,7 +87,7 @@ def ask_for_place(notebook: Notebook) -> Session | None:
     try:
         for row in notebook.waiting_runs.waiting().select_related("user"):
             try:
-                actor = _actor(notebook, row.user)
+                actor = _actor(notebook, row)
                 session = session or _session(notebook, actor)
                 _place(row, actor, session)
             except (problems.Full, problems.Unavailable):
@@ -102,13 +103,13 @@ def ask_for_place(notebook: Notebook) -> Session | None:
     return session
 
 
-def _actor(notebook: Notebook, user: User) -> Actor:
+def _actor(notebook: Notebook, row: WaitingRun) -> Actor:
     """Whoever asked, as they may act now: rights are looked at again when a place is there. Raises Problem."""
     try:
-        actor = actor_from_user(user, named=notebook.tenant.slug)
+        actor = actor_from_known_sign_in(row.user, row.provider, notebook.tenant.slug)
     except NotAllowed as refusal:
         raise problems.NotAllowed(MAY_NOT) from refusal
-    if not user.is_active or right_to(notebook, actor) < Right.EDIT:
+    if right_to(notebook, actor) < Right.EDIT:
         raise problems.NotAllowed(MAY_NOT)
     return actor
 

@@ -221,8 +221,9 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool], LiveFigures):
         return bool(request.user.is_superuser)
 
     def _switch(self, request: HttpRequest, pools: QuerySet[SessionPool], enabled: bool, words: str) -> None:
-        chosen = list(pools.filter(deleting=False).values_list("pk", flat=True))
-        SessionPool.objects.filter(pk__in=chosen).update(enabled=enabled)
-        for pool in chosen:
-            enqueue(maintain_pool, pool, time.time())
+        chosen = list(pools.filter(deleting=False))
+        for pool in chosen:  # one by one, which the audit log sees
+            pool.enabled = enabled
+            pool.save(update_fields=["enabled"])
+            enqueue(maintain_pool, pool.pk, time.time())
         self.message_user(request, words.format(len(chosen)))

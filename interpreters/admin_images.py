@@ -4,20 +4,36 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
 
+from interpreters.catalog import credentials, images
 from interpreters.forms import OfferedForm
 from interpreters.models import InterpreterImage, RegistryCredential
-from interpreters.models.uploads import NoSpace, UploadTooLarge, remove_upload, store
+from interpreters.models.uploads import NoSpace, UploadTooLarge, remove_upload, size_of, store
 from interpreters.tasks import acquire_images, enqueue
+from tenants import storage
+from tenants.models import Tenant
 from tenants.registries import BadRegistry, normalised
 from tenants.scoping import BY_TENANT, TenantScopedAdmin
 
 OFFER = "Offered to"
+
+
+def kept(sent: Iterable[bytes], tenant: Tenant | None, more: int) -> str:
+    """Store an upload; returns its name. The form has looked already: others may have stored something since."""
+    name = store(sent)
+    try:
+        if tenant is not None:
+            storage.check(Tenant.objects.hold(tenant.pk), more)
+    except storage.StorageFull:
+        remove_upload(name)
+        raise
+    return name
 
 
 def may_offer(request: HttpRequest, row: Any) -> bool:
@@ -44,23 +60,49 @@ class ImageForm(OfferedForm):
             "warm_up", "least_memory", "offered_to_all", "offered_to",
         )  # fmt: skip
 
+    more = 0  # bytes that its tenant will store
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         origin, given = cleaned.get("origin"), cleaned.get("file") or cleaned.get("dockerfile")
-        uploaded = origin in (InterpreterImage.Origin.ARCHIVE, InterpreterImage.Origin.DOCKERFILE)
+        uploaded = origin in images.UPLOADED
         if uploaded and not given and not self.instance.pk:
             raise forms.ValidationError("Upload a file, or write a Dockerfile.")
         if given and not uploaded:
             raise forms.ValidationError("An upload belongs to an archive or a Dockerfile: choose that as the origin.")
         if cleaned.get("dockerfile") and origin == InterpreterImage.Origin.ARCHIVE:
             raise forms.ValidationError("An archive is uploaded; a Dockerfile is an origin of its own.")
+        if self.sent_size > settings.MAX_IMAGE_UPLOAD_BYTES:
+            raise forms.ValidationError(str(UploadTooLarge()))
+        if (tenant := cleaned.get("tenant")) is not None:
+            self._check_room(tenant)
         return cleaned
+
+    def _check_room(self, tenant: Tenant) -> None:
+        """As by REST, before anything is kept. An image that is new to a tenant brings all that there is of it."""
+        image = self.instance
+        is_new = image.tenant_id != tenant.pk
+        if is_new and (full := images.too_many(tenant)):
+            raise forms.ValidationError(full)
+        if is_new:
+            self.more = max(1, (image.size or 0) + (self.sent_size or size_of(image.upload)))
+        elif self.sent_size:
+            self.more = max(1, self.sent_size - size_of(image.upload))
+        try:
+            storage.check(tenant, self.more)
+        except storage.StorageFull as refusal:
+            raise forms.ValidationError(refusal.message) from refusal
 
     @property
     def sent(self) -> Iterable[bytes] | None:
         """What was uploaded or written; None if nothing was."""
         file, text = self.cleaned_data.get("file"), self.cleaned_data.get("dockerfile")
         return file.chunks() if file else [text.encode()] if text else None
+
+    @property
+    def sent_size(self) -> int:
+        file, text = self.cleaned_data.get("file"), self.cleaned_data.get("dockerfile")
+        return file.size if file else len(text.encode()) if text else 0
 
 
 @admin.register(InterpreterImage)
@@ -107,10 +149,12 @@ class InterpreterImageAdmin(TenantScopedAdmin[InterpreterImage]):
         sent, former = form.sent, ""
         if sent is not None:
             try:
-                former, obj.upload = obj.upload, store(sent)
-            except (UploadTooLarge, NoSpace) as refusal:
+                former, obj.upload = obj.upload, kept(sent, obj.tenant, form.more)
+            except (UploadTooLarge, NoSpace, storage.StorageFull) as refusal:
                 self.message_user(request, str(refusal), messages.ERROR)
-                sent = None
+                sent, former = None, ""
+        elif obj.origin not in images.UPLOADED:
+            former, obj.upload = obj.upload, ""  # nothing is made from it any more
         super().save_model(request, obj, form, change)
         remove_upload(former)
         made_from = {"origin", "registry_reference", "credential", "source"}
@@ -123,12 +167,18 @@ class InterpreterImageAdmin(TenantScopedAdmin[InterpreterImage]):
         super().delete_model(request, obj)
         remove_upload(obj.upload)
 
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[InterpreterImage]) -> None:
+        uploads = list(queryset.values_list("upload", flat=True))
+        super().delete_queryset(request, queryset)
+        for upload in uploads:
+            remove_upload(upload)
+
     @admin.action(description="Rebuild: pull or build the selected images anew", permissions=["change"])
-    def refresh(self, request: HttpRequest, images: QuerySet[InterpreterImage]) -> None:
-        for image in images:
+    def refresh(self, request: HttpRequest, chosen: QuerySet[InterpreterImage]) -> None:
+        for image in chosen:
             image.request()
         enqueue(acquire_images)
-        self.message_user(request, f"A worker makes {len(images)}. Pools change over when each is done.")
+        self.message_user(request, f"A worker makes {len(chosen)}. Pools change over when each is done.")
 
 
 class CredentialForm(forms.ModelForm[RegistryCredential]):
@@ -159,6 +209,9 @@ class CredentialForm(forms.ModelForm[RegistryCredential]):
         if moved and not cleaned.get("password"):
             # Else whoever may edit it could have a secret, which they were never told, sent to a host of their own.
             raise forms.ValidationError("For another registry, enter the secret again.")
+        tenant = cleaned.get("tenant")
+        if tenant and tenant.pk != self.instance.tenant_id and (full := credentials.too_many(tenant)):
+            raise forms.ValidationError(full)
         return cleaned
 
     def save(self, commit: bool = True) -> RegistryCredential:

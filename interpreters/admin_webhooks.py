@@ -1,5 +1,6 @@
 """Webhooks and what they were told, for who administers a tenant."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -69,10 +71,10 @@ class WebhookEndpointAdmin(TenantScopedAdmin[WebhookEndpoint]):
     def last_answer(self, endpoint: WebhookEndpoint) -> str:
         return " ".join(filter(None, (str(endpoint.last_status or ""), endpoint.last_error)))
 
-    def save_model(self, request: HttpRequest, obj: WebhookEndpoint, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        if not change:
-            self._show(request, obj)
+    def response_add(
+        self, request: HttpRequest, obj: WebhookEndpoint, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        return self._show(request, [obj])
 
     def response_change(self, request: HttpRequest, obj: WebhookEndpoint) -> HttpResponse:
         """The page's two further buttons: what was changed on it is saved first."""
@@ -80,7 +82,7 @@ class WebhookEndpointAdmin(TenantScopedAdmin[WebhookEndpoint]):
         if "_test" in request.POST:
             self.send_test(request, rows)
         elif "_rotate" in request.POST:
-            self.rotate(request, rows)
+            return self.rotate(request, rows)
         else:
             return super().response_change(request, obj)
         return HttpResponseRedirect(request.path)
@@ -95,15 +97,18 @@ class WebhookEndpointAdmin(TenantScopedAdmin[WebhookEndpoint]):
                 self.message_user(request, f"{endpoint} is off: turn it on first.", messages.ERROR)
 
     @admin.action(description="Rotate the secret: the former one signs too for a day", permissions=["change"])
-    def rotate(self, request: HttpRequest, endpoints: QuerySet[WebhookEndpoint]) -> None:
-        for endpoint in endpoints:
+    def rotate(self, request: HttpRequest, endpoints: QuerySet[WebhookEndpoint]) -> HttpResponse:
+        made = list(endpoints)
+        for endpoint in made:
             endpoint.rotate(OVERLAP)
-            self._show(request, endpoint)
+        return self._show(request, made)
 
-    def _show(self, request: HttpRequest, endpoint: WebhookEndpoint) -> None:
-        note = "Copy the secret of {} now, it is not shown again: {}"
-        told = format_html(note, str(endpoint), format_html("<code>{}</code>", endpoint.secret))
-        self.message_user(request, told, messages.WARNING)
+    def _show(self, request: HttpRequest, made: Sequence[WebhookEndpoint]) -> HttpResponse:
+        """In no message: those go through cookies."""
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "made": made, "title": "Copy it now"}
+        response = render(request, "admin/interpreters/webhookendpoint/secret.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
 
 
 @admin.register(WebhookDelivery)

@@ -85,6 +85,11 @@ def schedule(sender: Celery, **_: object) -> None:
             "schedule": 3600.0,
             "options": {"expires": 3600.0},
         },
+        "forget tokens of single sessions that expired long ago": {
+            "task": "interpreters.upkeep_tasks.prune_session_tokens",
+            "schedule": 3600.0,
+            "options": {"expires": 3600.0},
+        },
         "tell of quotas that are near or reached": {
             "task": "interpreters.upkeep_tasks.note_quotas",
             "schedule": 60.0,

@@ -383,6 +383,8 @@ AUDIT_DAYS = env.int("AUDIT_DAYS", default=365, validate=validate.Range(min=0))
 ARCHIVE_DIR = Path(env.str("ARCHIVE_DIR", default=str(STATE_DIR / "archives")))
 # Days for which an archive can be downloaded.
 ARCHIVE_DAYS = env.float("ARCHIVE_DAYS", default=7.0, validate=validate.Range(min=0))
+# Bytes of archives of people that are there of one tenant; the oldest go. The newest stays, however large.
+ARCHIVE_TENANT_QUOTA = env.int("ARCHIVE_TENANT_QUOTA", default=20 * 1024**3, validate=validate.Range(min=0))
 
 # --- Usage and quotas --------------------------------------------------------------------------------------------
 # Days for which the usage of each session is kept once it is over, 62 at least; 0: for ever.

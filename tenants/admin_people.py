@@ -35,6 +35,16 @@ class MembershipForm(forms.ModelForm[Membership]):
         model = Membership
         fields = ("tenant", "user", "role")
 
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        tenant, user = cleaned.get("tenant"), cleaned.get("user")
+        if tenant and user:
+            try:
+                Membership(tenant=tenant, user=user).check_joins()
+            except PeopleRefusal as refusal:
+                raise ValidationError(str(refusal)) from None
+        return cleaned
+
     def clean_role(self) -> str:
         role: str = self.cleaned_data["role"]
         if self.instance.pk:

@@ -1,6 +1,6 @@
 """API tokens and service accounts, for administrators. A secret is on the page that answers its making, only there."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from tenants.authentication import Actor, NotAllowed, actor_from_user
 from tenants.fields import Lines
-from tenants.issuing import check_secret_may_be_shown
+from tenants.issuing import BadWish, Wish, check_change, check_secret_may_be_shown
 from tenants.models import ApiToken, CannotRotate, Membership, Role, Scope, ServiceAccount, default_scopes, name_of
 from tenants.roles import SCOPES_OF_ROLE
 from tenants.scoping import TenantScopedAdmin, administered
@@ -22,9 +22,12 @@ from tenants.scoping import TenantScopedAdmin, administered
 # How long a token that is rotated in the admin still works.
 OVERLAP = timedelta(days=1)
 Secret = tuple[ApiToken, str]
+# Where on the page a refusal stands.
+FIELD_OF = {"scope_missing": "scopes", "other_pool": "pools", "other_network": "networks", "lasts_longer": "expires_at"}
 
 
 class TokenForm(forms.ModelForm[ApiToken]):
+    request: HttpRequest  # told by `get_form`
     pools = Lines(help_text="Names of the only pools it may use, one to a line. Empty: all.")
     networks = Lines(help_text="The only networks it may be used from, one to a line, as 198.51.100.0/24. Empty: any.")
     scopes = forms.MultipleChoiceField(
@@ -48,7 +51,16 @@ class TokenForm(forms.ModelForm[ApiToken]):
             )
         if more := sorted(set(cleaned.get("scopes", ())) - SCOPES_OF_ROLE[role]):
             self.add_error("scopes", f"A token never may more than whom it speaks for: a {role} has no {more[0]}.")
+        if not self.instance._state.adding and not self.errors:
+            self._check_change(cleaned, role)
         return cleaned
+
+    def _check_change(self, cleaned: dict[str, Any], role: Role) -> None:
+        wish = Wish(*(cleaned[name] for name in ("name", "scopes", "pools", "networks", "expires_at")))
+        try:
+            check_change(_actor(self.request, self.instance), self.instance, wish, role)
+        except (BadWish, NotAllowed) as refusal:
+            self.add_error(FIELD_OF.get(refusal.code), refusal.message)
 
 
 def _role(tenant: Any, user: Any) -> Role | None:
@@ -57,14 +69,35 @@ def _role(tenant: Any, user: Any) -> Role | None:
     return Role(place.role) if place else None
 
 
+class OfSessions(admin.EmptyFieldListFilter):
+    """Programs make one for each session, by the thousand: they are shown only where they are asked for."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        unchosen, _, filled = super().choices(changelist)
+        yield {**unchosen, "display": "Not of one session"}
+        yield {**filled, "display": "Of one session"}
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> QuerySet[ApiToken] | None:
+        return queryset.filter(session=None) if self.lookup_val is None else super().queryset(request, queryset)
+
+
 @admin.register(ApiToken)
 class ApiTokenAdmin(TenantScopedAdmin[ApiToken]):
     form = TokenForm
     list_display = ("name", "prefix", "tenant", "speaks_for", "state", "expires_at", "last_used_at", "last_used_from")
-    list_filter = (("tenant", admin.RelatedOnlyFieldListFilter), ("revoked_at", admin.EmptyFieldListFilter))
-    list_select_related = ("tenant", "user")
+    list_filter = (
+        ("session", OfSessions),
+        ("tenant", admin.RelatedOnlyFieldListFilter),
+        ("revoked_at", admin.EmptyFieldListFilter),
+    )
+    list_select_related = ("tenant", "user", "maker")
     search_fields = ("name", "prefix", "user__username")
     actions = ("rotate", "revoke")
+
+    def get_form(self, request: HttpRequest, obj: ApiToken | None = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.request = request
+        return form
 
     def get_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> tuple[str, ...]:
         made = ("tenant", "user", "name", "scopes", "pools", "networks", "expires_at")
@@ -98,8 +131,10 @@ class ApiTokenAdmin(TenantScopedAdmin[ApiToken]):
 
     def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
         self._made: list[Secret] = []
-        if not change:
-            self._made = [(obj, obj.set_secret())]
+        if change:  # what is not edited may have changed meanwhile, as by being revoked
+            obj.save(update_fields=form.changed_data)
+            return
+        self._made = [(obj, obj.set_secret())]
         super().save_model(request, obj, form, change)
 
     def response_add(self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None) -> HttpResponse:
@@ -119,9 +154,10 @@ class ApiTokenAdmin(TenantScopedAdmin[ApiToken]):
 
     @admin.action(description="Revoke the selected tokens", permissions=["change"])
     def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
-        for token in tokens:
-            token.revoke()
-        self.message_user(request, f"Revoked {len(tokens)}. Whoever uses them is refused from now on.")
+        ended = {successor.pk for token in tokens for successor in token.revoke()}
+        others = len(ended - {token.pk for token in tokens})
+        more = f", and {others} that took their place" if others else ""
+        self.message_user(request, f"Revoked {len(tokens)}{more}. Whoever uses them is refused from now on.")
 
     def _show(self, request: HttpRequest, made: Sequence[Secret]) -> HttpResponse:
         """In no message: those go through cookies."""

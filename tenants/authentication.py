@@ -8,22 +8,20 @@ the first joined. Where a request brings both, the token counts: a browser never
 import hmac
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from allauth.socialaccount.models import SocialAccount
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.core.cache import cache
-from django.db.models import OuterRef, Q, QuerySet, Subquery, UUIDField
+from django.db.models import OuterRef, QuerySet, Subquery, UUIDField
 from django.http import HttpRequest
-from django.utils import timezone
 
-from tenants import token_text
+from tenants import token_text, token_uses
 from tenants.accounts import limits
 from tenants.accounts.second_factor import has_second_factor
 from tenants.addresses import client_of, client_of_request, within
-from tenants.audit import Action, Who, acts, record
+from tenants.audit import Who, acts
 from tenants.models import ApiToken, Membership, ServiceAccount, Tenant, hash_token, is_service, name_of
 from tenants.prepared import Given, Prepared
 from tenants.roles import ADMINISTERS, SCOPES_OF_ROLE, Ability, Role, may
@@ -31,8 +29,6 @@ from tenants.roles import ADMINISTERS, SCOPES_OF_ROLE, Ability, Role, may
 TENANT_HEADER = "X-Thermae-Tenant"
 SUBPROTOCOL_PREFIX = "bearer."
 LONGEST_TOKEN = 200
-# last_used_at is a help for people, not a log: it is written at most this often.
-USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 class NotAllowed(Exception):
@@ -66,6 +62,8 @@ class Actor:
     token: ApiToken | None = None
     # Where it asks from; "" where that is not known.
     address: str = ""
+    # The tenant's provider that the person signed in by; "" for a password, a passkey or a token.
+    provider: str = ""
 
     @property
     def who(self) -> Who:
@@ -100,7 +98,7 @@ class Actor:
 
     def uses(self, pool: str) -> bool:
         """Whether its token names this pool, or none. That the tenant may use it is asked elsewhere."""
-        return self.token is None or not self.token.pools or pool in self.token.pools
+        return self.token is None or all(not one.pools or pool in one.pools for one in self.token.limits)
 
     def reaches(self, session: UUID) -> bool:
         """Whether its token opens this session. That the session is its tenant's is checked by the query for it."""
@@ -136,7 +134,7 @@ def actor_from_known_token(token: UUID) -> Actor:
 
 def _tokens() -> QuerySet[Any]:
     role = Membership.objects.filter(tenant=OuterRef("tenant"), user=OuterRef("user")).values("role")[:1]
-    return ApiToken.objects.select_related("tenant", "user__service_account").annotate(role=Subquery(role))
+    return ApiToken.objects.select_related("tenant", "user__service_account", "maker").annotate(role=Subquery(role))
 
 
 _by_secret: Prepared[Any] = Prepared(lambda: _tokens().filter(hashed=Given("hashed")))
@@ -158,39 +156,19 @@ def _role_of(token: Any) -> Role:
 
 def _actor_of(token: Any, client: str | None = None) -> Actor:
     """`client`: the address that must be in one of its networks; None where it need not."""
-    if token.revoked_at is not None:
-        _note_refusal(token, client or "", "revoked_token")
+    if any(one.revoked_at for one in token.limits):
+        token_uses.note_refusal(token, client or "", "revoked_token")
         raise Unauthenticated("revoked_token", "This token was revoked: make a new one.")
     if not token.usable:
         raise Unauthenticated("expired_token", "This token has expired: make a new one.")
     role = _role_of(token)
-    if client is not None and token.networks and not within(client, token.networks):
-        _note_refusal(token, client, "foreign_network")
+    networks = [one.networks for one in token.limits if one.networks]
+    if client is not None and not all(within(client, each) for each in networks):
+        token_uses.note_refusal(token, client, "foreign_network")
         raise Forbidden("foreign_network", f"This token may not be used from {client or 'an unknown address'}.")
-    _note_use(token, client or "")
-    scopes = SCOPES_OF_ROLE[role] & frozenset(token.scopes)
+    token_uses.note_use(token, client or "")
+    scopes = SCOPES_OF_ROLE[role].intersection(*(one.scopes for one in token.limits))
     return Actor(token.user, token.tenant, role.value, scopes, token, client or "")
-
-
-def _note_use(token: ApiToken, client: str) -> None:
-    """A first use, and one from another address than the last, is audited: at most once in a minute for each token."""
-    now = timezone.now()
-    stale = now - USE_NOTED_EVERY
-    if token.last_used_at is None or token.last_used_at < stale:
-        never_or_stale = Q(last_used_at=None) | Q(last_used_at__lt=stale)
-        noted = ApiToken.objects.filter(never_or_stale, pk=token.pk)
-        is_news = token.last_used_at is None or (client and client != token.last_used_from)
-        if noted.update(last_used_at=now, last_used_from=client or None) and is_news and not token.session:
-            who = Who(token.user, token.prefix, client)
-            record(Action.TOKEN_USED, who=who, tenant=token.tenant, about=token, name=token.name)
-
-
-def _note_refusal(token: ApiToken, client: str, why: str) -> None:
-    """Who tries a revoked token, or one from elsewhere, may have found it: told once an hour for each address."""
-    if client and cache.add(f"token-refused:{token.pk}:{client}", 1, 3600):
-        record(
-            Action.TOKEN_REFUSED, who=Who(token.user, token.prefix, client), tenant=token.tenant, about=token, why=why
-        )
 
 
 def actor_from_user(
@@ -210,14 +188,28 @@ def actor_from_user(
     if not memberships:
         raise Forbidden("no_tenant", "You belong to no tenant yet: ask an administrator to add you to one.")
     membership = by_slug.get(named or chosen, memberships[0])
-    return Actor(user, membership.tenant, membership.role, SCOPES_OF_ROLE[Role(membership.role)], None, client)
+    scopes = SCOPES_OF_ROLE[Role(membership.role)]
+    return Actor(user, membership.tenant, membership.role, scopes, None, client, provider)
 
 
 def actor_from_session(user: Any, session: Mapping[str, Any] | Any, named: str = "", client: str = "") -> Actor:
     """Of a cookie: what its signing in reaches, and only with a second factor where the tenant wants one."""
     provider = limits.provider_of(session)
-    actor = actor_from_user(user, named, str(session.get("tenant", "")), client, provider)
-    if actor.tenant.requires_second_factor and not provider and not has_second_factor(user):
+    return _with_factor(actor_from_user(user, named, str(session.get("tenant", "")), client, provider))
+
+
+def actor_from_known_sign_in(user: Any, provider: str, named: str) -> Actor:
+    """For what a person opened or asked for in a browser, and what goes on without its cookie: what that sign-in would
+    reach now. Raises NotAllowed."""
+    if not user.is_active:
+        raise Unauthenticated("not_signed_in", "This account is switched off.")
+    if provider and not SocialAccount.objects.filter(user=user.pk, provider=provider).exists():
+        raise Unauthenticated("not_signed_in", "What this was signed in by is connected no more: sign in again.")
+    return _with_factor(actor_from_user(user, named, provider=provider))
+
+
+def _with_factor(actor: Actor) -> Actor:
+    if actor.tenant.requires_second_factor and not actor.provider and not has_second_factor(actor.user):
         message = f"{actor.tenant} wants a second factor: set one up on your account's page."
         raise Forbidden("second_factor_required", message)
     return actor

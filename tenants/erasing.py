@@ -1,6 +1,7 @@
 """Erasing a tenant, or what one person has in it: begun in one transaction, and gone on with by the clock.
 
-First nobody gets in any more: memberships end and tokens are revoked as it begins. Then, kind by kind, what takes time
+First nobody gets in any more: as it begins memberships end, tokens and invitations are revoked and providers turned
+off, and no membership is made until it is done (`Membership.check_joins`). Then, kind by kind, what takes time
 (sandboxes, files) is ended, and then the rows go, counted in the transaction in which they do. Whoever dies in between
 has left rows that the next one finds; two who meet count nothing twice. The tenant's own row is the last, and frees its
 short name.
@@ -15,7 +16,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 from tenants.audit import Action, record
-from tenants.models import ApiToken, Erasure, Membership, Role, Tenant
+from tenants.models import ApiToken, Erasure, IdentityProvider, Invitation, Membership, Tenant
 from tenants.owned import Kind, Subject, kinds
 
 logger = logging.getLogger(__name__)
@@ -60,17 +61,24 @@ def begin(tenant: Tenant, *, user: Any = None, by: Any = None) -> Erasure:
 def _check_may_go(tenant: Tenant, member: Membership | None) -> None:
     if member is None:
         raise CannotErase(f"They are no member of {tenant}.")
-    others = Membership.objects.filter(tenant=tenant, role=Role.OWNER).exclude(pk=member.pk)
-    if member.role == Role.OWNER and not others.exists():
+    if member.is_last_owner:
         raise CannotErase(f"They are the last owner of {tenant}: make another owner first, or erase the tenant.")
 
 
 def _shut_out(erasure: Erasure, members: Any) -> None:
     tokens = ApiToken.objects.filter(tenant=erasure.tenant_key, revoked_at=None)
+    invitations = Invitation.objects.open().filter(tenant=erasure.tenant_key)
+    providers = IdentityProvider.objects.filter(tenant=erasure.tenant_key, enabled=True)
     if erasure.user_key is not None:
-        tokens = tokens.filter(user=erasure.user_key)
+        tokens, invitations = tokens.filter(user=erasure.user_key), invitations.filter(invited_by=erasure.user_key)
+        providers = providers.none()
     for token in tokens:
         token.revoke()
+    for invitation in invitations:
+        invitation.revoke()
+    for provider in providers:
+        provider.enabled = False
+        provider.save(update_fields=["enabled"])
     erasure.count("members", members.count())
     for member in members:
         member.delete()

@@ -84,6 +84,7 @@ def make(archive: Archive) -> None:
         ready: dict[str, Any] = {"state": Archive.State.READY, "finished_at": timezone.now(), "expires_at": expires}
         if not archive.tell("", size=size, **ready):
             raise Stopped
+        _take_place(archive, size)
     except Stopped:
         logger.info("archive %s is left to another", archive.pk)
     except Exception as error:
@@ -91,6 +92,23 @@ def make(archive: Archive) -> None:
         archive.tell(f"It could not be made: {type(error).__name__}.", state=Archive.State.FAILED)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _take_place(made: Archive, size: int) -> None:
+    """Of the former of the same; and of people's, which may be many, the oldest go that are too much together.
+
+    Bounded, and neither refused nor counted as stored: who is at a quota can leave, and fills nobody else's by it.
+    """
+    others = Archive.objects.filter(tenant=made.tenant_id).exclude(pk=made.pk)
+    for former in others.filter(user=made.user_id, state__in=(Archive.State.READY, Archive.State.FAILED)):
+        remove(former)
+    if made.user_id is None:
+        return
+    left = settings.ARCHIVE_TENANT_QUOTA - size
+    for other in others.filter(state=Archive.State.READY).exclude(user=None).order_by("-finished_at"):
+        left -= other.size
+        if left < 0:
+            remove(other)
 
 
 def _write(file: IO[bytes], archive: Archive) -> None:

@@ -1,8 +1,9 @@
-"""Who may see, make, rotate and revoke which tokens: the one place, for the API, the page and the admin.
+"""Who may see, make, change, rotate and revoke which tokens: the one place, for the API, the page and the admin.
 
-A person has tokens of their own, and whoever runs a tenant sees all of it and revokes any. A secret is shown to whom it
-speaks for, and, of a service account, to who runs the tenant: nobody makes a token that speaks for another person. A
-token manages no token but itself unless it has the scope `admin`, and what it makes may never do more than it may.
+A person has tokens of their own, and whoever runs a tenant sees all of it, limits and revokes any. A secret is shown to
+whom it speaks for, and, of a service account, to who runs the tenant: nobody makes a token that speaks for another
+person, nor one that they may know the secret of do more. A token manages no token but itself unless it has the scope
+`admin`, and what it makes may never do more than it may.
 """
 
 from collections.abc import Collection
@@ -20,8 +21,6 @@ from tenants.models import ApiToken, Role, Scope, ServiceAccount, check_names, i
 from tenants.roles import SCOPES_OF_ROLE
 
 LONGEST_NAME = 100
-# Valid tokens of one person or service account: a list that one can still look through.
-MOST = 100
 
 
 class BadWish(ValueError):
@@ -66,8 +65,10 @@ def issue(actor: Actor, wish: Wish, account: ServiceAccount | None = None) -> tu
     _check_makes_sense(wish, Role(account.role if account else actor.role))
     _check_no_more_than(actor, wish)
     user = account.user if account else actor.user
-    if valid(ApiToken.objects.filter(tenant=actor.tenant, user=user, session=None)).count() >= MOST:
-        raise BadWish(f"There are {MOST} valid tokens already: revoke those that nobody uses.", "too_many_tokens")
+    try:
+        ApiToken(tenant=actor.tenant, user=user).clean()
+    except ValidationError as full:
+        raise BadWish(" ".join(full.messages), "too_many_tokens") from full
     return ApiToken.issue(
         tenant=actor.tenant, user=user, name=name, scopes=sorted(set(wish.scopes)), pools=wish.pools,
         networks=wish.networks, expires_at=wish.expires_at,
@@ -76,19 +77,37 @@ def issue(actor: Actor, wish: Wish, account: ServiceAccount | None = None) -> tu
 
 def rotate(actor: Actor, token: ApiToken, overlap: timedelta) -> tuple[ApiToken, str]:
     """A successor with its secret. Raises CannotRotate, Forbidden."""
-    if actor.token is None or actor.token.pk != token.pk:
+    by_itself = actor.token is not None and actor.token.pk == token.pk
+    if not by_itself:
         _check_manages(actor)
         check_secret_may_be_shown(actor, token)
-        ends = token.expires_at - token.created_at + timezone.now() if token.expires_at else None
+        ends = timezone.now() + token.lasts if token.lasts else None
         _check_no_more_than(actor, Wish(token.name, token.scopes, token.pools, token.networks, ends))
-    return token.rotate(overlap)
+    return token.rotate(overlap, by_itself=by_itself)
+
+
+def check_change(actor: Actor, token: ApiToken, wish: Wish, role: Role) -> None:
+    """Whether a token may become what is wished. One whose secret the actor might be shown may become what they could
+    make; any other only less than it is. `role`: of whom it speaks for. Raises BadWish, Forbidden."""
+    _check_manages(actor, others=token.user_id != actor.user.pk)
+    if not token.usable:
+        raise BadWish("This token is over, and stays so: make a new one.", "token_over")
+    _check_makes_sense(wish, role)
+    if token.session is None and _secret_may_be_shown(actor, token):
+        _check_no_more_than(actor, wish)
+    elif beyond := _beyond(token, wish):
+        code, words = beyond
+        raise Forbidden(code, f"It is not yours to widen, and is {words}. You may limit it further, or revoke it.")
 
 
 def check_secret_may_be_shown(actor: Actor, token: ApiToken) -> None:
     """Raises Forbidden."""
-    if token.user_id == actor.user.pk or (is_service(token.user) and actor.may(Scope.ADMIN)):
-        return
-    raise Forbidden("not_your_token", f"It speaks for {token.user}, who alone may rotate it. You may revoke it.")
+    if not _secret_may_be_shown(actor, token):
+        raise Forbidden("not_your_token", f"It speaks for {token.user}, who alone may rotate it. You may revoke it.")
+
+
+def _secret_may_be_shown(actor: Actor, token: ApiToken) -> bool:
+    return token.user_id == actor.user.pk or (is_service(token.user) and actor.may(Scope.ADMIN))
 
 
 def _check_manages(actor: Actor, *, others: bool = False) -> None:
@@ -115,16 +134,22 @@ def _check_no_more_than(actor: Actor, wish: Wish) -> None:
     """What one token makes may do no more than it: not elsewhere, nor for longer."""
     if more := sorted(set(wish.scopes) - actor.scopes):
         raise Forbidden("scope_missing", f"You lack the scope {more[0]}, so a token that you make cannot have it.")
-    maker = actor.token
-    if maker is None:
-        return
-    if maker.pools and not (wish.pools and set(wish.pools) <= set(maker.pools)):
-        raise Forbidden("other_pool", f"Your token is for {', '.join(maker.pools)} only: so is what it makes.")
-    if maker.networks and not (wish.networks and all(_inside(one, maker.networks) for one in wish.networks)):
-        raise Forbidden("other_network", "Your token is for some networks only: what it makes is for no others.")
-    if maker.expires_at and not (wish.expires_at and wish.expires_at <= maker.expires_at):
-        ends = f"{maker.expires_at:%Y-%m-%dT%H:%M:%SZ}"
-        raise Forbidden("lasts_longer", f"Your token ends at {ends}: what it makes must end by then.")
+    if actor.token is not None and (beyond := _beyond(actor.token, wish)):
+        code, words = beyond
+        raise Forbidden(code, f"Your token is {words}: so must be what it makes.")
+
+
+def _beyond(token: ApiToken, wish: Wish) -> tuple[str, str] | None:
+    """The limit of a token that a wish goes beyond, if it does: a code, and what the token is."""
+    if more := sorted(set(wish.scopes) - set(token.scopes)):
+        return "scope_missing", f"without the scope {more[0]}"
+    if token.pools and not (wish.pools and set(wish.pools) <= set(token.pools)):
+        return "other_pool", f"for the pools {', '.join(token.pools)} only"
+    if token.networks and not (wish.networks and all(_inside(one, token.networks) for one in wish.networks)):
+        return "other_network", f"for the networks {', '.join(token.networks)} only"
+    if token.expires_at and not (wish.expires_at and wish.expires_at <= token.expires_at):
+        return "lasts_longer", f"valid until {token.expires_at:%Y-%m-%dT%H:%M:%SZ} only"
+    return None
 
 
 def _inside(network: str, others: list[str]) -> bool:

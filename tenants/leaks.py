@@ -18,24 +18,37 @@ MOST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`token`: None where no token of this installation is written so. `live`: it would have been let in."""
+    """`token`: None where no token of this installation is written so. `live`: it would have been let in.
+
+    `successors`: live ones, that took its place: whoever found a secret may have rotated it.
+    """
 
     prefix: str
     token: ApiToken | None
     live: bool
-    revoked: bool = False  # by this look
+    revoked: bool = False  # by this look, with its successors
+    successors: tuple[ApiToken, ...] = ()
+
+    @property
+    def remains(self) -> bool:
+        """Whether somebody is let in by it, or by what was made of it."""
+        return (self.live or bool(self.successors)) and not self.revoked
 
     def __str__(self) -> str:
         if self.token is None:
             return f"{self.prefix}…: written like a token, and none of this installation's (it may have been deleted)."
         whose = f"{self.prefix}…: “{self.token.name}” of {name_of(self.token.user)} in {self.token.tenant}"
-        if self.revoked:
-            return f"{whose} was live and is revoked now."
-        return f"{whose} is {'LIVE: revoke it' if self.live else 'no longer valid'}."
+        now = "is no longer valid"
+        if self.live:
+            now = "was live and is revoked now" if self.revoked else "is LIVE: revoke it"
+        if not self.successors:
+            return f"{whose} {now}."
+        which = ", ".join(f"{one.prefix}…" for one in self.successors)
+        return f"{whose} {now}. It was rotated: {which} {'is revoked too' if self.revoked else 'is LIVE: revoke it'}."
 
 
 def look_for(text: str, *, revoke: bool = False) -> list[Finding]:
-    """What a text holds, each once, in its order. `revoke`: end those that are live."""
+    """What a text holds, each once, in its order. `revoke`: end those that are live, or have live successors."""
     written = dict.fromkeys(found for found in FOUND.findall(text) if not token_text.fault_of(found))
     return [_look_up(secret, revoke) for secret in list(written)[:MOST]]
 
@@ -43,10 +56,13 @@ def look_for(text: str, *, revoke: bool = False) -> list[Finding]:
 def _look_up(secret: str, revoke: bool) -> Finding:
     prefix = secret[:12]
     token = ApiToken.objects.filter(hashed=hash_token(secret)).select_related("tenant", "user").first()
-    if token is None or not token.usable:
-        return Finding(prefix, token, live=False)
-    if revoke:
+    if token is None:
+        return Finding(prefix, None, live=False)
+    live = token.usable
+    successors = tuple(one for one in token.line() if one is not token and one.usable)
+    if revoke and (live or successors):
         with transaction.atomic():
-            token.revoke()
+            successors = tuple(token.revoke())
             record(Action.TOKEN_CHANGED, tenant=token.tenant, about=token, why="leaked: its secret was found elsewhere")
-    return Finding(prefix, token, live=True, revoked=revoke)
+        return Finding(prefix, token, live, revoked=True, successors=successors)
+    return Finding(prefix, token, live, successors=successors)

@@ -29,12 +29,13 @@ File = tuple[str, "bytes | IO[bytes]"]
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """`person`: a lookup of the user whose row it is, or a condition made of the user; None: of no single person."""
+    """`tenant`, `person`: a lookup of the tenant, and of the user, whose row it is, or a condition made of either; no
+    `person`: of no single one."""
 
     name: str  # of its table in an archive, and in a certificate
     model: type[models.Model]
     order: int
-    tenant: str = "tenant"
+    tenant: "str | Callable[[Any], Q]" = "tenant"
     person: "str | Callable[[Any], Q] | None" = None
     # Fields that no archive shows: what is secret and not encrypted, and what is in files of its own.
     hidden: tuple[str, ...] = ()
@@ -47,18 +48,21 @@ class Kind:
     stays: str = ""  # why it is not erased
 
     def rows(self, subject: Subject) -> "models.QuerySet[Any]":
-        rows = self.model._base_manager.filter(**{self.tenant: subject.tenant})
+        rows = self.model._base_manager.filter(_is(self.tenant, subject.tenant))
         if subject.user is None:
             return rows
         if self.person is None:
             return rows.none()
-        theirs = Q(**{self.person: subject.user}) if isinstance(self.person, str) else self.person(subject.user)
-        return rows.filter(theirs)
+        return rows.filter(_is(self.person, subject.user))
 
     def table(self, subject: Subject) -> Iterator[dict[str, Any]]:
         """Its rows as plain values, without secrets."""
         shown = [name for name in _fields(self.model) if name not in self.hidden]
         return self.rows(subject).order_by("pk").values(*shown).iterator(500)
+
+
+def _is(how: "str | Callable[[Any], Q]", whose: Any) -> Q:
+    return Q(**{how: whose}) if isinstance(how, str) else how(whose)
 
 
 _kinds: dict[str, Kind] = {}

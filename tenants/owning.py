@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from allauth.socialaccount.models import SocialAccount
+from allauth.usersessions.models import UserSession
 from django.conf import settings
+from django.db.models import Q
 
 from tenants.models import (
     ApiToken,
@@ -14,6 +17,7 @@ from tenants.models import (
     Membership,
     QuotaLevel,
     ServiceAccount,
+    Tenant,
 )
 from tenants.owned import File, Kind, Subject, register
 
@@ -46,11 +50,29 @@ def accounts(subject: Subject) -> Iterator[File]:
         yield f"people/{user.pk}.json", dumps(about, ensure_ascii=False, indent=1).encode()
 
 
+def of_providers(tenant: Tenant) -> Q:
+    """An identity has its provider's key as text."""
+    return Q(provider__in=[str(key) for key in tenant.identity_providers.values_list("pk", flat=True)])
+
+
+def end_sign_ins(subject: Subject) -> str:
+    """Those by the identities that go: they reach nothing any more, and tell where somebody was."""
+    for identity in IDENTITIES.rows(subject):
+        for sign_in in UserSession.objects.filter(user=identity.user_id, data__provider=identity.provider):
+            sign_in.end()
+    return ""
+
+
+# What the tenant's providers said of somebody. Of other tenants', and of how they sign in by themselves, nothing goes.
+IDENTITIES = Kind(
+    name="identities", model=SocialAccount, order=925, tenant=of_providers, person="user", prepare=end_sign_ins
+)
 ARCHIVES = Kind(
     name="archives", model=Archive, order=900, person="user", exported=False, prepare=remove_archives, hidden=("claim",)
 )
 MEMBERS = Kind(name="members", model=Membership, order=950, person="user", files=accounts)
 register(
+    IDENTITIES,
     ARCHIVES,
     MEMBERS,
     Kind(name="invitations", model=Invitation, order=890, person="invited_by", hidden=("hashed",)),

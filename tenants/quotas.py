@@ -38,6 +38,7 @@ UNITS = {
 # Of quotas whose use is not told: how it is counted; and of all that free by what people do: how.
 COUNTED = {"max_member_sessions": "of each member"}
 FREES = {
+    "max_ready": "when a pool keeps fewer ready",
     "max_stored": "when something is deleted",
     "max_requests": "each minute",
     "max_caller_requests": "each minute",

@@ -69,6 +69,7 @@ class Ability(TextChoices):
     TOKENS_MAKE = "tokens.make", "make API tokens for themselves, in the admin"
     TOKENS_GIVE = "tokens.give", "make API tokens for other members, in the admin"
     TOKENS_MANAGE = "tokens.manage", "see, limit and revoke everybody's API tokens"
+    TOKENS_WIDEN = "tokens.widen", "let another person's API token do more than it may"
     SERVICES_MANAGE = "services.manage", "make, change and delete service accounts"
     USAGE_OWN = "usage.own", "see what they used themselves"
     USAGE_READ = "usage.read", "see what everybody used, and take it away"
@@ -112,6 +113,7 @@ MAY: dict[Ability, frozenset[str]] = {
     Ability.TOKENS_MAKE: RUNS,
     Ability.TOKENS_GIVE: frozenset({OPERATOR}),
     Ability.TOKENS_MANAGE: RUNS_ALL,
+    Ability.TOKENS_WIDEN: frozenset(),
     Ability.SERVICES_MANAGE: RUNS_ALL,
     Ability.USAGE_OWN: MEMBERS,
     Ability.USAGE_READ: _of(Scope.USAGE_READ, OPERATOR),

@@ -10,8 +10,6 @@ from tenants.issuing import BadWish
 from tenants.models import Scope, ServiceAccount
 from tenants.models.service import ROLES
 
-MOST = 200  # of a tenant
-
 
 def of(actor: Actor) -> QuerySet[ServiceAccount]:
     """Those of the tenant, with `valid_tokens` counted. Raises Forbidden."""
@@ -25,9 +23,12 @@ def of(actor: Actor) -> QuerySet[ServiceAccount]:
 
 def create(actor: Actor, name: str, role: str, purpose: str = "") -> ServiceAccount:
     """Raises BadWish, Forbidden."""
-    if of(actor).count() >= MOST:
-        raise BadWish(f"A tenant has at most {MOST} service accounts: delete those that nobody uses.", "too_many")
+    actor.require(Scope.ADMIN)
     account = ServiceAccount(tenant=actor.tenant, name=name, role=role, purpose=purpose)
+    try:
+        account.clean()
+    except ValidationError as full:
+        raise BadWish(" ".join(full.messages), "too_many") from full
     return _saved(account)
 
 

@@ -35,7 +35,8 @@ def signed_in(sender: Any, request: Any, user: Any, **_: Any) -> None:
 @receiver(user_logged_out)
 def signed_out(sender: Any, request: Any, user: Any, **_: Any) -> None:
     if user is not None:
-        _tell(Action.SIGNED_OUT, request, user)
+        provider = limits.provider_of(getattr(request, "session", {}))  # which is not emptied yet
+        _tell(Action.SIGNED_OUT, request, user, provider=provider)
 
 
 @receiver(user_login_failed)

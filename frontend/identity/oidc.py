@@ -27,7 +27,7 @@ from frontend.identity.fetching import GuardedSession
 from tenants.accounts import limits
 from tenants.addresses import client_of_request
 from tenants.audit import Action, Who, acting, record
-from tenants.models import IdentityProvider, Membership
+from tenants.models import IdentityProvider, Membership, PeopleRefusal
 
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri")
 LONGEST_WORD = 191
@@ -160,6 +160,8 @@ class IdentityAdapter(DefaultSocialAccountAdapter):
                 user.save(update_fields=["email"])
                 with acting(Who(user, address=address)):
                     Membership.objects.create(tenant=row.tenant, user=user, role=row.default_role)
+        except PeopleRefusal as refusal:  # it is being erased, and its provider was turned off meanwhile
+            raise ImmediateHttpResponse(_trouble(request, str(refusal))) from None
         except IntegrityError:
             raise ImmediateHttpResponse(
                 _trouble(request, "Somebody took your place just now. Sign in again.")

@@ -31,6 +31,8 @@ class WaitingRun(models.Model):
     run = models.UUIDField(unique=True, editable=False)
     notebook = models.ForeignKey(Notebook, models.CASCADE, related_name="waiting_runs")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    # What the person was signed in by, if it was a tenant's provider: its key, as in the browser's session.
+    provider = models.CharField(max_length=36, blank=True, editable=False)
     cell = models.CharField(max_length=128)
     code = models.TextField()
     stop_on_error = models.BooleanField(default=True)

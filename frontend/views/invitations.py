@@ -88,7 +88,7 @@ def _welcomed(request: HttpRequest, invitation: Invitation) -> HttpResponse:
 
 def _shown(request: HttpRequest, invitation: Invitation, form: SignUpForm | None) -> HttpResponse:
     by = invitation.invited_by
-    mine = invitation.tenant.memberships.filter(user=request.user.pk).first() if request.user.is_authenticated else None
+    mine = limits.reachable(request).filter(tenant=invitation.tenant_id).first()
     context = {
         "invitation": invitation,
         "by": (by.get_full_name() or by.get_username()) if by else "The operator of this installation",

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from frontend.access import MemberRequest, member_required
 from frontend.models import Notebook
+from tenants.accounts.limits import reachable
 from tenants.models import CannotInvite, Invitation, Membership, PeopleRefusal, Role, Tenant
 from tenants.models.invitation import LIFETIME, LONGEST
 from tenants.roles import ADMINISTERS, IN_WORDS, Ability, may_give
@@ -146,6 +147,7 @@ def _shown(request: MemberRequest, made: Invitation | None = None, link: str = "
         for member in listed
     ]
     runs = tenant.memberships.filter(role__in=ADMINISTERS, user__is_active=True).select_related("user")
+    mine = reachable(request).values("tenant")
     context: dict[str, Any] = {
         "rows": rows,
         "listed": listed,
@@ -153,7 +155,7 @@ def _shown(request: MemberRequest, made: Invitation | None = None, link: str = "
         "role_words": IN_WORDS[Role(actor.role)],
         "given": [(role.value, role.label, IN_WORDS[role]) for role in reversed(given)],
         "ask": [_name(one.user) for one in runs.annotate(rank=ranks).order_by("rank", "user__username")[:5]],
-        "others": Tenant.objects.filter(memberships__user=request.user).exclude(pk=tenant.pk).order_by("name"),
+        "others": Tenant.objects.filter(pk__in=mine).exclude(pk=tenant.pk).order_by("name"),
         "made": made,
         "link": link,
         "days": LIFETIME.days,

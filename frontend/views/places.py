@@ -38,7 +38,7 @@ def places_of(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
     if len(raw) > settings.MAX_NOTEBOOK_BYTES:
         return refuse(413, "too_large", "That is too much code to wait: run fewer cells at a time.")
     try:
-        places.keep(notebook, request.user, _runs(raw))
+        places.keep(notebook, request.user, _runs(raw), request.actor.provider)
     except Malformed:
         return refuse(400, "bad_request", WANTED)
     except Problem as problem:

@@ -63,8 +63,8 @@ def rotate(request: MemberRequest, token_id: UUID) -> HttpResponse:
 @member_required
 def revoke(request: MemberRequest, token_id: UUID) -> HttpResponse:
     token = _own(request, token_id)
-    token.revoke()
-    messages.success(request, f"“{token.name}” is revoked: whoever uses it is refused from now on.")
+    what = "and its successor are" if token.revoke() else "is"
+    messages.success(request, f"“{token.name}” {what} revoked: whoever uses it is refused from now on.")
     return redirect("tokens")
 
 

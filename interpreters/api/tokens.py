@@ -37,7 +37,12 @@ async def read_current(request: Request) -> Token:
     return Token.of(tokens.current(request.auth), request.auth)
 
 
-@router.post("/tokens/current/rotate", response={201: NewToken, **ERRORS}, summary="A successor of the token you use")
+@router.post(
+    "/tokens/current/rotate",
+    response={201: NewToken, **ERRORS},
+    summary="A successor of the token you use",
+    description="It may do the same, and ends when the one you use would have. A person who rotates it gains time.",
+)
 async def rotate_current(request: Request, response: HttpResponse, wanted: RotationWish) -> Status[NewToken]:
     made, secret = await tokens.rotate(request.auth, None, wanted.overlap)
     return _new(made, secret, request, response)
@@ -91,7 +96,7 @@ async def rotate_token(request: Request, response: HttpResponse, token: UUID, wa
     "/tokens/{uuid:token}",
     response={200: Token, **ERRORS},
     summary="Revoke a token, for good",
-    description="Whoever uses it is refused from now on, and what it has open is closed.",
+    description="With its successors. Whoever uses them is refused from now on, and what they have open is closed.",
 )
 async def revoke_token(request: Request, token: UUID) -> Token:
     return Token.of(await tokens.revoke(request.auth, token), request.auth)

@@ -18,7 +18,7 @@ from interpreters.tasks import acquire_images, enqueue
 from tenants import storage
 from tenants.audit import Action, record
 from tenants.authentication import Actor
-from tenants.models import Scope
+from tenants.models import Scope, Tenant
 from tenants.storage import StorageFull
 from tenants.threads import in_thread
 
@@ -108,6 +108,13 @@ def delete(actor: Actor, name: str) -> None:
     remove_upload(image.upload)
 
 
+def too_many(tenant: Tenant) -> str:
+    """Why a tenant may have no image more; empty if it may."""
+    if InterpreterImage.objects.filter(tenant=tenant).count() < settings.MAX_IMAGES_PER_TENANT:
+        return ""
+    return f"A tenant may have {settings.MAX_IMAGES_PER_TENANT} images: delete one."
+
+
 # --- Steps ---
 
 
@@ -121,8 +128,9 @@ def _room(actor: Actor, more: int) -> None:
 
 def _added(image: InterpreterImage) -> InterpreterImage:
     _check(image)
-    if InterpreterImage.objects.filter(tenant=image.tenant).count() >= settings.MAX_IMAGES_PER_TENANT:
-        raise problems.Conflict(f"A tenant may have {settings.MAX_IMAGES_PER_TENANT} images: delete one.", "too_many")
+    assert image.tenant is not None
+    if full := too_many(image.tenant):
+        raise problems.Conflict(full, "too_many")
     return _asked_for(image, image.save)
 
 

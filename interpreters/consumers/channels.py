@@ -72,7 +72,7 @@ class Channels(SessionSocket):
                     lingering.take(self.session.pk, self._gatherings, message)
                     await self.send(message.raw)
         finally:
-            after = self._follower.after if self._follower else self._after
+            after = self._follower.after if self._follower else 0
             lingering.read_on(self.session, after, self._gatherings)
 
     async def _refused(self, refusal: Refusal) -> None:

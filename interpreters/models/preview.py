@@ -48,6 +48,8 @@ class Preview(models.Model):
     session = models.ForeignKey(Session, models.CASCADE, related_name="previews")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="previews")
     token = models.ForeignKey(ApiToken, models.CASCADE, null=True, related_name="previews")
+    # What the person was signed in by, if it was a tenant's provider: its key, as in the browser's session.
+    provider = models.CharField(max_length=36, blank=True, editable=False)
     port = models.PositiveIntegerField()
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     entered_at = models.DateTimeField(null=True, editable=False)
@@ -61,11 +63,11 @@ class Preview(models.Model):
         return f"port {self.port} of {self.session_id}"
 
     @classmethod
-    def issue(cls, session: Session, port: int, user: "User", token: ApiToken | None) -> "Preview":
+    def issue(cls, session: Session, port: int, user: "User", token: ApiToken | None, provider: str = "") -> "Preview":
         """Make one, and forget those of the past."""
         cls.objects.filter(created_at__lt=timezone.now() - TICKET_LIFETIME - COOKIE_LIFETIME).delete()
         values: dict[str, Any] = {"session": session, "port": port, "user": user, "token": token}
-        return cls.objects.create(**values)
+        return cls.objects.create(**values, provider=provider)
 
     @property
     def ticket(self) -> str:

@@ -70,17 +70,23 @@ def _check_disk(tenant: Tenant) -> None:
     """Raises QuotaReached, and what was leased is not."""
     if tenant.max_disk is None:
         return
-    used = _disk_of(tenant)
+    used = disk_of(tenant)
     if used > tenant.max_disk:
         held = sessions().filter(tenant=tenant, state__in=OPEN).select_related("pool")
         words = f"{tenant} has at most {tenant.max_disk} MiB of disk, and would have {used} in use"
         raise _reached(words, list(held), Standing("max_disk", tenant.max_disk, used))
 
 
-def _disk_of(tenant: Tenant) -> int:
+def disk_of(tenant: Tenant) -> int:
     """MiB of all its sessions, and of what its own pools keep ready."""
     owned = sessions().filter(Q(tenant=tenant) | Q(tenant=None, pool__tenant=tenant), state__in=OPEN)
     return owned.aggregate(all=Sum(Coalesce("disk", "pool__disk")))["all"] or 0
+
+
+def ready_of(tenant: Tenant) -> int:
+    """Instances that its own pools keep ready, or are launching for that."""
+    count: int = sessions().filter(tenant=None, pool__tenant=tenant, state__in=OPEN).count()
+    return count
 
 
 def hold_owner(pool: "SessionPool") -> None:
@@ -96,9 +102,9 @@ def ready_that_fit(pool: "SessionPool", wanted: int) -> int:
         return wanted
     fit = wanted
     if tenant.max_ready is not None:
-        fit = min(fit, tenant.max_ready - sessions().filter(tenant=None, pool__tenant=tenant, state__in=OPEN).count())
+        fit = min(fit, tenant.max_ready - ready_of(tenant))
     if tenant.max_disk is not None:
-        fit = min(fit, (tenant.max_disk - _disk_of(tenant)) // pool.disk)
+        fit = min(fit, (tenant.max_disk - disk_of(tenant)) // pool.disk)
     if fit < wanted:
         logger.info("pool %s of %s keeps %d fewer ready than it wants: a quota", pool, tenant, wanted - max(0, fit))
     return max(0, fit)

@@ -4,10 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
+from django.db.models import Q
+
 from interpreters.client import Agent, AgentMisbehaved, AgentRefused, AgentUnavailable, get_agent
 from interpreters.lifecycle import Reason, State
-from interpreters.models import Session, SessionPool
+from interpreters.models import Session, SessionPool, Workspace
 from interpreters.models.session import SessionQuerySet
+from interpreters.models.workspace import WorkspaceQuerySet
 from interpreters.sessions import guards, problems
 from tenants.authentication import Actor, NotAllowed
 from tenants.models import Scope
@@ -40,6 +43,14 @@ def sessions_of(actor: Actor) -> SessionQuerySet:
     """The tenant's sessions that its token may use."""
     rows = Session.objects.filter(tenant=actor.tenant)
     return rows.filter(pool__name__in=actor.only_pools) if actor.only_pools else rows
+
+
+def workspaces_of(actor: Actor) -> WorkspaceQuerySet:
+    """The tenant's workspaces that its token may use. They have no pool; the session whose files they are of has."""
+    rows = Workspace.objects.filter(tenant=actor.tenant)
+    if not actor.only_pools:
+        return rows
+    return rows.filter(Q(session=None, content="") | Q(session__in=sessions_of(actor).values("pk")))
 
 
 def find(actor: Actor, session: UUID) -> Session:

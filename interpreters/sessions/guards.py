@@ -1,17 +1,28 @@
-"""Sessions that belong to something above us, as to a notebook: who of a tenant may use them is asked there."""
+"""Sessions that belong to something above us, as to a notebook: who of a tenant may use them is asked there.
 
-from collections.abc import Callable
+The same goes for the files that are kept of them.
+"""
+
+from collections.abc import Callable, Iterable
 
 from tenants.authentication import Actor
 
-_guards: dict[str, Callable[[Actor, str], bool]] = {}
+_guards: dict[str, Callable[[Actor, set[str]], set[str]]] = {}
 
 
-def guard(prefix: str, may_use: Callable[[Actor, str], bool]) -> None:
-    """From now on `may_use(actor, identifier)` is asked for identifiers that begin with `prefix`."""
-    _guards[prefix] = may_use
+def guard(prefix: str, usable: Callable[[Actor, set[str]], set[str]]) -> None:
+    """From now on `usable(actor, identifiers)` says which may be used of identifiers that begin with `prefix`."""
+    _guards[prefix] = usable
+
+
+def passing(actor: Actor, identifiers: Iterable[str]) -> set[str]:
+    """Those that `actor` may use. Asks the database once, however many are guarded."""
+    found = set(identifiers)
+    for prefix, usable in _guards.items():
+        if guarded := {identifier for identifier in found if identifier.startswith(prefix)}:
+            found -= guarded - usable(actor, guarded)
+    return found
 
 
 def passes(actor: Actor, identifier: str) -> bool:
-    """Asks the database where an identifier is guarded."""
-    return all(may_use(actor, identifier) for prefix, may_use in _guards.items() if identifier.startswith(prefix))
+    return identifier in passing(actor, [identifier])

@@ -11,7 +11,8 @@ from interpreters.auditing import downloaded_kept
 from interpreters.lifecycle import State
 from interpreters.models import BadIdentifier, Session, Workspace
 from interpreters.models.lease import IDENTIFIER
-from interpreters.sessions import access, problems
+from interpreters.models.session import SessionQuerySet
+from interpreters.sessions import access, guards, problems
 from interpreters.tasks import enqueue, save_files
 from interpreters.workspaces import open_content, remove_content
 from tenants.audit import Action, record
@@ -52,17 +53,19 @@ def _ask(session: UUID) -> None:
 
 @in_thread
 def list_kept(actor: Actor, identifier: str = "") -> list[Workspace]:
-    """The tenant's workspaces, or the one of an identifier; the last used first."""
+    """The workspaces that this actor may use, or the one of an identifier; the last used first."""
     access.allowed(actor, Scope.SESSIONS_USE)
-    rows = Workspace.objects.filter(tenant=actor.tenant)
-    return list((rows.filter(identifier=identifier) if identifier else rows).order_by("-used_at")[:LISTED])
+    rows = access.workspaces_of(actor).order_by("-used_at")
+    names = list((rows.filter(identifier=identifier) if identifier else rows).values_list("identifier", flat=True))
+    mine = guards.passing(actor, names)
+    return list(rows.filter(identifier__in=[name for name in names if name in mine][:LISTED]))
 
 
 def find(actor: Actor, workspace: UUID) -> Workspace:
     access.allowed(actor, Scope.SESSIONS_USE)
-    found = Workspace.objects.filter(tenant=actor.tenant, pk=workspace).first()
-    if found is None:
-        raise problems.NotFound("There is no such workspace: it may never have been, or be another tenant's.")
+    found = access.workspaces_of(actor).filter(pk=workspace).first()
+    if found is None or not guards.passes(actor, found.identifier):
+        raise problems.NotFound("There is no such workspace: it may never have been, or be another's.")
     return found
 
 
@@ -87,11 +90,14 @@ def keep(actor: Actor, identifier: str, enabled: bool) -> Workspace:
     access.allowed(actor, Scope.SESSIONS_USE)
     if not IDENTIFIER.fullmatch(identifier):
         raise problems.of_pool(BadIdentifier())
-    workspace = Workspace.objects.keep(actor.tenant, identifier)
+    if not guards.passes(actor, identifier):
+        raise problems.NotFound("This identifier belongs to a notebook that you may not run: ask its owner.")
+    # One that is there already may have files of a pool that a token does not name.
+    workspace = find(actor, Workspace.objects.keep(actor.tenant, identifier).pk)
     if workspace.enabled != enabled:
         workspace.enabled = enabled
         workspace.save(update_fields=["enabled"])
-    if enabled and (session := _open_session(workspace)):
+    if enabled and (session := _running(access.sessions_of(actor), identifier)):
         enqueue(save_files, str(session.pk))
     return workspace
 
@@ -100,7 +106,7 @@ def keep(actor: Actor, identifier: str, enabled: bool) -> Workspace:
 def save(actor: Actor, workspace: UUID, replace: bool = False) -> Workspace:
     """Have the files of the running session saved. `replace`: also over kept ones that this session has not got."""
     found = find(actor, workspace)
-    session = _open_session(found)
+    session = _running(access.sessions_of(actor), found.identifier)
     if not found.enabled:
         raise problems.Conflict("The files of this identifier are not kept: switch that on first.", "not_kept")
     if session is None:
@@ -132,12 +138,11 @@ def delete(actor: Actor, workspace: UUID) -> None:
     found.delete()
 
 
-def _open_session(workspace: Workspace) -> Session | None:
-    mine = Session.objects.filter(tenant=workspace.tenant_id, identifier=workspace.identifier, state=State.LEASED)
-    return mine.order_by("-leased_at").first()
+def _running(sessions: SessionQuerySet, identifier: str) -> Session | None:
+    return sessions.filter(identifier=identifier, state=State.LEASED).order_by("-leased_at").first()
 
 
 def holds(workspace: Workspace) -> bool | None:
     """Whether the running session may save; None if none runs."""
-    session = _open_session(workspace)
+    session = _running(Session.objects.filter(tenant=workspace.tenant_id), workspace.identifier)
     return None if session is None else workspace.belongs_to(session.pk)

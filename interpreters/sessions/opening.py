@@ -2,15 +2,17 @@
 
 import time
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
 from prometheus_client import Counter, Histogram
 
 from interpreters.auditing import session_opened
 from interpreters.lifecycle import Phase, Reason, State
 from interpreters.models import BadIdentifier, Lease, NoInstance, QuotaReached, Session, SessionPool
+from interpreters.models.lease import kept_files
 from interpreters.notices import aside
 from interpreters.sessions import access, budget, guards, problems
 from tenants import quotas
@@ -48,6 +50,8 @@ def find_or_lease(actor: Actor, pool: str, identifier: str, *, again: bool = Fal
     found = access.find_pool(actor, pool, identifier)
     if not guards.passes(actor, identifier):
         raise problems.NotFound("This identifier belongs to a notebook that you may not run: ask its owner.")
+    if actor.only_pools and _brings_files_of_others(actor, found, identifier):
+        raise problems.NotFound("Files of another pool are kept under this identifier: use another one.")
     began = time.perf_counter()
     try:
         lease = found.lease(actor.tenant, actor.user, identifier)
@@ -70,6 +74,12 @@ def find_or_lease(actor: Actor, pool: str, identifier: str, *, again: bool = Fal
     return lease
 
 
+def _brings_files_of_others(actor: Actor, pool: SessionPool, identifier: str) -> bool:
+    """Whether a lease would put back files of pools that a token does not name."""
+    kept = kept_files(pool, {"tenant": actor.tenant, "identifier": identifier})
+    return kept is not None and not access.workspaces_of(actor).filter(pk=kept.pk).exists()
+
+
 open = in_thread(find_or_lease)
 
 
@@ -78,7 +88,9 @@ def list_open(actor: Actor) -> list[Session]:
     """The tenant's sessions that are starting or running, newest first."""
     access.allowed(actor, Scope.SESSIONS_USE)
     rows = access.sessions_of(actor).open().select_related("pool__image")
-    return [row for row in rows.order_by("-created_at")[:LISTED] if guards.passes(actor, row.identifier)]
+    newest = rows.order_by("-created_at")[:LISTED]
+    mine = guards.passing(actor, (row.identifier for row in newest))
+    return [row for row in newest if row.identifier in mine]
 
 
 async def keep_alive(actor: Actor, session: UUID) -> Session:
@@ -105,7 +117,8 @@ def close(actor: Actor, session: UUID) -> Session:
 
 @in_thread
 def issue_token(actor: Actor, session: UUID, lifetime: int) -> tuple[ApiToken, str]:
-    """A token that opens this session only, for `lifetime` seconds, and its secret."""
+    """A token that opens this session only, for `lifetime` seconds and no longer than the one that makes it, and its
+    secret."""
     found = access.find(actor, session)
     access.allowed(actor, Scope.SESSIONS_USE)  # a token of one session makes no others
     if not SHORTEST_TOKEN <= lifetime <= LONGEST_TOKEN:
@@ -117,8 +130,19 @@ def issue_token(actor: Actor, session: UUID, lifetime: int) -> tuple[ApiToken, s
         scopes=[Scope.SESSIONS_USE],
         session=found.pk,
         maker=actor.token,
-        lifetime=timedelta(seconds=lifetime),
+        **_limits(actor.token, timezone.now() + timedelta(seconds=lifetime)),
     )
+
+
+def _limits(maker: ApiToken | None, ends: datetime) -> dict[str, Any]:
+    """As far as its maker's go now: what that loses later counts when it is used."""
+    if maker is None:
+        return {"expires_at": ends}
+    return {
+        "pools": maker.pools,
+        "networks": maker.networks,
+        "expires_at": min(ends, maker.expires_at or ends),
+    }
 
 
 def describe(session: Session) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from interpreters.client import Exchange, Forward, Tunnel
 from interpreters.lifecycle import State
 from interpreters.models import Preview, Session
 from interpreters.sessions import access, problems
-from tenants.authentication import Actor, NotAllowed, actor_from_known_token, actor_from_user
+from tenants.authentication import Actor, NotAllowed, actor_from_known_sign_in, actor_from_known_token
 from tenants.models import Scope
 from tenants.threads import in_thread
 
@@ -83,7 +83,7 @@ def open_preview(actor: Actor, session: UUID, port: int | None) -> Preview:
     found = access.find(actor, session)
     if found.state != State.LEASED:
         raise access.not_running(found)
-    preview = Preview.issue(found, port_of(found, port), actor.user, actor.token)
+    preview = Preview.issue(found, port_of(found, port), actor.user, actor.token, actor.provider)
     preview_opened(actor, found, preview.port)
     return preview
 
@@ -99,15 +99,13 @@ def enter(ticket: str, session: UUID, port: int) -> str:
 
 @in_thread
 def visitor(cookie: str, session: UUID, port: int) -> Actor:
-    """Who came in by a preview. Raises Problem once the person, or the token that made it, may not any more."""
+    """Who came in by a preview. Raises Problem once what made it, a sign-in or a token, counts no more."""
     preview = Preview.objects.at(session, port).by_cookie(cookie).first()
     if preview is None or preview.session.tenant is None:
         raise problems.NotSignedIn(BY_LINK, "no_preview")
     try:
         if preview.token_id is not None:
             return actor_from_known_token(preview.token_id)
-        if not preview.user.is_active:
-            raise problems.NotSignedIn(BY_LINK, "no_preview")
-        return actor_from_user(preview.user, named=preview.session.tenant.slug)
+        return actor_from_known_sign_in(preview.user, preview.provider, preview.session.tenant.slug)
     except NotAllowed as refusal:
         raise problems.of_tenants(refusal) from refusal

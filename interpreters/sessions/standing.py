@@ -143,7 +143,7 @@ async def looks(actor: Callable[[], Actor], every: float) -> AsyncGenerator[None
 
 def left(actor: Actor) -> float | None:
     """Seconds until its token has expired. One that has is asked for now and then."""
-    ends = actor.token.expires_at if actor.token else None
+    ends = actor.token.ends_at if actor.token else None
     if ends is None:
         return None
     seconds = (ends - timezone.now()).total_seconds()

@@ -124,6 +124,12 @@ class Erasure(models.Model):
     def __str__(self) -> str:
         return f"person {self.user_key} of {self.tenant_name}" if self.user_key else self.tenant_name
 
+    @classmethod
+    def shuts_out(cls, tenant: int, user: int | None = None) -> bool:
+        """Whether the tenant is being erased, or this person's part of it: then there is nothing to join."""
+        whose = Q(user_key=None) | Q(user_key=user)
+        return cls.objects.filter(whose, tenant_key=tenant, finished_at=None).exists()
+
     def count(self, kind: str, rows: int) -> None:
         """Within the transaction in which they go."""
         if rows:

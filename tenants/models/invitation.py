@@ -15,6 +15,7 @@ from django.core.validators import ProhibitNullCharactersValidator
 from django.db import models, transaction
 from django.utils import timezone
 
+from tenants.models.erasure import Erasure
 from tenants.models.membership import Membership
 from tenants.models.tenant import Tenant
 from tenants.roles import Role, may_give
@@ -80,6 +81,8 @@ class Invitation(models.Model):
             Tenant.objects.select_for_update().get(pk=tenant.pk)
             if by is not None and role not in may_give(tenant.standing_of(by)):
                 raise CannotInvite(f"Your role in {tenant} does not let you invite somebody as {role}: ask an owner.")
+            if Erasure.shuts_out(tenant.pk):
+                raise CannotInvite(f"{tenant} is being erased: nobody joins it any more.")
             if tenant.invitations.open().count() >= MOST_OPEN:
                 raise CannotInvite(f"{tenant} has {MOST_OPEN} open invitations: revoke those that nobody needs.")
             secret = secrets.token_urlsafe(32)
@@ -118,6 +121,8 @@ class Invitation(models.Model):
         with transaction.atomic():
             Tenant.objects.select_for_update().get(pk=self.tenant_id)
             if not self.backed or self.tenant.memberships.filter(user=user.pk).exists():
+                return None
+            if Erasure.shuts_out(self.tenant_id, user.pk):
                 return None
             still = Invitation.objects.open().filter(pk=self.pk)
             if still.update(accepted_at=timezone.now(), accepted_by=user) != 1:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import models, transaction
 
 from tenants.departures import departed
+from tenants.models.erasure import Erasure
 from tenants.models.tenant import Tenant
 from tenants.roles import Ability, Role, may_give, roles_that
 
@@ -22,6 +23,11 @@ class PeopleRefusal(Exception):
 class LastOwner(PeopleRefusal):
     def __init__(self, tenant: Tenant) -> None:
         super().__init__(f"{tenant} needs an owner, and this is its last: make somebody else an owner first.")
+
+
+class BeingErased(PeopleRefusal):
+    def __init__(self, tenant: Tenant) -> None:
+        super().__init__(f"Nobody joins {tenant} while it is being erased, or what they had there.")
 
 
 class NotTheirs(PeopleRefusal):
@@ -54,6 +60,19 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} in {self.tenant} ({self.role})"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Raises BeingErased. The one place that every way to become a member goes through."""
+        with transaction.atomic():
+            if self._state.adding:
+                self.check_joins()
+            super().save(*args, **kwargs)
+
+    def check_joins(self) -> None:
+        """Raises BeingErased. No erasure begins from here on until the transaction ends."""
+        tenant = Tenant.objects.hold(self.tenant_id)
+        if Erasure.shuts_out(self.tenant_id, self.user_id):
+            raise BeingErased(tenant)
 
     @property
     def is_last_owner(self) -> bool:

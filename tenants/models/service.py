@@ -23,6 +23,7 @@ from tenants.roles import Role
 # No person's name can begin so: names of people have no colon.
 PREFIX = "service:"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
+MOST = 200  # of a tenant
 ROLES = [(role.value, role.label) for role in Role if role != Role.OWNER]
 
 
@@ -72,6 +73,11 @@ class ServiceAccount(models.Model):
             else:
                 get_user_model()._default_manager.filter(pk=self.user_id).update(**named)
             super().save(*args, **kwargs)
+
+    def clean(self) -> None:
+        rows = ServiceAccount.objects.filter(tenant=self.tenant_id)
+        if self._state.adding and self.tenant_id and rows.count() >= MOST:
+            raise ValidationError(f"A tenant has at most {MOST} service accounts: delete those that nobody uses.")
 
     @property
     def enabled(self) -> bool:

@@ -1,6 +1,6 @@
 """Organisations and who works in them."""
 
-from typing import Any, Self
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -10,7 +10,7 @@ from django.db import models
 from tenants import registries
 from tenants.egress import MODE_CHOICES, Ceiling, Mode, parse_entries
 from tenants.fields import EntriesField
-from tenants.roles import ADMINISTERS, OPERATOR
+from tenants.roles import OPERATOR
 
 # What the operator bounds; one that is empty bounds nothing. Of a month; where a session is leased; and all.
 MONTH_QUOTAS = ("max_session_hours", "max_execution_hours")
@@ -22,14 +22,6 @@ QUOTAS = (*LEASE_QUOTAS, "max_stored", "max_requests", "max_caller_requests")
 
 
 class TenantQuerySet(models.QuerySet["Tenant"]):
-    def administered_by(self, user: Any) -> Self:
-        """The tenants whose rows this person may see in the admin: of a superuser all, else those they run."""
-        if user.is_superuser:
-            return self
-        from tenants.models.membership import Membership
-
-        return self.filter(pk__in=Membership.objects.filter(user=user.pk, role__in=ADMINISTERS).values("tenant"))
-
     def hold(self, pk: int) -> "Tenant":
         """The row, and everybody else who asks like this waits until the transaction ends. Before a pool's lock.
 

@@ -19,7 +19,8 @@ pytestmark = [
 PASTE_PICTURE = """(target) => {
   const png = atob("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==");
   const clipboardData = new DataTransfer();
-  clipboardData.items.add(new File([Uint8Array.from(png, (byte) => byte.charCodeAt(0))], "image.png", { type: "image/png" }));
+  const bytes = Uint8Array.from(png, (byte) => byte.charCodeAt(0));
+  clipboardData.items.add(new File([bytes], "image.png", { type: "image/png" }));
   target.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
 }"""
 

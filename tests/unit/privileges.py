@@ -5,11 +5,13 @@ A probe goes by a door: pages and the API are for members of the tenant, the adm
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from frontend.models import Notebook
 from interpreters.lifecycle import State
@@ -90,6 +92,16 @@ class World:
     def _read(self, answer: Any) -> str:
         assert answer.status_code < 500, answer.content
         return str(answer.content.decode()) if answer.status_code < 300 else ""
+
+    def changes_token(self, whose: str, is_: dict[str, Any], wish: dict[str, Any]) -> bool:
+        """Whether the admin makes of somebody's token, which may read pools and `is_`, what is wished."""
+        fields = {"scopes": ["pools:read"], **is_}
+        token, _ = ApiToken.issue(tenant=self.tenant, user=self.places[whose].user, name="theirs", **fields)
+        before = ApiToken.objects.filter(pk=token.pk).values().get()
+        form = {"name": "theirs", "scopes": fields["scopes"], "expires_at_0": "", "expires_at_1": ""}
+        form |= {name: "\n".join(fields.get(name, ())) for name in ("pools", "networks")}
+        self.post("admin:tenants_apitoken_change", token.pk, **{**form, **wish})
+        return bool(ApiToken.objects.filter(pk=token.pk).values().get() != before)
 
     # --- what is there now ---
 
@@ -392,10 +404,63 @@ def makes_a_token_for_another(w: World) -> bool:
     return ApiToken.objects.filter(name="given").exists()
 
 
+@probe(Ability.TOKENS_GIVE, "admin")
+def makes_a_token_for_an_owner(w: World) -> bool:
+    form = {"tenant": w.tenant.pk, "user": w.places["olga"].user_id, "name": "given", "scopes": ["admin"]}
+    w.post("admin:tenants_apitoken_add", **form)
+    return ApiToken.objects.filter(name="given").exists()
+
+
+@probe(Ability.TOKENS_MANAGE, "api")
+def sees_a_token_of_another(w: World) -> bool:
+    return str(w.token.pk) in w.api("get", "/tokens")
+
+
+@probe(Ability.TOKENS_MANAGE, "api")
+def revokes_a_token_by_rest(w: World) -> bool:
+    w.api("delete", f"/tokens/{w.token.pk}")
+    return not ApiToken.objects.get(pk=w.token.pk).usable
+
+
 @probe(Ability.TOKENS_MANAGE, "admin")
 def revokes_a_token(w: World) -> bool:
     w.act("tenants_apitoken", "revoke", w.token)
     return not ApiToken.objects.get(pk=w.token.pk).usable
+
+
+@probe(Ability.TOKENS_MANAGE, "admin")
+def limits_a_token(w: World) -> bool:
+    return w.changes_token("mia", {"scopes": ["pools:read", "sessions:use"]}, {"scopes": ["pools:read"]})
+
+
+@probe(Ability.TOKENS_MANAGE, "admin")
+def limits_a_token_of_an_owner(w: World) -> bool:
+    return w.changes_token("olga", {}, {"pools": "ours"})
+
+
+@probe(Ability.TOKENS_WIDEN, "admin")
+def gives_a_token_of_an_owner_more_scopes(w: World) -> bool:
+    return w.changes_token("olga", {}, {"scopes": ["pools:read", "admin"]})
+
+
+@probe(Ability.TOKENS_WIDEN, "admin")
+def gives_a_token_of_a_member_more_scopes(w: World) -> bool:
+    return w.changes_token("mia", {}, {"scopes": ["pools:read", "sessions:use"]})
+
+
+@probe(Ability.TOKENS_WIDEN, "admin")
+def gives_a_token_more_pools(w: World) -> bool:
+    return w.changes_token("mia", {"pools": ["ours"]}, {"pools": ""})
+
+
+@probe(Ability.TOKENS_WIDEN, "admin")
+def gives_a_token_more_networks(w: World) -> bool:
+    return w.changes_token("mia", {"networks": ["198.51.100.0/24"]}, {"networks": ""})
+
+
+@probe(Ability.TOKENS_WIDEN, "admin")
+def gives_a_token_more_time(w: World) -> bool:
+    return w.changes_token("mia", {"expires_at": timezone.now() + timedelta(days=1)}, {"expires_at_0": ""})
 
 
 @probe(Ability.AUDIT_READ, "api")
@@ -418,6 +483,13 @@ def takes_the_audit_log_away(w: World) -> bool:
 def makes_a_service_account(w: World) -> bool:
     w.api("post", "/service-accounts", {"name": "robot"})
     return ServiceAccount.objects.filter(tenant=w.tenant, name="robot").exists()
+
+
+@probe(Ability.SERVICES_MANAGE, "api")
+def issues_a_token_of_a_service_account(w: World) -> bool:
+    account = ServiceAccount.objects.create(tenant=w.tenant, name="robot")
+    w.api("post", "/tokens", {"name": "its", "service_account": "robot", "scopes": ["pools:read"]})
+    return bool(ApiToken.objects.filter(user=account.user).exists())
 
 
 @probe(Ability.SERVICES_MANAGE, "admin")

@@ -11,8 +11,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
 from django.test import Client
 from django.urls import path, reverse
 
+from interpreters.admin_images import kept
+from interpreters.catalog import credentials
 from interpreters.models import InterpreterImage, RegistryCredential
 from interpreters.models.uploads import upload_path
+from tenants import storage
+from tenants.models import Tenant
+from tenants.storage import MIB, StorageFull
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 urlpatterns = [path("admin/", site.urls)]
@@ -84,9 +89,85 @@ def test_an_upload_is_kept_and_asked_for(add: Any, how: str) -> None:
 
 def test_an_upload_that_is_too_large_is_told(add: Any, settings: Any) -> None:
     settings.MAX_IMAGE_UPLOAD_BYTES = 3
-    add(origin="dockerfile", dockerfile="FROM x")
-    assert InterpreterImage.objects.get().upload == ""
+    assert "Send at most 3 bytes" in add(origin="dockerfile", dockerfile="FROM x").content.decode()
+    assert not InterpreterImage.objects.exists()
     assert list(settings.UPLOAD_DIR.glob("*")) == []
+
+
+# --- What a tenant may have, as by REST ---
+
+
+@pytest.fixture
+def full(acme: Any) -> InterpreterImage:
+    """An image of a tenant that may store a MiB and stores more."""
+    Tenant.objects.filter(pk=acme.pk).update(max_stored=1)
+    return InterpreterImage.objects.create(tenant=acme, name="old", kind="custom", size=2 * MIB, reference="r")
+
+
+@pytest.mark.parametrize(
+    "how", [{"registry_reference": "ghcr.io/app:1"}, {"origin": "dockerfile", "dockerfile": "FROM x"}]
+)
+def test_a_tenant_at_its_quota_stores_nothing_here_either(add: Any, full: Any, settings: Any, how: Any) -> None:
+    words = add(**how).content.decode()
+    assert "Acme may store 1 MiB; 2.0 MiB are stored" in words
+    assert InterpreterImage.objects.count() == 1
+    assert list(settings.UPLOAD_DIR.glob("*")) == []
+
+
+def test_at_its_quota_an_image_is_renamed_and_not_uploaded_anew(
+    full: Any, staff: Client, acme: Any, settings: Any
+) -> None:
+    form = {"tenant": acme.pk, "name": "new", "kind": "custom", "origin": "dockerfile"}
+    change = reverse("admin:interpreters_interpreterimage_change", args=[full.pk])
+    assert "may store 1 MiB" in staff.post(change, {**form, "dockerfile": "FROM x"}).content.decode()
+    assert staff.post(change, form).status_code == 302
+    full.refresh_from_db()
+    assert (full.name, full.upload, list(settings.UPLOAD_DIR.glob("*"))) == ("new", "", [])
+
+
+def test_what_others_stored_since_the_form_was_looked_at_counts(acme: Any, full: Any, settings: Any) -> None:
+    with pytest.raises(StorageFull):
+        kept([b"FROM x"], acme, 6)
+    assert list(settings.UPLOAD_DIR.glob("*")) == []
+
+
+def test_an_upload_counts_until_nothing_is_made_from_it(add: Any, staff: Client, acme: Any, settings: Any) -> None:
+    add(origin="dockerfile", dockerfile="FROM x")
+    image = InterpreterImage.objects.get()
+    image.begin()
+    image.failed("It could not be built.")
+    assert storage.stored(acme)["images"] == 6, "a rebuild needs it"
+    change = reverse("admin:interpreters_interpreterimage_change", args=[image.pk])
+    form = {"tenant": acme.pk, "name": "app", "kind": "custom", "origin": "registry"}
+    assert staff.post(change, {**form, "registry_reference": "ghcr.io/app:1"}).status_code == 302
+    assert (InterpreterImage.objects.get().upload, list(settings.UPLOAD_DIR.glob("*"))) == ("", [])
+
+
+def test_uploads_go_with_images_that_are_deleted_together(add: Any, staff: Client, settings: Any) -> None:
+    add(origin="dockerfile", dockerfile="FROM x")
+    chosen = {"action": "delete_selected", "_selected_action": [InterpreterImage.objects.get().pk], "post": "yes"}
+    staff.post(reverse("admin:interpreters_interpreterimage_changelist"), chosen)
+    assert not InterpreterImage.objects.exists()
+    assert list(settings.UPLOAD_DIR.glob("*")) == []
+
+
+def test_images_and_credentials_are_bounded_in_number(
+    add: Any, staff: Client, acme: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.MAX_IMAGES_PER_TENANT = 1
+    monkeypatch.setattr(credentials, "MOST", 1)
+    page = reverse("admin:interpreters_registrycredential_add")
+    form = {"tenant": acme.pk, "registry": "ghcr.io", "password": "s"}
+    for name, code in (("one", 302), ("two", 200)):
+        answers = (add(name=name, registry_reference="ghcr.io/app"), staff.post(page, {**form, "username": name}))
+        assert [answer.status_code for answer in answers] == [code] * 2
+    assert all("delete one" in answer.content.decode() for answer in answers)
+    assert (InterpreterImage.objects.count(), RegistryCredential.objects.count()) == (1, 1)
+    settings.MAX_IMAGES_PER_TENANT = 0
+    one = InterpreterImage.objects.get()
+    form = {"tenant": acme.pk, "name": "renamed", "kind": "custom", "origin": "registry"}
+    change = reverse("admin:interpreters_interpreterimage_change", args=[one.pk])
+    assert staff.post(change, {**form, "registry_reference": "ghcr.io/app"}).status_code == 302, "it is there already"
 
 
 def test_words_alone_change_nothing_that_is_made(add: Any, staff: Client, acme: Any) -> None:

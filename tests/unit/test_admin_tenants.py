@@ -24,7 +24,7 @@ from interpreters.models import (
 )
 from interpreters.webhooks import outbox
 from tenants.authentication import actor_from_token
-from tenants.models import ApiToken, IdentityProvider, Invitation, Membership, Role, ServiceAccount, Tenant
+from tenants.models import ApiToken, AuditEvent, IdentityProvider, Invitation, Membership, Role, ServiceAccount, Tenant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 urlpatterns = [path("admin/", site.urls), path("", include("frontend.account_urls"))]
@@ -237,6 +237,24 @@ def test_service_accounts_are_made_switched_off_and_deleted(staff: Client, acme:
     assert not ServiceAccount.objects.exists()
 
 
+def test_tokens_and_service_accounts_are_bounded_in_number(
+    staff: Client, ours: dict[type, Any], acme: Any, alice: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenants.models.token.MOST", 1)
+    monkeypatch.setattr("tenants.models.service.MOST", 1)
+    token = {"tenant": acme.pk, "user": alice.pk, "name": "second", "scopes": ["sessions:use"]}
+    account = {"tenant": acme.pk, "name": "second", "role": "member", "purpose": ""}
+    assert "valid tokens already: revoke those" in staff.post(url(ApiToken, "add"), token).content.decode()
+    assert "delete those that nobody uses" in staff.post(url(ServiceAccount, "add"), account).content.decode()
+    assert not ApiToken.objects.filter(name="second").exists()
+    assert not ServiceAccount.objects.filter(name="second").exists()
+    changed = {"name": "ours-robot", "role": "viewer", "purpose": "other"}
+    row = ours[ServiceAccount]
+    assert staff.post(url(ServiceAccount, "change", row.pk), changed).status_code == 302, "it is there already"
+    ours[ApiToken].revoke()
+    assert "thm_" in staff.post(url(ApiToken, "add"), token).content.decode()
+
+
 def test_revoking(staff: Client, ours: dict[type, Any]) -> None:
     token = ours[ApiToken]
     staff.post(url(ApiToken, "changelist"), {"action": "revoke", "_selected_action": [token.pk]})
@@ -261,6 +279,18 @@ def test_a_superuser_sees_all_and_can_drain_and_rebuild(
             {"action": "refresh", "_selected_action": [ours[InterpreterImage].pk]},
         )
     assert len(callbacks) == 1
+
+
+def test_draining_and_enabling_tell_what_was_and_what_is(staff: Client, ours: dict[type, Any]) -> None:
+    pool = ours[SessionPool]
+    for action in ("drain", "drain", "enable"):  # twice: what changes nothing is no change
+        staff.post(url(SessionPool, "changelist"), {"action": action, "_selected_action": [pool.pk]})
+    told = AuditEvent.objects.filter(action="pool.changed", key=str(pool.pk)).order_by("pk")
+    assert [(event.old, event.new, event.tenant_id) for event in told] == [
+        ({"enabled": True}, {"enabled": False}, pool.tenant_id),
+        ({"enabled": False}, {"enabled": True}, pool.tenant_id),
+    ]
+    assert {event.who for event in told} == {"alice"}
 
 
 def test_what_runs_is_not_edited(admin_client: Client, ours: dict[type, Any]) -> None:

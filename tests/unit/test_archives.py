@@ -168,6 +168,42 @@ def test_archives_expire_with_their_files_and_parts_of_the_dead_are_swept(acme: 
     assert not Archive.objects.filter(pk=archive.pk).exists()
 
 
+def left(settings: Any) -> set[str]:
+    return {path.name for path in settings.ARCHIVE_DIR.iterdir()}
+
+
+def test_a_new_one_takes_the_place_of_the_former_of_the_same(acme: Any, alice: Any, bob: Any, settings: Any) -> None:
+    """And of nobody else's; the former is there until then."""
+    whole, of_alice, of_bob = made(acme, alice), made(acme, alice, alice), made(acme, bob, bob)
+    exporting.ask(acme, by=bob, user=bob)
+    assert Archive.objects.filter(pk=of_bob.pk).exists()
+    archive = Archive.objects.claim()
+    assert archive
+    exporting.make(archive)
+    again = made(acme, bob)
+    assert set(Archive.objects.all()) == {of_alice, archive, again}
+    assert left(settings) == {each.file for each in (of_alice, archive, again)}
+    assert whole.file not in left(settings)
+
+
+def test_of_a_tenants_people_the_oldest_go_and_nobody_is_refused(
+    acme: Any, other: Any, alice: Any, bob: Any, charlie: Any, member: Any, settings: Any
+) -> None:
+    whole, theirs, first, second = (
+        made(acme, alice), made(other, charlie, charlie), made(acme, alice, alice), made(acme, bob, bob)
+    )  # fmt: skip
+    dave = member(acme, "dave", "member")
+    settings.ARCHIVE_TENANT_QUOTA = 200_000
+    Archive.objects.filter(pk__in=[first.pk, second.pk, whole.pk]).update(size=100_000)
+    third = made(acme, dave, dave)
+    assert third.size < 100_000
+    assert set(Archive.objects.all()) == {whole, theirs, second, third}
+    settings.ARCHIVE_TENANT_QUOTA = 0
+    newest = made(acme, alice, alice)
+    assert set(Archive.objects.all()) == {whole, theirs, newest}, "the newest stays, and so does the tenant's own"
+    assert left(settings) == {each.file for each in (whole, theirs, newest)}
+
+
 def test_without_room_on_the_disk_none_is_begun(acme: Any, alice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporting, "LEAST_ROOM", 1 << 80)
     with pytest.raises(exporting.NoRoom):

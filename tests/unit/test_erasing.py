@@ -5,9 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.socialaccount.models import SocialAccount
+from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.db import connection, models
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from frontend.documents import new_document
@@ -28,9 +32,22 @@ from interpreters.webhooks import outbox
 from interpreters.workspaces import storage
 from tenants import erasing, exporting
 from tenants.erasing import CannotErase, begin, go_on
-from tenants.models import ApiToken, Archive, AuditEvent, Erasure, Membership, ServiceAccount, Tenant
+from tenants.models import (
+    ApiToken,
+    Archive,
+    AuditEvent,
+    CannotInvite,
+    Erasure,
+    IdentityProvider,
+    Invitation,
+    Membership,
+    PeopleRefusal,
+    ServiceAccount,
+    Tenant,
+)
 from tenants.naming import named
 from tenants.owned import Subject, kinds
+from tenants.owning import IDENTITIES
 from tests.webhooks import endpoint_of
 
 pytestmark = pytest.mark.django_db
@@ -104,7 +121,7 @@ def whole(tenant: Tenant) -> dict[str, int]:
 # What passes by, or has tests of its own.
 NOT_HERE = {
     *("audit", "previews", "invitations", "service_accounts", "identity_providers", "quota_levels", "usage"),
-    *("usage_by_day", "places_in_line", "pool_samples", "waiting_runs"),
+    *("usage_by_day", "places_in_line", "pool_samples", "waiting_runs", "identities"),
 }
 
 
@@ -117,8 +134,7 @@ def test_every_model_of_a_tenant_or_a_person_is_registered() -> None:
     persons = {kind.model for kind in kinds() if kind.person}
     # What goes with the account: addresses, what one signs in with, where one is signed in, the admin's own memory.
     elsewhere = {
-        *("admin.LogEntry", "account.EmailAddress", "mfa.Authenticator", "socialaccount.SocialAccount"),
-        "usersessions.UserSession",
+        *("admin.LogEntry", "account.EmailAddress", "mfa.Authenticator", "usersessions.UserSession"),
     }
     missing = []
     for model in apps.get_models():
@@ -208,6 +224,26 @@ def test_the_clock_goes_on_with_those_that_are_not_done(acme: Any, other: Any, m
     first.clear()
     erasing.go_on_with_all()
     assert not Tenant.objects.exists()
+
+
+def test_nobody_joins_while_it_is_being_erased(acme: Any, alice: Any, charlie: Any, admin_client: Client) -> None:
+    invitation, secret = Invitation.issue(acme, "member", by=None)
+    provider = IdentityProvider.objects.create(tenant=acme, name="ID", creates_members=True)
+    begin(acme)
+    assert Invitation.by_secret(secret) is None
+    provider.refresh_from_db()
+    assert not provider.enabled
+    assert AuditEvent.objects.get(action="identity_provider.changed").new == {"enabled": False}
+    Invitation.objects.update(revoked_at=None)
+    assert invitation.accept(charlie) is None
+    with pytest.raises(CannotInvite, match="being erased"):
+        Invitation.issue(acme, "member", by=None)
+    with pytest.raises(PeopleRefusal, match="being erased"):
+        Membership.objects.create(tenant=acme, user=charlie)
+    form = {"tenant": acme.pk, "user": charlie.pk, "role": "member"}
+    answer = admin_client.post(reverse("admin:tenants_membership_add"), form)
+    assert "being erased" in answer.content.decode()
+    assert not Membership.objects.filter(tenant=acme).exists()
 
 
 class Died(BaseException):
@@ -305,6 +341,50 @@ def test_the_last_owner_does_not_go_before_there_is_another(acme: Any, alice: An
     Membership.objects.filter(user=bob).update(role="owner")
     finish(begin(acme, user=alice))
     assert not Membership.objects.filter(user=alice.pk).exists()
+
+
+def test_an_owner_who_is_switched_off_is_no_other_owner(acme: Any, alice: Any, bob: Any) -> None:
+    Membership.objects.filter(user=bob).update(role="owner")
+    get_user_model().objects.filter(pk=bob.pk).update(is_active=False)
+    with pytest.raises(CannotErase, match="last owner"):
+        begin(acme, user=alice)
+
+
+def test_a_person_joins_again_when_it_is_done_and_others_meanwhile(
+    acme: Any, other: Any, alice: Any, bob: Any, charlie: Any
+) -> None:
+    Membership.objects.create(tenant=other, user=bob)
+    theirs = Invitation.issue(acme, "member", by=alice)[0]
+    erasure = begin(acme, user=bob)
+    assert theirs.accept(bob) is None
+    assert theirs.accept(charlie)
+    finish(erasure)
+    assert Membership.objects.create(tenant=acme, user=bob)
+
+
+def test_what_the_tenants_provider_said_of_a_person_goes_and_what_others_say_stays(
+    acme: Any, other: Any, alice: Any, bob: Any
+) -> None:
+    Membership.objects.create(tenant=other, user=bob)
+    for tenant in (acme, other):
+        key = str(IdentityProvider.objects.create(tenant=tenant, name="ID").pk)
+        for user in (alice, bob):
+            SocialAccount.objects.create(user=user, provider=key, uid=f"{user} of {tenant}")
+            UserSession.objects.create(
+                user=user, ip="192.0.2.1", session_key=f"{user} {tenant}", data={"provider": key}
+            )
+    assert [row["uid"] for row in IDENTITIES.table(Subject(acme, bob))] == ["bob of Acme"]
+    erasure = begin(acme, user=bob)
+    finish(erasure)
+    assert set(SocialAccount.objects.values_list("uid", flat=True)) == {
+        "alice of Acme",
+        "alice of Other",
+        "bob of Other",
+    }
+    assert not UserSession.objects.filter(session_key="bob Acme").exists()
+    assert (UserSession.objects.count(), erasure.counts["identities"]) == (3, 1)
+    finish(begin(acme))
+    assert set(SocialAccount.objects.values_list("uid", flat=True)) == {"bob of Other"}
 
 
 def test_a_stranger_is_not_erased(acme: Any, charlie: Any) -> None:

@@ -16,7 +16,9 @@ from django.test import Client
 from django.urls import reverse
 
 from frontend.identity import oidc
-from tenants.models import AuditEvent, IdentityProvider, Membership, Tenant
+from frontend.urls import urlpatterns
+from tenants import erasing
+from tenants.models import AuditEvent, IdentityProvider, Invitation, Membership, Tenant
 from tenants.models.identity import check_domains, check_issuer
 from tests.edges import tab
 
@@ -205,11 +207,25 @@ def test_for_who_connected_it_it_reaches_its_own_tenant_alone(
     session["tenant"] = "other"
     session.save()
     assert hostile.get("/api/v1/pools").status_code == 200
-    for path in ("/notebooks/", "/account/", "/admin/tenants/tenant/"):
+    Tenant.objects.filter(pk=other.pk).update(name="Elsewhere")
+    routes = [str(each.pattern) for each in urlpatterns if "<" not in str(each.pattern)]
+    for path in (*(f"/{route}" for route in routes), "/account/sign-ins", "/admin/", "/admin/tenants/tenant/"):
         page = hostile.get(path).content.decode()
-        assert "Other" not in page, path
+        assert "Elsewhere" not in page, path
     assert hostile.get(f"/admin/tenants/tenant/{other.pk}/change/").status_code == 302
     assert hostile.get(f"/admin/tenants/tenant/{acme.pk}/change/").status_code == 200
+
+
+def test_nor_does_an_invitation_or_the_other_tenants_log_tell(row: IdentityProvider, alice: Any, other: Tenant) -> None:
+    Membership.objects.create(tenant=other, user=alice)
+    sign_in(by_password("alice"), row, "connect")
+    hostile = Client()
+    sign_in(hostile, row)
+    hostile.get(reverse("open_invitation", args=[Invitation.issue(other, "member", by=None)[1]]))
+    assert "already" not in hostile.get(reverse("invitation")).content.decode()
+    hostile.post("/logout")
+    told = AuditEvent.objects.filter(action="account.signed_out")
+    assert [event.tenant_id for event in told] == [row.tenant_id]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -304,6 +320,17 @@ def test_who_is_no_member_any_more_stays_out(row: IdentityProvider) -> None:
     assert client.get("/api/v1/pools").status_code == 403
     assert sign_in(Client(), row).status_code == 403
     assert not Membership.objects.exists()
+
+
+def test_who_signs_in_while_the_tenant_is_being_erased_is_told_so_and_has_no_account(
+    row: IdentityProvider, acme: Tenant
+) -> None:
+    erasing.begin(acme)
+    IdentityProvider.objects.update(enabled=True)  # by an operator, or by who began to sign in just before
+    answer = sign_in(Client(), row)
+    assert (answer.status_code, "being erased" in answer.content.decode()) == (403, True)
+    assert not get_user_model().objects.exists()
+    assert not SocialAccount.objects.exists()
 
 
 @pytest.mark.parametrize("end", ["turned off", "deleted"])

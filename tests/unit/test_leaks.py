@@ -1,6 +1,7 @@
 """A text that was found somewhere: which tokens are in it, whether they live, and their end."""
 
 import io
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,23 @@ def test_a_live_token_is_found_in_a_text_and_revoked(alice: Any, token: Any) -> 
     assert not ApiToken.objects.get(name="ci").usable
     assert AuditEvent.objects.filter(action="token.changed", why__startswith="leaked").count() == 1
     assert not look_for(text)[0].live
+
+
+def test_what_a_thief_made_of_it_is_found_and_ends_too(
+    alice: Any, token: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.txt"
+    report.write_text(token(alice, name="ci"))
+    successor, _ = ApiToken.objects.get().rotate(timedelta(), by_itself=True)
+    with pytest.raises(SystemExit):
+        call_command("leaked_tokens", str(report))
+    assert f"no longer valid. It was rotated: {successor.prefix}… is LIVE" in capsys.readouterr().out
+    call_command("leaked_tokens", "--revoke", str(report))
+    assert f"{successor.prefix}… is revoked too" in capsys.readouterr().out
+    successor.refresh_from_db()
+    assert not successor.usable
+    call_command("leaked_tokens", str(report))
+    assert capsys.readouterr().out.endswith("is no longer valid.\n")
 
 
 def test_what_is_part_of_a_longer_word_is_none(alice: Any, token: Any) -> None:

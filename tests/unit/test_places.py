@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from allauth.socialaccount.models import SocialAccount
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -17,7 +18,7 @@ from interpreters import sessions
 from interpreters.lifecycle import State
 from interpreters.models import Execution, Session, moved
 from interpreters.sessions import placing, problems
-from tenants.models import AuditEvent, Membership
+from tenants.models import AuditEvent, IdentityProvider, Membership, Tenant
 from tests.edges import tab
 
 pytestmark = pytest.mark.django_db
@@ -215,6 +216,47 @@ def test_each_asks_for_itself_which_is_not_audited_again(notebook: Notebook, ali
     tasks.ask_for_places()
     assert full.pool.places.count() == 3, "each keeps its place in the line of the pool"
     assert not AuditEvent.objects.filter(action="session.refused").exists()
+
+
+@pytest.fixture
+def provider(acme: Any, alice: Any) -> IdentityProvider:
+    """Of acme's, to which alice has connected herself."""
+    row = IdentityProvider.objects.create(tenant=acme, name="Acme ID", issuer="https://id.example.org", client_id="us")
+    SocialAccount.objects.create(user=alice, provider=str(row.pk), uid="1")
+    return row
+
+
+@pytest.mark.parametrize("end", ["", "turned off", "deleted", "disconnected"])
+def test_what_a_sign_in_by_a_provider_asked_for_runs_as_long_as_that_would_let_in(
+    signed_in: Client, notebook: Notebook, full: Any, provider: IdentityProvider, end: str
+) -> None:
+    store = signed_in.session
+    store["identity_provider"] = str(provider.pk)
+    store.save()
+    assert ask(signed_in, notebook, run("one")).status_code == 200
+    match end:
+        case "turned off":
+            IdentityProvider.objects.update(enabled=False)
+        case "deleted":
+            provider.delete()
+        case "disconnected":
+            SocialAccount.objects.all().delete()
+    free(full)
+    tasks.ask_for_places()
+    assert ran() == ([] if end else [("one", 1)])
+    assert [row.reason for row in WaitingRun.objects.all()] == ([places.MAY_NOT] if end else [])
+
+
+def test_who_has_no_second_factor_where_one_is_wanted_by_now_runs_nothing(
+    notebook: Notebook, alice: Any, provider: IdentityProvider, full: Any
+) -> None:
+    wait(notebook, alice, "one")
+    places.keep(notebook, alice, [sessions.request("two", cell="b")], str(provider.pk))  # who asks for it there
+    Tenant.objects.update(requires_second_factor=True)
+    free(full)
+    tasks.ask_for_places()
+    assert ran() == [("two", 1)]
+    assert WaitingRun.objects.get().reason == places.MAY_NOT
 
 
 def test_a_notebook_in_the_trash_waits(notebook: Notebook, alice: Any) -> None:

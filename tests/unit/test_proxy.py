@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from allauth.socialaccount.models import SocialAccount
 from asgiref.sync import sync_to_async
 from django.test import AsyncClient
 from django.utils import timezone
@@ -20,7 +21,7 @@ from interpreters.models.image import RELAY
 from interpreters.proxy import lookup
 from interpreters.sessions import record
 from project.asgi import application
-from tenants.models import ApiToken, Membership, Scope
+from tenants.models import ApiToken, IdentityProvider, Membership, Scope, Tenant
 from tests.edges import bearer, eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -464,6 +465,41 @@ async def test_a_preview_dies_with_what_it_lives_by(
             monkeypatch.setattr("django.core.signing.time.time", lambda: later)
     answer = await ask("/", host=host, cookie=cookie)
     assert answer.status == (409 if ends == "session" else 401)
+
+
+@pytest.mark.parametrize("ends", ["", "turned off", "deleted", "disconnected", "second factor", "person"])
+async def test_a_preview_of_a_browser_dies_with_what_its_sign_in_reaches(
+    held: Session, alice: Any, ends: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookup, "OLDEST", 0.0)
+    monkeypatch.setattr(lookup.Lookup.actor, "__defaults__", (0.0,))
+    browser = AsyncClient()
+    await browser.aforce_login(alice)
+    provider = await IdentityProvider.objects.acreate(
+        tenant_id=held.tenant_id, name="ID", issuer="https://id.example.org"
+    )
+    await SocialAccount.objects.acreate(user=alice, provider=str(provider.pk), uid="1")
+    if ends not in ("second factor", "person"):
+        store = await browser.asession()
+        await store.aset("identity_provider", str(provider.pk))
+        await store.asave()
+    made = await browser.post(f"/api/v1/sessions/{held.pk}/previews", {}, content_type="application/json")
+    url = urlsplit(made.json()["url"])
+    entered = await ask(f"{url.path}?{url.query}", host=url.netloc)
+    cookie = entered.headers["set-cookie"].partition(";")[0]
+    assert (await ask("/", host=url.netloc, cookie=cookie)).status == 200
+    match ends:
+        case "turned off":
+            await IdentityProvider.objects.aupdate(enabled=False)
+        case "deleted":
+            await provider.adelete()
+        case "disconnected":
+            await SocialAccount.objects.all().adelete()
+        case "second factor":
+            await Tenant.objects.aupdate(requires_second_factor=True)
+        case "person":
+            await type(alice).objects.aupdate(is_active=False)
+    assert (await ask("/", host=url.netloc, cookie=cookie)).status in ((401, 403) if ends else (200,))
 
 
 async def test_a_person_is_told_by_a_page_and_a_program_by_json(held: Session, alice: Any, token: Any) -> None:

@@ -1,12 +1,16 @@
-"""Nothing of one tenant's answers to another: every address with an id, HTTP and WebSocket, is walked.
+"""Nothing of one tenant's answers to another: every address of the API with an id, and every WebSocket, is walked.
 
-A new address with an id fails here until it is listed with what a stranger would send to it.
+A new address with an id, or a method of one, fails here until it is listed with what a stranger would send to it. Pages
+are walked in test_page_strangers, the admin in test_admin_sweep; addresses in front of Django's resolver, which are for
+servers in sandboxes, in test_proxy.
 """
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -14,18 +18,22 @@ from django.test import AsyncClient
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
+from frontend.models import Notebook
+from frontend.routing import websocket_urlpatterns as notebook_urlpatterns
+from interpreters.api.v1 import api
 from interpreters.models import (
     Execution,
     InterpreterImage,
     RegistryCredential,
     Session,
+    SessionPool,
     WebhookDelivery,
     WebhookEndpoint,
     Workspace,
 )
 from interpreters.routing import websocket_urlpatterns
 from interpreters.webhooks import outbox
-from tenants.models import ApiToken, Archive, Scope, ServiceAccount
+from tenants.models import ApiToken, Archive, Role, Scope, ServiceAccount
 from tests.edges import bearer, tab
 from tests.webhooks import endpoint_of
 
@@ -54,12 +62,29 @@ class Theirs:
     webhook: str
     delivery: str
     archive: str
+    pool: str
+    notebook: str
+
+    @property
+    def nothing(self) -> "Theirs":
+        """The same kinds of ids, of nothing."""
+        return replace(self, **{each.name: self._none(getattr(self, each.name)) for each in fields(self)})
+
+    def _none(self, given: str) -> str:
+        return "987654321" if given.isdigit() else str(uuid4()) if re.fullmatch(r"[0-9a-f-]{36}", given) else "nowhere"
+
+    def without(self, text: str) -> str:
+        """What an answer says beside the ids that were asked for."""
+        for value in sorted((getattr(self, each.name) for each in fields(self)), key=len, reverse=True):
+            text = re.sub(rf"\b{value}\b", "?", text)
+        return text
 
     def fill(self, route: str) -> str:
         values = {"uuid:session": self.session, "uuid:execution": self.execution, "path:path": "a.txt"}
         values |= {"slug:image": self.image, "int:credential": self.credential, "uuid:workspace": self.workspace}
         values |= {"uuid:token": self.token, "slug:account": self.account}
         values |= {"uuid:webhook": self.webhook, "uuid:delivery": self.delivery, "uuid:archive": self.archive}
+        values |= {"name": self.pool, "uuid:notebook_id": self.notebook}
         for name, value in values.items():
             route = route.replace(f"<{name}>", value)
         return route.replace("<str:name>", "main")
@@ -68,7 +93,7 @@ class Theirs:
 SESSION, EXECUTION = "api/v1/sessions/<uuid:session>", "api/v1/executions/<uuid:execution>"
 IMAGE, WORKSPACE = "api/v1/images/<slug:image>", "api/v1/workspaces/<uuid:workspace>"
 TOKEN, ACCOUNT = "api/v1/tokens/<uuid:token>", "api/v1/service-accounts/<slug:account>"
-WEBHOOK = "api/v1/webhooks/<uuid:webhook>"
+WEBHOOK, POOL = "api/v1/webhooks/<uuid:webhook>", "api/v1/pools/<name>"
 ASKS = {
     SESSION: [Ask("get"), Ask("delete")],
     f"{SESSION}/keep-alive": [Ask("post")],
@@ -88,7 +113,7 @@ ASKS = {
     ],
     f"{SESSION}/files": [Ask("get")],
     f"{SESSION}/files/<path:path>": [Ask("get"), Ask("put"), Ask("post"), Ask("patch", {"to": "b"}), Ask("delete")],
-    f"{SESSION}/archive": [Ask("get")],
+    f"{SESSION}/archive": [Ask("get"), Ask("post")],
     EXECUTION: [Ask("get"), Ask("delete")],
     f"{EXECUTION}/stream": [Ask("get")],
     f"{EXECUTION}/input": [Ask("post", {"value": "x"})],
@@ -108,17 +133,13 @@ ASKS = {
     f"{WEBHOOK}/test": [Ask("post")],
     f"{WEBHOOK}/deliveries": [Ask("get")],
     f"{WEBHOOK}/deliveries/<uuid:delivery>/send-again": [Ask("post")],
+    POOL: [Ask("get"), Ask("patch", {"ready_instances": 0}), Ask("delete")],
 }
 # A name that is taken by another tenant is free for one's own: see test_images_api.
-BY_NAME = {f"{IMAGE}/archive", f"{IMAGE}/context"}
+BY_NAME = {f"{IMAGE}/archive": ["put"], f"{IMAGE}/context": ["put"]}
 SOCKETS = {"ws/sessions/<uuid:session>/channels", "ws/sessions/<uuid:session>/terminals/<str:name>"}
-# Swept elsewhere: pages in test_frontend, test_tokens_page, test_notebooks, test_sharing, test_live and
-# test_container_sessions, the admin in test_admin_*, pools in test_api_pools, people in test_people, test_invitations,
-# archives in test_archives, accounts in test_sign_ins and test_identity_providers.
-ELSEWHERE = (
-    *("admin/", "data/", "notebooks/", "shared/", "containers/", "api/v1/pools/"),
-    *("organisation/", "invitations/", "account/", "login/", "^login/"),
-)
+# Their other strangers are in test_live.
+NOTEBOOKS_SOCKETS = {"ws/notebooks/<uuid:notebook_id>", "ws/notebooks/<uuid:notebook_id>/session"}
 
 
 def routes(patterns: list[Any], prefix: str = "") -> Iterator[str]:
@@ -132,7 +153,7 @@ def routes(patterns: list[Any], prefix: str = "") -> Iterator[str]:
 
 def with_ids(patterns: list[Any]) -> set[str]:
     found = (route.replace("<uuidstr:", "<uuid:") for route in routes(patterns))
-    return {route for route in found if "<" in route and not route.startswith(ELSEWHERE)}
+    return {route for route in found if re.search(r"[<(]", route) and route.startswith(("api/", "ws/"))}
 
 
 @pytest.fixture
@@ -153,8 +174,10 @@ def theirs(session: Session) -> Theirs:
     told = outbox.write_test(endpoint_of(tenant))
     WebhookDelivery.objects.update(state="failed")
     archive = Archive.objects.create(tenant=tenant)
+    pool = SessionPool.objects.create(tenant=tenant, name="theirs-pool", image=session.pool.image)
+    notebook = Notebook.objects.create(tenant=tenant, owner=session.user, title="theirs", pool="python", document={})
     keys = (session.pk, execution.pk, image.name, credential.pk, kept.pk, token.pk, account.name)
-    return Theirs(*map(str, (*keys, told.endpoint_id, told.pk, archive.pk)))
+    return Theirs(*map(str, (*keys, told.endpoint_id, told.pk, archive.pk, pool.name, notebook.pk)))
 
 
 CASES = [(route, ask) for route, asks in ASKS.items() for ask in asks]
@@ -171,16 +194,22 @@ async def ask_for(route: str, ask: Ask, theirs: Theirs, secret: str) -> Any:
 
 
 def test_every_address_with_an_id_is_swept() -> None:
-    assert with_ids(get_resolver().url_patterns) == set(ASKS) | BY_NAME
-    assert with_ids(websocket_urlpatterns) == SOCKETS
+    assert with_ids(get_resolver().url_patterns) == set(ASKS) | set(BY_NAME)
+    assert with_ids([*notebook_urlpatterns, *websocket_urlpatterns]) == SOCKETS | NOTEBOOKS_SOCKETS
+
+
+def test_every_method_of_an_address_with_an_id_is_swept() -> None:
+    listed = {route: {ask.method for ask in asks} for route, asks in ASKS.items()} | BY_NAME
+    swept = {re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", f"/{route}"): sorted(methods) for route, methods in listed.items()}
+    assert {path: sorted(does) for path, does in api.get_openapi_schema()["paths"].items() if "{" in path} == swept
 
 
 @pytest.fixture
 def sweep(theirs: Theirs, session: Session, agents: Any) -> Any:
     """Ask for everything with one token; nothing of it may have an effect. Yields each question with its answer."""
 
-    async def sweeping(secret: str) -> list[tuple[str, Any]]:
-        answers = [(f"{ask.method} {route}", await ask_for(route, ask, theirs, secret)) for route, ask in CASES]
+    async def sweeping(secret: str, ids: Theirs = theirs) -> list[tuple[str, Any]]:
+        answers = [(f"{ask.method} {route}", await ask_for(route, ask, ids, secret)) for route, ask in CASES]
         await untouched(session, agents)
         return answers
 
@@ -191,9 +220,19 @@ def codes(answers: list[tuple[str, Any]]) -> dict[str, tuple[int, str]]:
     return {question: (answer.status_code, answer.json()["error"]) for question, answer in answers}
 
 
-async def test_another_tenant_finds_nothing(sweep: Any, charlie: Any, token: Any) -> None:
-    found = codes(await sweep(await sync_to_async(token)(charlie, scopes=list(Scope.values))))
-    assert {question: code for question, code in found.items() if code != (404, "not_found")} == {}
+@pytest.mark.parametrize("role", Role.values)
+async def test_another_tenant_finds_nothing(
+    sweep: Any, theirs: Theirs, other: Any, member: Any, token: Any, role: str
+) -> None:
+    """Whatever their role there. What that has not the scope for is refused before anything is looked for."""
+    secret = await sync_to_async(lambda: token(member(other, "stranger", role), scopes=list(Scope.values)))()
+    nothing = theirs.nothing
+    answers, nowhere = await sweep(secret), await sweep(secret, nothing)
+    refusals = [(404, "not_found")] + [(403, "scope_missing")] * (role in ("member", "viewer"))
+    assert {question: code for question, code in codes(answers).items() if code not in refusals} == {}
+    said = [theirs.without(answer.content.decode()) for _, answer in answers]
+    assert said == [nothing.without(answer.content.decode()) for _, answer in nowhere]
+    assert not re.search("theirs|robot|alice|Acme", " ".join(said))
 
 
 @pytest.mark.parametrize(("route", "ask"), CASES)
@@ -202,7 +241,15 @@ async def test_the_holder_is_answered(
 ) -> None:
     """So that a 404 above means what it says."""
     response = await ask_for(route, ask, theirs, await sync_to_async(token)(alice, scopes=list(Scope.values)))
-    answered = ("no_such_execution", "no_such_file", "no_input_wanted", "no_such_terminal", "nothing_kept", "not_ready")
+    answered = (
+        "no_such_execution",
+        "no_such_file",
+        "no_input_wanted",
+        "no_such_terminal",
+        "nothing_kept",
+        "not_ready",
+        "bad_archive",
+    )
     assert response.status_code < 300 or response.json()["error"] in answered
 
 
@@ -242,6 +289,7 @@ async def untouched(session: Session, agents: Any) -> None:
     assert await InterpreterImage.objects.filter(name="theirs", requested_at=None).acount() == 1
     assert await RegistryCredential.objects.acount() == 1
     assert await Archive.objects.acount() == 1
+    assert await SessionPool.objects.filter(name="theirs-pool", deleting=False, ready_instances=2).acount() == 1
     assert await WebhookEndpoint.objects.filter(enabled=True, former_until=None).acount() == 1
     assert await WebhookDelivery.objects.filter(type="webhook.test", state="failed").acount() == 1
     assert await Workspace.objects.filter(content="a" * 32, turn=0).acount() == 1
@@ -329,4 +377,20 @@ async def test_sockets_are_closed_to_strangers(
     async with tab("/" + theirs.fill(route), secret, **headers) as page:
         assert await page.closed() == code
     assert page.messages == []
+    await untouched(session, agents)
+
+
+@pytest.mark.parametrize("role", Role.values)
+async def test_sockets_tell_another_tenant_nothing(
+    theirs: Theirs, session: Session, other: Any, member: Any, token: Any, agents: Any, role: str
+) -> None:
+    secret = await sync_to_async(lambda: token(member(other, "stranger", role), scopes=list(Scope.values)))()
+    for route in sorted(SOCKETS | NOTEBOOKS_SOCKETS):
+        ends = []
+        for ids in (theirs, theirs.nothing):
+            async with tab(f"/{ids.fill(route)}?tab={uuid4()}", secret) as page:
+                assert await page.closed() in (4404, 4403 if role == "viewer" else 4404), route
+                assert page.messages == []
+                ends.append(page.close)
+        assert ends[0] == ends[1], route
     await untouched(session, agents)

@@ -13,8 +13,8 @@ from django.test import AsyncClient, Client
 from django.utils import timezone
 
 from interpreters.models import SessionPool
-from tenants import addresses, authentication
-from tenants.authentication import actor_from_token
+from tenants import addresses, authentication, issuing
+from tenants.authentication import actor_from_token, actor_from_user
 from tenants.models import ApiToken, CannotRotate, Scope
 from tests.edges import bearer
 
@@ -137,6 +137,7 @@ def test_only_a_valid_token_is_rotated(alice: Any, acme: Any, state: str) -> Non
             former.expires_at = timezone.now()
         case _:
             former.session = former.pk
+    former.save()
     with pytest.raises(CannotRotate):
         former.rotate(timedelta(hours=1))
     assert ApiToken.objects.count() == 1
@@ -157,6 +158,79 @@ def test_of_many_who_rotate_at_once_one_does(alice: Any, acme: Any) -> None:
     with ThreadPoolExecutor(6) as threads:
         assert sum(threads.map(rotate, range(6))) == 1
     assert ApiToken.objects.count() == 2
+
+
+def test_a_token_that_rotates_itself_gains_no_time_and_a_person_gives_it_all_of_it(alice: Any, acme: Any) -> None:
+    former, secret = ApiToken.issue(tenant=acme, user=alice, name="ci", lifetime=timedelta(days=90))
+    ends = former.expires_at
+    for _ in range(3):
+        new, secret = issuing.rotate(actor_from_token(secret, ""), ApiToken.objects.latest("created_at"), timedelta())
+        assert new.expires_at == ends
+    new.expires_at = timezone.now() + timedelta(days=1)  # who runs the tenant limits it
+    new.save()
+    limited, secret = issuing.rotate(actor_from_token(secret, ""), new, timedelta())
+    assert limited.expires_at is not None
+    assert limited.expires_at <= timezone.now() + timedelta(days=1)
+    whole, _ = issuing.rotate(actor_from_user(alice), limited, timedelta())
+    assert whole.expires_at is not None
+    assert timedelta(days=89) < whole.expires_at - timezone.now() <= timedelta(days=90)
+
+
+def test_revoking_reaches_whatever_took_its_place(alice: Any, acme: Any) -> None:
+    """A thief who rotates what he found has no more by it."""
+    first, _ = ApiToken.issue(tenant=acme, user=alice, name="ci")
+    line = [first]
+    for _ in range(3):
+        line.append(line[-1].rotate(timedelta(), by_itself=True)[0])
+    other, _ = ApiToken.issue(tenant=acme, user=alice, name="other")
+    made, _ = ApiToken.issue(
+        tenant=acme, user=alice, name="s", session=first.pk, maker=line[-1], lifetime=timedelta(hours=1)
+    )
+    assert first.revoke() == [line[-1]], "the others had ended"
+    for each in (*line, made):
+        each.refresh_from_db()
+        assert each.revoked_at is not None
+    other.refresh_from_db()
+    assert other.usable
+    with pytest.raises(CannotRotate):
+        line[-1].rotate(timedelta())
+    assert first.revoke() == []
+
+
+def test_one_that_is_read_before_it_is_revoked_is_not_rotated_after(alice: Any, acme: Any) -> None:
+    token, _ = ApiToken.issue(tenant=acme, user=alice, name="ci")
+    stale = ApiToken.objects.get()
+    token.revoke()
+    with pytest.raises(CannotRotate):
+        stale.rotate(timedelta(hours=1))
+    assert ApiToken.objects.count() == 1
+
+
+def test_of_rotating_and_revoking_at_once_nothing_is_left(alice: Any, acme: Any) -> None:
+    token, _ = ApiToken.issue(tenant=acme, user=alice, name="ci")
+
+    def do(number: int) -> None:
+        try:
+            found = ApiToken.objects.get(pk=token.pk)
+            if number == 3:
+                found.revoke()
+            else:
+                list(found.line())[-1].rotate(timedelta(hours=1))
+        except CannotRotate:
+            pass
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(do, range(6)))
+    assert not [each for each in ApiToken.objects.all() if each.usable]
+
+
+def test_a_token_that_is_deleted_takes_its_successors_with_it(alice: Any, acme: Any) -> None:
+    first, _ = ApiToken.issue(tenant=acme, user=alice, name="ci")
+    first.rotate(timedelta())[0].rotate(timedelta())
+    first.delete()
+    assert not ApiToken.objects.exists()
 
 
 async def test_a_program_rotates_its_own_token(alice: Any, token: IssueToken) -> None:

@@ -10,6 +10,7 @@ from django.test import AsyncClient, Client
 from django.utils import timezone
 
 from interpreters.models import SessionPool
+from interpreters.sessions import standing
 from tenants import issuing, service_accounts
 from tenants.authentication import Actor, NotAllowed, actor_from_token, actor_from_user
 from tenants.issuing import BadWish, Wish
@@ -128,13 +129,22 @@ def test_a_wish_that_is_no_sense_is_refused_in_words(alice: Any, wish: Wish, cod
 
 
 def test_there_are_only_so_many(alice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(issuing, "MOST", 2)
+    monkeypatch.setattr("tenants.models.token.MOST", 2)
     actor = actor_from_user(alice)
     made = [issuing.issue(actor, Wish("x", ["pools:read"]))[0] for _ in range(2)]
     with pytest.raises(BadWish, match="valid tokens already"):
         issuing.issue(actor, Wish("x", ["pools:read"]))
     made[0].revoke()
     issuing.issue(actor, Wish("x", ["pools:read"]))
+
+
+def test_there_are_only_so_many_service_accounts(alice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tenants.models.service.MOST", 1)
+    actor = actor_from_user(alice)
+    service_accounts.create(actor, "one", "member")
+    with pytest.raises(BadWish, match="at most 1 service accounts") as refused:
+        service_accounts.create(actor, "two", "member")
+    assert refused.value.code == "too_many"
 
 
 # --- By the API ---
@@ -224,6 +234,52 @@ async def test_session_tokens_are_in_no_list_and_end_with_their_maker(
         assert (await small("GET", path)).json()["error"] in ("scope_missing", "session_token")
     await call.want("DELETE", f"/tokens/{next(one['id'] for one in listed if one['name'] == 'maker')}")
     assert (await small("GET", f"/sessions/{session.pk}")).json()["error"] == "revoked_token"
+
+
+async def test_a_session_token_has_the_limits_of_its_maker(alice: Any, leased: Any, token: Any) -> None:
+    session = await sync_to_async(leased)(alice)
+    limits: dict[str, Any] = {"pools": ["python"], "networks": ["127.0.0.0/8"]}
+    secret = await sync_to_async(token)(alice, **limits, lifetime=timedelta(minutes=5))
+    maker = await ApiToken.objects.aget()
+    answer = await Caller(secret).want("POST", f"/sessions/{session.pk}/tokens", {"lifetime": 3600})
+    made = await ApiToken.objects.aget(session=session.pk)
+    assert {name: getattr(made, name) for name in limits} == limits
+    assert maker.expires_at is not None
+    assert (made.expires_at, answer["expires_at"]) == (maker.expires_at, maker.expires_at.timestamp())
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"networks": ["192.0.2.0/24"]}, "foreign_network"),
+        ({"scopes": ["pools:read"]}, "scope_missing"),
+        ({"pools": ["other"]}, "not_found"),
+        ({"expires_at": timezone.now()}, "expired_token"),
+        ({"revoked_at": timezone.now()}, "revoked_token"),
+    ],
+)
+async def test_what_its_maker_loses_later_a_session_token_loses(
+    alice: Any, leased: Any, token: Any, change: dict[str, Any], code: str
+) -> None:
+    session = await sync_to_async(leased)(alice)
+    maker = Caller(await sync_to_async(token)(alice, name="maker"))
+    small = (await maker.want("POST", f"/sessions/{session.pk}/tokens", {"lifetime": 600}))["token"]
+    await Caller(small).want("GET", f"/sessions/{session.pk}")
+    await ApiToken.objects.filter(name="maker").aupdate(**change)  # by no way that would tell it
+    assert (await Caller(small)("GET", f"/sessions/{session.pk}")).json()["error"] == code
+
+
+async def test_a_session_token_ends_when_its_maker_is_rotated(alice: Any, leased: Any, token: Any) -> None:
+    session = await sync_to_async(leased)(alice)
+    maker = Caller(await sync_to_async(token)(alice))
+    small = (await maker.want("POST", f"/sessions/{session.pk}/tokens", {"lifetime": 600}))["token"]
+    await maker.want("POST", "/tokens/current/rotate", {"overlap": 60})
+    actor = await sync_to_async(actor_from_token)(small, "127.0.0.1")
+    assert 50 < (standing.left(actor) or 0) < 61, "what is open by it is looked at then"
+    await ApiToken.objects.filter(session=None, successor=None).aupdate(expires_at=timezone.now())
+    await sync_to_async(actor_from_token)(small, "127.0.0.1")
+    await ApiToken.objects.exclude(successor=None).aupdate(expires_at=timezone.now())
+    assert (await Caller(small)("GET", f"/sessions/{session.pk}")).json()["error"] == "expired_token"
 
 
 # --- Service accounts ---

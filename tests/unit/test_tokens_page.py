@@ -60,6 +60,14 @@ def test_it_is_rotated_and_revoked(bobs: Client, bob: Any, acme: Any) -> None:
     assert successor.startswith(new.prefix)
 
 
+def test_revoking_the_former_ends_its_successor_and_says_so(bobs: Client, bob: Any, acme: Any) -> None:
+    former, _ = ApiToken.issue(tenant=acme, user=bob, name="ci")
+    bobs.post(f"{PAGE}/{former.pk}/rotate")
+    answer = bobs.post(f"{PAGE}/{former.pk}/revoke", follow=True)
+    assert "“ci” and its successor are revoked" in answer.content.decode()
+    assert not ApiToken.objects.filter(revoked_at=None).exists()
+
+
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.MEMBER, Role.ADMIN])
 def test_what_may_be_chosen_is_what_the_role_has(bobs: Client, role: Role) -> None:
     Membership.objects.filter(user__username="bob").update(role=role)

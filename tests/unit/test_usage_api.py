@@ -338,6 +338,38 @@ def test_who_lives_at_the_limit_is_told_again_only_after_there_was_room(acme: An
 
 
 @pytest.mark.django_db(transaction=True)
+def test_ready_instances_and_disk_are_measured_and_told_too(
+    acme: Any, other: Any, alice: Any, pool: Any, python_image: Any, told: Any
+) -> None:
+    Tenant.objects.update(max_ready=5, max_disk=1000)
+    own = SessionPool.objects.create(tenant=acme, name="own", image=python_image, disk=100)
+    ready = {"pool_revision": own.revision, "state": State.READY, "disk": 100}
+    for _ in range(4):
+        own.sessions.create(**ready)
+    pool.sessions.create(**{**ready, "pool_revision": pool.revision})  # nobody's
+    pool.sessions.create(tenant=acme, user=alice, identifier="a", state=State.LEASED, disk=500)
+    SessionPool.objects.update(disk=7)  # who has a sandbox keeps what it was started with
+    quotas.note_all()
+    assert told == [("near", "acme", "max_ready"), ("near", "acme", "max_disk")]
+    found = {standing.quota: standing.used for standing in quotas.standings(Tenant.objects.get(pk=acme.pk))}
+    assert found == {"max_ready": 4, "max_disk": 900}
+    page = signed_in(alice).get("/usage").content.decode()
+    assert "counted by the minute" not in page
+    quotas.note(acme, quotas.Standing("max_disk", 1000, 900), refused=True)
+    assert told[2:] == [("reached", "acme", "max_disk")]
+
+
+def test_sessions_count_with_what_they_have_though_their_pool_was_changed(acme: Any, alice: Any, pool: Any) -> None:
+    Tenant.objects.filter(pk=acme.pk).update(max_cpu=10, max_memory=10_000)
+    about = {"tenant": acme, "user": alice, "state": State.LEASED}
+    pool.sessions.create(identifier="a", cpu=2, memory=300, **about)
+    pool.sessions.create(identifier="b", **about)  # from before these were kept
+    SessionPool.objects.filter(pk=pool.pk).update(cpu=0.5, memory=1000)
+    found = {standing.quota: standing.used for standing in quotas.standings(Tenant.objects.get(pk=acme.pk))}
+    assert found == {"max_cpu": 2.5, "max_memory": 1300}
+
+
+@pytest.mark.django_db(transaction=True)
 async def test_a_refused_lease_is_told_at_once(acme: Any, alice: Any, pool: Any, token: Any, told: Any) -> None:
     await Tenant.objects.filter(pk=acme.pk).aupdate(max_sessions=0)
     call = Caller(await sync_to_async(token)(alice))

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -176,6 +177,22 @@ def test_the_page_of_one_sends_a_test_and_rotates(browser: Client, acme: Any) ->
     answer = browser.post(page, {**form(acme), "_rotate": "1"}, follow=True)
     shown = re.findall(r"whsec_[A-Za-z0-9+/=]+", answer.content.decode())
     assert shown == [WebhookEndpoint.objects.get().secret]
+
+
+def test_its_secret_goes_through_no_cookie(browser: Client, acme: Any) -> None:
+    made = browser.post(f"{PAGE}add/", form(acme))
+    endpoint = WebhookEndpoint.objects.get()
+    answers = [(made, endpoint.secret)]
+    chosen = {"action": "rotate", "_selected_action": [str(endpoint.pk)]}
+    for page, more in ((f"{PAGE}{endpoint.pk}/change/", {**form(acme), "_rotate": "1"}), (PAGE, chosen)):
+        answers.append((browser.post(page, more), WebhookEndpoint.objects.get().secret))
+    assert len({secret for _, secret in answers}) == 3
+    for answer, secret in answers:
+        assert secret in answer.content.decode()
+        assert "no-store" in answer["Cache-Control"]
+        assert not any(secret in unquote(morsel.value) for morsel in browser.cookies.values())
+        assert not any(secret in str(value) for value in browser.session.values())
+    assert AuditEvent.objects.filter(action="admin.action", name__startswith="rotate").exists()
 
 
 def test_bad_addresses_are_refused_in_words(browser: Client, acme: Any) -> None:

@@ -15,12 +15,13 @@ LARGEST = 64 * 1024 * 1024
 class Command(BaseCommand):
     help = (
         "Look for API tokens in a text that was found somewhere, read from standard input or a file, and say which are "
-        "live. Its status is 1 if any is live and stays so. A token is no argument: others see those."
+        "live, or have been rotated into one that is. Its status is 1 if any is and stays so. A token is no argument: "
+        "others see those."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", nargs="?", type=Path, help="where the text is; standard input if none")
-        parser.add_argument("--revoke", action="store_true", help="revoke those that are live")
+        parser.add_argument("--revoke", action="store_true", help="revoke those that are live, with their successors")
 
     def handle(self, *, file: Path | None, revoke: bool, **_: Any) -> None:
         try:
@@ -34,5 +35,5 @@ class Command(BaseCommand):
             self.stdout.write(str(finding))
         if not found:
             self.stdout.write("No token of ours is in it, or each has a mistake in it.")
-        if any(finding.live and not finding.revoked for finding in found):
+        if any(finding.remains for finding in found):
             sys.exit(1)
