@@ -299,8 +299,13 @@ export class Live {
     this.tell(ops);
   }
 
+  /** Whether anybody sees what this page edits. */
+  private get followed(): boolean {
+    return this.mine.peek() && this.people.peek().length > 1;
+  }
+
   private tell(ops: Op[] | null): void {
-    if (ops?.length === 0 || !this.mine.peek() || this.people.peek().length < 2) return;
+    if (ops?.length === 0 || !this.followed) return;
     this.seq++;
     const message = { type: "edit", seq: this.seq, ops };
     // Others miss what is not passed on, or is too large for it, notice that, and read the next save.
@@ -310,7 +315,7 @@ export class Live {
   private saySaved(): void {
     const { autosave, notebook } = this.page;
     this.pass();
-    if (!autosave.dirty) this.tell([{ op: "saved", version: autosave.version.peek(), sum: sumOf(notebook) }]);
+    if (this.followed && !autosave.dirty) this.tell([{ op: "saved", version: autosave.version.peek(), sum: sumOf(notebook) }]);
   }
 
   private beat(): void {

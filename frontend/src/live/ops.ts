@@ -22,7 +22,7 @@ export type Op =
   | { op: "saved"; version: number; sum: string };
 
 export function imageOf(notebook: Notebook): CellImage[] {
-  return notebook.cells.peek().map((cell) => ({ id: cell.id, type: cell.type.peek(), source: cell.source.peek(), metadata: canonical(cell.metadata), attachments: attachedTo(cell) }));
+  return notebook.cells.peek().map((cell) => ({ id: cell.id, type: cell.type.peek(), source: cell.source.peek(), metadata: JSON.stringify(cell.metadata), attachments: attachedTo(cell) }));
 }
 
 const digests = new WeakMap<object, string>();
@@ -121,7 +121,8 @@ export function replace(notebook: Notebook, document: NotebookDocument): void {
 
 /** Of all that is saved: who has the same has nothing to read. */
 export function sumOf(notebook: Notebook): string {
-  return digest(canonical([notebook.metadata, imageOf(notebook)]));
+  const cells = notebook.cells.peek().map((cell) => [cell.id, cell.type.peek(), cell.source.peek(), cell.metadata, attachedTo(cell)]);
+  return digest(canonical([notebook.metadata, cells]));
 }
 
 /** Equal for equal texts, and hardly for others (FNV-1a of two seeds). */
