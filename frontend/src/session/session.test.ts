@@ -54,6 +54,16 @@ describe("the session of a notebook", () => {
     vi.useRealTimers();
   });
 
+  it("sends what is asked for just as the line is there behind what has waited for it", async () => {
+    const { made } = await session({ status: 202, body: { id: "s1" } });
+    made.run("c1", "one");
+    await soon();
+    socket().accept();
+    made.run("c2", "two");
+    socket().state("starting");
+    expect(socket().executed).toEqual(["one", "two"]);
+  });
+
   it("is opened by the first run, which waits until there is a sandbox", async () => {
     const { made } = await session({ status: 202, body: { id: "s1", phase: "queued", position: 2 } });
     made.run("c1", "1+1");

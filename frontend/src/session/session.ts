@@ -245,12 +245,9 @@ export class NotebookSession {
     if (this.usageWanted && document.visibilityState === "visible") this.socket?.send({ type: "watch_usage", on: true });
   }
 
+  /** In the order in which they were asked for: none goes before one that has waited. */
   private flush(): void {
-    for (const run of this.waiting.values()) if (!run.sent) this.sendRun(run);
-  }
-
-  private sendRun(run: Run): void {
-    run.sent = this.send({ type: "execute", id: run.id, code: run.code, cell: run.cell, stop_on_error: run.stopOnError });
+    for (const run of this.waiting.values()) run.sent ||= this.send({ type: "execute", id: run.id, code: run.code, cell: run.cell, stop_on_error: run.stopOnError });
   }
 
   private hear(message: unknown): void {
@@ -353,7 +350,7 @@ export class NotebookSession {
     const execution = { ...newExecution(run.id, cell), position: this.waiting.size };
     if (this.view.value.state === "waiting") this.hold();
     else if (!this.live) void this.open();
-    else if (["starting", "leased"].includes(this.view.value.state) && this.view.value.line === "open") this.sendRun(run);
+    else if (["starting", "leased"].includes(this.view.value.state) && this.view.value.line === "open") this.flush();
     return execution;
   }
 
