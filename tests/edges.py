@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -175,3 +176,18 @@ async def eventually(question: Callable[[], Any]) -> Any:
         assert time.monotonic() < end, "it did not come true in time"
         await asyncio.sleep(0.01)
     return answer
+
+
+# --- A session's channel ---
+
+
+def channels(session: Session, after: int = 0) -> str:
+    return f"/ws/sessions/{session.pk}/channels?after={after}"
+
+
+def execute(code: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "execute", "id": str(uuid4()), "code": code, **fields}
+
+
+def error(code: str = "") -> Any:
+    return lambda m: m.get("type") == "error" and (not code or m["code"] == code)

@@ -5,6 +5,7 @@ import pytest
 from django.core.cache import cache
 
 from interpreters.models import Session
+from interpreters.sessions import following
 from tenants.audit import NOBODY, acting
 from tests.edges import Caller, agents, leased, ready
 
@@ -34,3 +35,10 @@ def mine(alice: Any, leased: Any) -> Session:
 @pytest.fixture(autouse=True)
 def no_attempts_yet() -> None:
     cache.clear()
+
+
+@pytest.fixture
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at rows more often than every few seconds."""
+    monkeypatch.setattr(following, "EVERY", 0.05)
+    monkeypatch.setattr(following.changes, "__defaults__", (0.05, None))

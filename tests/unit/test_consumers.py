@@ -1,24 +1,21 @@
 """WebSockets, by a tab's behaviour."""
 
 import asyncio
-import json
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import OperationalError
-from django.test import AsyncClient
 from django.utils import timezone
 
-from interpreters.client import AgentMisbehaved, AgentUnavailable
+from interpreters.client import AgentMisbehaved
 from interpreters.lifecycle import Phase, Reason, State
 from interpreters.models import Execution, Session
 from interpreters.sessions import following, lingering, record
-from tenants.models import ApiToken, AuditEvent, Membership, Tenant
-from tests.edges import ended, eventually, state, tab
+from tenants.models import AuditEvent, Tenant
+from tests.edges import channels, ended, error, eventually, execute, state, tab
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,24 +23,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def secret(alice: Any, token: Any) -> str:
     return str(token(alice))
-
-
-@pytest.fixture
-def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look at rows more often than every few seconds."""
-    monkeypatch.setattr(following.changes, "__defaults__", (0.05, None))
-
-
-def channels(session: Session, after: int = 0) -> str:
-    return f"/ws/sessions/{session.pk}/channels?after={after}"
-
-
-def execute(code: str, **fields: Any) -> dict[str, Any]:
-    return {"type": "execute", "id": str(uuid4()), "code": code, **fields}
-
-
-def error(code: str = "") -> Any:
-    return lambda m: m.get("type") == "error" and (not code or m["code"] == code)
 
 
 # --- Running code ---
@@ -343,114 +322,6 @@ async def test_an_agent_that_misbehaves_costs_its_session(mine: Session, secret:
         assert (stopping["reason"], bool(stopping["message"])) == ("misbehaved", True)
 
 
-# --- Who connects ---
-
-
-async def test_nobody_is_let_in(mine: Session) -> None:
-    async with tab(channels(mine), origin="http://testserver", host="testserver") as page:
-        assert await page.closed() == 4401
-    async with tab(channels(mine), "thm_wrong") as page:
-        assert await page.closed() == 4401
-    assert page.messages == []
-
-
-async def test_a_token_may_come_as_a_subprotocol(mine: Session, secret: str) -> None:
-    from channels.testing import WebsocketCommunicator
-
-    from project.asgi import application
-
-    path = channels(mine)
-    communicator = WebsocketCommunicator(application, path, subprotocols=["thermae", f"bearer.{secret}"])
-    assert await communicator.connect() == (True, "thermae")
-    assert json.loads(await communicator.receive_from())["state"] == "leased"
-    await communicator.disconnect()
-
-
-@pytest.fixture
-async def cookie(alice: Any) -> str:
-    client = AsyncClient()
-    await client.aforce_login(alice)
-    return f"sessionid={client.cookies['sessionid'].value}"
-
-
-async def test_a_cookie_counts_on_our_own_pages(mine: Session, cookie: str) -> None:
-    async with tab(channels(mine), cookie=cookie, origin="http://testserver", host="testserver") as page:
-        await page.until(state("leased"))
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"host": "testserver"},
-        {"host": "testserver", "origin": "null"},
-        {"host": "testserver", "origin": "http://evil.example"},
-        {"host": "testserver", "origin": "http://testserver.evil.example"},
-        {"host": "testserver", "origin": "http://testserver:81"},
-        {"host": "testserver", "origin": "testserver"},
-        {"host": "testserver", "origin": "file://testserver"},
-        {"host": "evil.example", "origin": "http://evil.example"},
-        {"host": "testserver", "origin": "http://evil@testserver:80@evil"},
-        {"host": "testserver", "origin": "http://["},
-    ],
-)
-async def test_a_cookie_does_not_count_elsewhere(mine: Session, cookie: str, headers: dict[str, str]) -> None:
-    async with tab(channels(mine), cookie=cookie, **headers) as page:
-        assert await page.closed() == 4403
-    assert page.messages == []
-
-
-async def test_a_trusted_origin_counts(mine: Session, cookie: str, settings: Any) -> None:
-    settings.CSRF_TRUSTED_ORIGINS = ["https://pages.example", "https://*.example.org"]
-    for origin in ("https://pages.example", "https://a.example.org"):
-        async with tab(channels(mine), cookie=cookie, host="testserver", origin=origin) as page:
-            await page.until(state("leased"))
-    async with tab(channels(mine), cookie=cookie, host="testserver", origin="http://pages.example") as page:
-        assert await page.closed() == 4403
-
-
-async def test_http_pages_do_not_count_where_cookies_are_for_https(mine: Session, cookie: str, settings: Any) -> None:
-    settings.SESSION_COOKIE_SECURE = True
-    async with tab(channels(mine), cookie=cookie, host="testserver", origin="http://testserver") as page:
-        assert await page.closed() == 4403
-
-
-async def test_another_tenants_session_is_not_found(mine: Session, charlie: Any, token: Any) -> None:
-    theirs = await sync_to_async(token)(charlie)
-    for path in (channels(mine), f"/ws/sessions/{mine.pk}/terminals/main", channels(Session(pk=uuid4()))):
-        async with tab(path, theirs) as page:
-            assert await page.closed() == 4404
-
-
-async def test_an_address_that_is_none(secret: str) -> None:
-    async with tab("/ws/nothing", secret) as page:
-        assert await page.closed() == 4404
-
-
-async def test_a_revoked_token_closes_its_sockets(mine: Session, secret: str, quick_looks: None) -> None:
-    async with tab(channels(mine), secret) as page:
-        await page.until(state("leased"))
-        await ApiToken.objects.aupdate(revoked_at=timezone.now())
-        assert await page.closed() == 4401
-
-
-async def test_a_logout_closes_sockets(mine: Session, cookie: str, quick_looks: None) -> None:
-    async with tab(channels(mine), cookie=cookie, origin="http://testserver", host="testserver") as page:
-        await page.until(state("leased"))
-        await sync_to_async(SessionStore(cookie.partition("=")[2]).flush)()
-        assert await page.closed() == 4401
-
-
-async def test_a_member_who_leaves_loses_the_socket(mine: Session, secret: str, alice: Any, quick_looks: None) -> None:
-    async with tab(channels(mine), secret) as page:
-        await page.until(state("leased"))
-        await Membership.objects.filter(user=alice).aupdate(role="viewer")
-        assert await page.closed() == 4403
-
-
-async def test_permission_is_looked_at_every_few_seconds() -> None:
-    assert following.EVERY <= 5
-
-
 # --- Bad input ---
 
 
@@ -579,51 +450,3 @@ async def test_a_slow_tab_holds_back_the_log_and_nobody_else(mine: Session, secr
     assert len(taken) <= 8
     inbox.put_nowait({"type": "websocket.disconnect"})
     await asyncio.wait_for(task, 5)
-
-
-# --- Terminals ---
-
-
-def terminal(session: Session, name: str = "main", query: str = "rows=24&cols=80") -> str:
-    return f"/ws/sessions/{session.pk}/terminals/{name}?{query}"
-
-
-async def test_a_terminal_carries_bytes_both_ways(mine: Session, secret: str) -> None:
-    async with tab(terminal(mine), secret) as page:
-        assert await page.until(lambda m: "replay" in m)
-        assert (await page.until(lambda m: "bytes" in m))["bytes"] == b"$ "
-        await page.send_bytes(b"ls\n")
-        assert (await page.until(lambda m: "bytes" in m))["bytes"] == b"ls\n"
-        await page.send({"resize": [30, 100]})
-        await page.send_bytes(b"exit\n")
-        assert await page.until(lambda m: m.get("exit") == 0)
-        assert await page.closed() == 1000
-
-
-@pytest.mark.parametrize("frame", ["x", "{}", '{"resize": [0, 80]}', '{"resize": [1]}', '{"resize": [24, 99999]}'])
-async def test_a_terminal_refuses_what_is_no_resize(mine: Session, secret: str, frame: str) -> None:
-    async with tab(terminal(mine), secret) as page:
-        await page.send_text(frame)
-        assert (await page.until(lambda m: "error" in m))["error"] == "bad_message"
-
-
-@pytest.mark.parametrize(
-    ("name", "query"), [("a%20b", ""), ("x" * 64, ""), ("main", "rows=0"), ("main", "cols=99999"), ("main", "rows=-1")]
-)
-async def test_a_terminal_with_a_bad_name_or_size_closes(mine: Session, secret: str, name: str, query: str) -> None:
-    async with tab(terminal(mine, name, query), secret) as page:
-        assert await page.closed() == 4400
-
-
-async def test_a_terminal_ends_with_its_session(mine: Session, secret: str) -> None:
-    async with tab(terminal(mine), secret) as page:
-        await page.until(lambda m: "bytes" in m)
-        await sync_to_async(mine.end)(Reason.CLOSED)
-        await sync_to_async(mine.move)(State.STOPPING, State.GONE)
-        assert await page.closed() == 4409
-
-
-async def test_a_terminal_of_a_silent_agent_closes(mine: Session, secret: str, agents: Any) -> None:
-    agents[mine.pk].fault = AgentUnavailable("silent")
-    async with tab(terminal(mine), secret) as page:
-        assert await page.closed() == 4409

@@ -21,7 +21,7 @@ from frontend.models import Collaborator, EditorLease, Notebook
 from frontend.models.lease import GRACE, IDLE, LIFETIME
 from frontend.routing import websocket_urlpatterns
 from interpreters.models import Execution, Session
-from interpreters.sessions import following, guards
+from interpreters.sessions import guards
 from tenants.authentication import actor_from_user
 from tenants.models import Membership
 from tests.edges import Caller, ended, eventually, state, tab
@@ -33,12 +33,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def notebook(acme: Any, alice: Any, pool: Any) -> Notebook:
     document = new_document("python3", "Python")
     return Notebook.objects.create(tenant=acme, owner=alice, title="Study", pool="python", document=document)
-
-
-@pytest.fixture
-def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "EVERY", 0.05)
-    monkeypatch.setattr(following.changes, "__defaults__", (0.05, None))
 
 
 def share(notebook: Notebook, user: Any, role: str) -> None:

@@ -51,6 +51,24 @@ async def test_what_has_ended_is_saved_and_what_runs_is_left(mine: Session, give
     assert (running.status, running.outputs) == ("queued", None)
 
 
+async def test_what_waits_behind_a_run_is_not_asked_for(
+    mine: Session, given: Any, agents: Any, long_ago: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = await given(mine, "forever")
+    for _ in range(3):
+        await given(mine, "hello")
+    asked: list[Any] = []
+    record = agents[mine.pk].record
+
+    async def noted(execution: Any) -> Any:
+        asked.append(execution)
+        return await record(execution)
+
+    monkeypatch.setattr(agents[mine.pk], "record", noted)
+    await sweep()
+    assert asked == [running.pk]
+
+
 async def test_what_has_just_ended_is_left_to_who_listens(
     mine: Session, given: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

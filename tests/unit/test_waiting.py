@@ -2,7 +2,7 @@
 
 import asyncio
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
@@ -16,7 +16,7 @@ from interpreters.client.memory import MemoryAgent
 from interpreters.lifecycle import Reason, State
 from interpreters.models import Execution, Session
 from interpreters.runtime.memory import MemoryRuntime
-from tests.edges import SCRIPTS, ended, eventually, state, tab
+from tests.edges import SCRIPTS, channels, ended, eventually, execute, state, tab
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,14 +33,6 @@ def cold(alice: Any, acme: Any, pool: Any, agents: dict[UUID, MemoryAgent]) -> S
     agents[session.pk] = MemoryAgent()
     agents[session.pk].scripts.update(SCRIPTS)
     return session
-
-
-def channels(session: Session) -> str:
-    return f"/ws/sessions/{session.pk}/channels?after=0"
-
-
-def execute(code: str, cell: str = "") -> dict[str, Any]:
-    return {"type": "execute", "id": str(uuid4()), "code": code, "cell": cell}
 
 
 def waits(count: int) -> Any:
@@ -61,7 +53,7 @@ def ran(agent: MemoryAgent) -> list[str]:
 
 async def ask(session: Session, secret: str, *codes: str) -> list[dict[str, Any]]:
     """Ask for cells in a tab that is closed at once."""
-    runs = [execute(code, f"cell{number}") for number, code in enumerate(codes)]
+    runs = [execute(code, cell=f"cell{number}") for number, code in enumerate(codes)]
     async with tab(channels(session), secret) as page:
         for run in runs:
             await page.send(run)
