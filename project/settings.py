@@ -120,7 +120,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "servestatic.middleware.ServeStaticMiddleware",
+    "project.static_files.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -152,8 +152,10 @@ LOGIN_REDIRECT_URL = "notebooks"
 LOGOUT_REDIRECT_URL = "account_login"
 STATIC_URL = "/static/"
 STATIC_ROOT = STATE_DIR / "static"
-# Vite names a file by its content, and Django must not do so again: the same module would have two addresses.
-SERVESTATIC_IMMUTABLE_FILE_TEST = r"/frontend/dist/assets/.+-[\w-]{8,}\.\w+$"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "project.static_files.CompressedOnceStorage"},
+}
 # Shown on the sign-in page, as “demo / secret”. Empty: nothing is.
 DEMO_LOGIN = env.str("DEMO_LOGIN", default="")
 # Whether owners may make links to copies of notebooks that open for anybody. Off: a leak is for the operator to risk.

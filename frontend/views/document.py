@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse, JsonResponse
 from django.urls import reverse
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET, require_http_methods
 
 from frontend import places
@@ -18,6 +19,7 @@ from frontend.models import Notebook, NotebookVersion
 
 
 @require_http_methods(["GET", "PUT", "PATCH"])
+@gzip_page
 @member_required
 def document(request: MemberRequest, notebook_id: UUID) -> HttpResponse:
     try:
@@ -59,6 +61,7 @@ def loaded(request: MemberRequest, notebook: Notebook) -> dict[str, Any]:
 
 
 @require_GET
+@gzip_page
 @member_required
 def outputs(request: MemberRequest, notebook_id: UUID, cell: str) -> HttpResponse:
     """What a cell printed: for what was left out of the document, as it is large."""

@@ -1,6 +1,7 @@
 """The story of a user: sign in, a notebook, cells that stream, draw and ask, a loop that is stopped."""
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -44,6 +45,31 @@ def test_the_first_result_of_a_new_notebook_comes_at_once(screen: Screen, stack:
     identifier = f"notebook-{re.search('[0-9a-f-]{36}', screen.page.url)[0]}"  # type: ignore[index]
     (session,) = stack.console.sessions(identifier__startswith=identifier)
     assert session["id"] in known, "it was there before anybody asked"
+
+
+LOADED = """performance.getEntries().filter((each) => "transferSize" in each)
+    .map(({ name, transferSize }) => ({ name, bytes: transferSize }))"""
+
+
+def test_what_a_notebook_loads_comes_compressed_and_only_once(new_context: NewContext) -> None:
+    context = new_context()
+    first = Screen(context.new_page())
+    address = first.create()
+    # A window that has nothing kept.
+    page = new_context().new_page()
+
+    def load() -> list[dict[str, Any]]:
+        page.goto(address)
+        page.locator(".cm-content").first.wait_for()
+        loaded: list[dict[str, Any]] = page.evaluate(LOADED)
+        return loaded
+
+    loaded = load()
+    assert 50 * 1024 < sum(one["bytes"] for one in loaded) <= 350 * 1024, "the budget of a first load"
+    assert len([one for one in loaded if "/document" in one["name"]]) == 1, "the page asks for what was preloaded"
+    again = [one for one in load() if "/dist/assets/" in one["name"]]
+    assert again
+    assert {one["bytes"] for one in again} == {0}, "named by their content: kept, and not asked for again"
 
 
 def test_a_plot_appears_as_a_picture(screen: Screen) -> None:

@@ -206,12 +206,6 @@ class TestTheBuild:
         with pytest.raises(assets.NotBuilt, match="npm"):
             assets.files_of("src/pages.ts")
 
-    def test_its_names_count_as_immutable(self, settings: Any) -> None:
-        pattern = settings.SERVESTATIC_IMMUTABLE_FILE_TEST
-        assert re.search(pattern, "/static/frontend/dist/assets/notebook-DiLnM3Wz.js")
-        assert not re.search(pattern, "/static/frontend/dist/manifest.json")
-        assert not re.search(pattern, "/static/admin/css/base.css")
-
 
 def test_the_theme_is_drawn_by_the_server(client: Client, db: None) -> None:
     client.cookies["theme"] = "dark"
