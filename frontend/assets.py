@@ -5,6 +5,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+
 DIST = Path(__file__).resolve().parent / "static" / "frontend" / "dist"
 MANIFEST = DIST / "manifest.json"
 BUILD_COMMAND = "npm --prefix frontend ci --ignore-scripts && npm --prefix frontend run build"
@@ -18,18 +20,22 @@ class NotBuilt(Exception):
 
 
 def manifest() -> dict[str, Any]:
-    """Vite's manifest: source path → what was made of it. Raises NotBuilt."""
+    """Vite's manifest: source path → what was made of it. Raises NotBuilt.
+
+    The collected one, where there is one: a server goes on with what it serves while a new build is made beside it.
+    """
+    collected = Path(settings.STATIC_ROOT) / "frontend" / "dist" / MANIFEST.name
+    path = collected if collected.exists() and not settings.DEBUG else MANIFEST
     try:
-        changed = MANIFEST.stat().st_mtime_ns
+        return _read(path, path.stat().st_mtime_ns)
     except FileNotFoundError:
         raise NotBuilt from None
-    return _read(changed)
 
 
 @lru_cache(maxsize=1)
-def _read(changed: int) -> dict[str, Any]:
-    """`changed` is only the key of the cache: a new build is seen without a restart."""
-    content: dict[str, Any] = json.loads(MANIFEST.read_text())
+def _read(path: Path, changed: int) -> dict[str, Any]:
+    """`changed` is only the key of the cache."""
+    content: dict[str, Any] = json.loads(path.read_text())
     return content
 
 

@@ -10,6 +10,7 @@ from threading import BoundedSemaphore
 from typing import Any
 
 from frontend.documents import Document, forget_cleared
+from interpreters.outputs.widgets import STATE as WIDGET_STATE
 
 # As Jupyter writes them: a text of several lines is a list of lines, so that version control shows lines.
 MULTILINE_MIMES = re.compile(r"text/|image/svg\+xml|application/javascript")
@@ -50,6 +51,7 @@ def file_name(title: str, ending: str) -> str:
 def as_ipynb(document: Document) -> bytes:
     """The file as Jupyter itself would write it."""
     forget_cleared(document["cells"])
+    gather_widgets(document)
     for cell in document["cells"]:
         cell["source"] = _lines(cell["source"])
         for output in cell.get("outputs", []):
@@ -59,6 +61,24 @@ def as_ipynb(document: Document) -> bytes:
                 if MULTILINE_MIMES.match(mime):
                     output["data"][mime] = _lines(content)
     return (json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
+
+
+def gather_widgets(document: Document) -> None:
+    """Move what widgets were to where Jupyter looks for it: from beside the outputs into the notebook's metadata."""
+    states: dict[str, Any] = {}
+    for cell in document["cells"]:
+        for output in cell.get("outputs", []):
+            kept = output.get("data", {}).pop(WIDGET_STATE, None)
+            found = kept.get("state") if isinstance(kept, dict) else None
+            states |= found if isinstance(found, dict) else {}
+    if not states:
+        return
+    widgets = document["metadata"].get("widgets")
+    widgets = widgets if isinstance(widgets, dict) else {}
+    former = widgets.get(WIDGET_STATE)
+    former = former if isinstance(former, dict) and isinstance(former.get("state"), dict) else {"state": {}}
+    now = {"version_major": 2, "version_minor": 0, **former, "state": {**former["state"], **states}}
+    document["metadata"]["widgets"] = {**widgets, WIDGET_STATE: now}
 
 
 def _lines(text: Any) -> Any:

@@ -9,6 +9,7 @@ import msgspec
 from django.conf import settings
 
 from interpreters.client import Outputs
+from interpreters.outputs.widgets import STATE, Widgets, shown_by
 
 
 class _Header(msgspec.Struct):
@@ -18,12 +19,15 @@ class _Header(msgspec.Struct):
 class _Message(msgspec.Struct):
     header: _Header
     content: msgspec.Raw = msgspec.Raw(b"{}")
+    buffers: list[str] = []
 
 
 # Text that begins by going back draws over what the same stream drew before.
 GOES_BACK = re.compile(r"\n*\r(?!\n)|\n*\x1b\[\d*A|\x08")
 # The name in an output's metadata under which its display_id is kept.
 DISPLAY = "thermae_display_id"
+# The messages that widgets consist of.
+COMMS = frozenset({"comm_open", "comm_msg", "comm_close"})
 # The messages that leave something in a notebook.
 KEPT = frozenset({"stream", "display_data", "update_display_data", "execute_result", "error"})
 
@@ -37,6 +41,7 @@ class Notebook:
         self._displays: dict[str, list[dict[str, Any]]] = {}
         # By display_id: what displays of other executions show now.
         self.elsewhere: dict[str, dict[str, Any]] = {}
+        self.widgets = Widgets()
         self._asked: Mapping[str, Any] = {}
         self._clear = False
         self.cut_messages = self.cut_bytes = 0
@@ -50,16 +55,26 @@ class Notebook:
 
     def _add(self, raw: str | bytes | msgspec.Raw) -> None:
         message = msgspec.json.decode(raw, type=_Message)
-        handle = getattr(self, f"_on_{message.header.msg_type}", None)
-        if handle is not None:
-            size = len(memoryview(message.content))
-            handle(clean(msgspec.json.decode(message.content, type=dict[str, Any])), size)
+        kind, size = message.header.msg_type, len(memoryview(message.content))
+        handle = getattr(self, f"_on_{kind}", None)
+        if handle is not None or kind in COMMS:
+            content = clean(msgspec.json.decode(message.content, type=dict[str, Any]))
+            if handle is not None:
+                handle(content, size)
+            else:
+                self._on_comm(kind, content, message.buffers)
 
     def outputs(self) -> list[dict[str, Any]]:
         """All of them, the text of each stream joined, and a note where something is missing."""
+        left = self._left
         for output in self._outputs:
             if isinstance(output.get("text"), list):
                 output["text"] = "".join(output["text"])
+            elif widget := shown_by(output):
+                state, size = self.widgets.state_of(widget, left)
+                left -= size
+                if state:
+                    output["data"][STATE] = state
         if not self.cut_messages:
             return self._outputs
         note = f"[{self.cut_messages} messages with {self.cut_bytes} bytes of output were not kept]\n"
@@ -117,6 +132,16 @@ class Notebook:
         shown, name = self._show(output, size), _display_id(content)
         if shown and name:
             self._displays.setdefault(name, []).append(shown)
+
+    def _on_comm(self, kind: str, content: Mapping[str, Any], buffers: list[str]) -> None:
+        if kind == "comm_open":
+            self.widgets.open(content, buffers)
+        elif kind == "comm_msg":
+            self.widgets.change(content, buffers)
+        else:
+            closed = str(content.get("comm_id", ""))
+            self.widgets.close(closed)
+            self._outputs = [output for output in self._outputs if not closed or shown_by(output) != closed]
 
     def _on_error(self, content: Mapping[str, Any], size: int) -> None:
         told = {name: str(content.get(name, "")) for name in ("ename", "evalue")}
@@ -214,11 +239,11 @@ def read(answer: Outputs, limit: int | None = None) -> Notebook:
     return notebook
 
 
-def shown_anew(outputs: list[dict[str, Any]], elsewhere: Mapping[str, dict[str, Any]]) -> bool:
-    """Change the displays among saved outputs that a later execution has updated; whether there were any."""
-    changed = False
+def shown_anew(outputs: list[dict[str, Any]], later: Notebook) -> bool:
+    """Change among saved outputs the displays and the widgets that a later execution has; whether there were any."""
+    changed = later.widgets.change_earlier(outputs)
     for output in outputs:
-        now = elsewhere.get((output.get("metadata") or {}).get(DISPLAY, ""))
+        now = later.elsewhere.get((output.get("metadata") or {}).get(DISPLAY, ""))
         if now is not None:
             output.update(now)
             changed = True

@@ -10,13 +10,15 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from interpreters import client
 from interpreters.client import Agent, AgentError, Outputs, Record
 from interpreters.lifecycle import State
 from interpreters.models import Execution, Session, usage
-from interpreters.outputs.notebook import DISPLAY, clean, read, shown_anew
+from interpreters.outputs.notebook import DISPLAY, Notebook, clean, read, shown_anew
+from interpreters.outputs.widgets import VIEW
 from tenants.threads import in_thread
 
 logger = logging.getLogger(__name__)
@@ -61,17 +63,20 @@ def store(session: UUID, execution: UUID, answer: Outputs) -> bool:
             return False
         if fields["started_at"]:  # else it was taken from the queue
             usage.ran(session, fields["started_at"], end)
-    if notebook.elsewhere:
-        _update_displays(session, execution, notebook.elsewhere)
+    if notebook.elsewhere or notebook.widgets.concern_others:
+        _change_earlier(session, execution, notebook)
     return True
 
 
-def _update_displays(session: UUID, execution: UUID, elsewhere: Mapping[str, dict[str, Any]]) -> None:
-    """Show anew what earlier executions displayed and this one has updated: as the tabs that were open saw it."""
-    earlier = Execution.objects.filter(session=session, outputs__icontains=DISPLAY).exclude(pk=execution)
+def _change_earlier(session: UUID, execution: UUID, notebook: Notebook) -> None:
+    """Show anew what earlier executions displayed and this one has updated or closed: as the open tabs saw it."""
+    shows = Q(outputs__icontains=DISPLAY) if notebook.elsewhere else Q()
+    if notebook.widgets.concern_others:
+        shows |= Q(outputs__icontains=VIEW)
+    earlier = Execution.objects.filter(shows, session=session).exclude(pk=execution)
     with transaction.atomic():
         for row in earlier.select_for_update().order_by("-queued_at")[:MOST_UPDATED]:
-            if shown_anew(row.outputs or [], elsewhere):
+            if shown_anew(row.outputs or [], notebook):
                 row.save(update_fields=["outputs"])
 
 

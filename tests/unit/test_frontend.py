@@ -206,6 +206,17 @@ class TestTheBuild:
         with pytest.raises(assets.NotBuilt, match="npm"):
             assets.files_of("src/pages.ts")
 
+    def test_beside_a_running_server_changes_nothing_that_it_serves(
+        self, built: Path, settings: Any, tmp_path: Path
+    ) -> None:
+        settings.STATIC_ROOT = tmp_path / "collected"
+        collected = settings.STATIC_ROOT / "frontend" / "dist" / "manifest.json"
+        collected.parent.mkdir(parents=True)
+        collected.write_text('{"src/pages.ts": {"file": "assets/pages-collected.js"}}')
+        assert assets.files_of("src/pages.ts") == ("assets/pages-collected.js", [], [])
+        settings.DEBUG = True
+        assert assets.files_of("src/pages.ts")[0] == "assets/pages-aaaaaaaa.js"
+
 
 def test_the_theme_is_drawn_by_the_server(client: Client, db: None) -> None:
     client.cookies["theme"] = "dark"

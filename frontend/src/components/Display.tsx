@@ -3,9 +3,10 @@
 import type { VNode } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { plainTable } from "../outputs/html";
-import { imageAddress, objectOf, richest, textOf, type Chosen, type Form } from "../outputs/mime";
+import { imageAddress, objectOf, richest, textOf, WIDGET, type Chosen, type Form } from "../outputs/mime";
 import { bytesOf, copyPicture, saveBlob, saveText, tabSeparated } from "../outputs/saving";
 import { readTable } from "../outputs/table";
+import { isControl } from "../outputs/widgets";
 import type { MimeBundle } from "../protocol";
 import { CopyButton } from "./CopyButton";
 import { usePage } from "./context";
@@ -15,6 +16,9 @@ import { Json } from "./Json";
 import { Markdown } from "./Markdown";
 import { OutputTools, ToolButton } from "./OutputTools";
 import { TextOutput } from "./TextOutput";
+
+/** Milliseconds within which a log that is replayed has told of its widgets. */
+const TOLD_WITHIN = 1500;
 
 interface Props {
   data: MimeBundle;
@@ -27,7 +31,7 @@ export function DisplayOutput({ data, metadata, execution, version }: Props): VN
   const page = usePage();
   const without = unusable(data, (view) => page.widgets.knows(view));
   const chosen = richest(data, without);
-  if (without.includes("widget")) return <LostWidget chosen={chosen} />;
+  if (without.includes("widget")) return <KernellessWidget data={data} execution={execution} chosen={chosen} />;
   if (!chosen) return <p class="cut">This output has no form that can be shown here: {Object.keys(data).join(", ") || "it is empty"}.</p>;
   const { form, type, value } = chosen;
   switch (form) {
@@ -75,12 +79,27 @@ function usable({ form, value }: Chosen, known: (view: unknown) => boolean): boo
   return !["vega", "vegalite", "plotly"].includes(form) || objectOf(value) !== null;
 }
 
-function LostWidget({ chosen }: { chosen: Chosen | null }): VNode {
+/** A widget that no kernel knows, or none yet: of a session that lives the log tells when the page has just been loaded. */
+function KernellessWidget({ data, execution, chosen }: { data: MimeBundle; execution: string; chosen: Chosen | null }): VNode {
+  const page = usePage();
+  const [waits, setWaits] = useState(page.session.live);
+  useEffect(() => {
+    const timer = waits ? setTimeout(() => setWaits(false), TOLD_WITHIN) : 0;
+    return () => clearTimeout(timer);
+  }, []);
+  if (waits) return <div class="output" aria-busy="true" />;
+  const models = page.widgets.still(data);
   return (
-    <div class="output">
-      <p class="cut">This widget’s kernel is gone, and with it what the widget does. Run the cell again.</p>
-      {chosen?.form === "text" && <TextOutput text={textOf(chosen.value)} />}
-    </div>
+    <>
+      {models && <FramedOutput kind="widget" content={objectOf(data[WIDGET])} execution={execution} still={models} />}
+      {/* A bar of progress says all that there is to say; a control invites to be used. */}
+      {(!models || isControl(models)) && (
+        <div class="output">
+          <p class="cut">This widget’s kernel is gone. Run the cell again to use it.</p>
+          {!models && chosen?.form === "text" && <TextOutput text={textOf(chosen.value)} />}
+        </div>
+      )}
+    </>
   );
 }
 

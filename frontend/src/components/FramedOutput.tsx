@@ -6,7 +6,9 @@ import { adviceFor, frameBudget, heard, librariesOf, refusedHost, type Frame, ty
 import { libraryText } from "../outputs/libraries";
 import { saveAddress } from "../outputs/saving";
 import { darkNow } from "../theme";
+import type { CommRecord } from "../outputs/comms";
 import { openInSandbox } from "../outputs/links";
+import { showStill } from "../outputs/widgets";
 import { usePage } from "./context";
 import { OutputTools, ToolButton } from "./OutputTools";
 
@@ -15,7 +17,8 @@ const TALL = 800;
 const TALLEST = 20_000;
 const NAMES: Record<FrameContent["kind"], string> = { html: "HTML", script: "a script", plotly: "Plotly", vega: "Vega", vegalite: "Vega-Lite", widget: "widgets" };
 
-export function FramedOutput({ execution, ...content }: FrameContent & { execution: string }): VNode {
+/** `still`: the models of a widget whose kernel is gone. */
+export function FramedOutput({ execution, still, ...content }: FrameContent & { execution: string; still?: CommRecord[] }): VNode {
   const page = usePage();
   const place = useRef<HTMLDivElement>(null);
   const frame = useRef<HTMLIFrameElement>(null);
@@ -34,7 +37,7 @@ export function FramedOutput({ execution, ...content }: FrameContent & { executi
   useLayoutEffect(() => {
     if (!awake) return;
     let filled = false;
-    const comms = content.kind === "widget" ? page.widgets.connect(content.content, execution, post) : null;
+    const comms = content.kind !== "widget" ? null : still ? showStill(still, post) : page.widgets.connect(content.content, execution, post);
     const hear = (event: MessageEvent) => {
       if (!frame.current || event.source !== frame.current.contentWindow) return;
       const words = heard(event.data);

@@ -112,6 +112,7 @@ export class FrameManager extends ManagerBase {
   hear(event: ToFrame): void {
     if (event.type === "begin") this.line.begin(event.prefix);
     else if (event.type === "models") this.take(event.models, event.missing);
+    else if (event.type === "still") this.freeze(event.models);
     else if (event.type === "idle") this.line.idle(event.parent);
     else if (event.type === "close") this.comms.get(event.id)?.closed();
     else if (event.type === "reset") this.orphan();
@@ -130,6 +131,13 @@ export class FrameManager extends ManagerBase {
       this.awaited.get(model.id)?.(model);
     }
     for (const id of missing) this.awaited.get(id)?.(null);
+  }
+
+  /** The kernel was gone before: all is drawn as it was. What it says can be read, and copied; nothing can be used. */
+  private freeze(models: CommRecord[]): void {
+    this.take(models, []);
+    const still = () => document.querySelectorAll<HTMLElement>("input, select, textarea, button, [contenteditable], [tabindex], .noUi-target").forEach((control) => (control.inert = true));
+    new MutationObserver(still).observe(document.body, { childList: true, subtree: true });
   }
 
   /** The kernel is another one now: what is shown stays, and does nothing any more. */
@@ -215,7 +223,7 @@ Object.assign(window, {
     port.onComm = (event) => {
       manager.hear(event);
       // The first models are those of this view.
-      if (event.type === "models") begin?.();
+      if (event.type === "models" || event.type === "still") begin?.();
     };
   },
 });

@@ -117,7 +117,7 @@ export class Page {
     this.history = new History(this, loaded);
     const lookingOn = settings.right === "view" ? `/ws/notebooks/${settings.id}/session` : null;
     this.session = new NotebookSession(settings.pool, settings.identifier, (changed) => this.results.update(changed), (message) => this.say(message), lookingOn, settings.frozen ? null : lookingOn ? "" : addresses.places);
-    this.widgets = new Widgets(this.session.comms, (message) => this.session.toWidget(message));
+    this.widgets = new Widgets(this.session.comms, (message) => this.session.toWidget(message), () => this.notebook.metadata);
     this.watch = new SessionWatch(this);
     if (settings.frozen) return;
     this.session.attach(loaded.session);

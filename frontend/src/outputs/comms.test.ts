@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { LogEntry } from "../protocol";
 import { Comms, type CommEvent } from "./comms";
 import { ExecutionLog } from "./execution";
-import { executionOf, Widgets, type CommMessage, type ToFrame } from "./widgets";
+import { executionOf, isControl, Widgets, type CommMessage, type ToFrame } from "./widgets";
 
 let seq = 0;
 function entry(msg_type: string, content: Record<string, unknown>, parent = "e1", buffers?: string[]): LogEntry {
@@ -41,6 +41,43 @@ describe("comms", () => {
       comms.apply(entry("comm_open", content));
     }
     expect(comms.apply(entry("stream", { text: "x" }))).toBe(false);
+  });
+});
+
+describe("a widget whose kernel is gone", () => {
+  const WIDGET = "application/vnd.jupyter.widget-view+json";
+  const STATE = "application/vnd.jupyter.widget-state+json";
+  const kept = (name: string, version = "2.0.0", more: Record<string, unknown> = {}) => ({ model_name: name, model_module: "@jupyter-widgets/controls", model_module_version: version, state: { layout: "IPY_MODEL_l" }, ...more });
+  const view = { [WIDGET]: { model_id: "a" } };
+  const widgets = (comms = new Comms(), metadata = {}) => new Widgets(comms, () => true, () => metadata);
+
+  it("is as this page saw it last", () => {
+    const comms = new Comms();
+    comms.apply(open("a", { value: 1, layout: "IPY_MODEL_l" }));
+    comms.apply(open("l", {}));
+    comms.apply(update("a", { value: 2 }));
+    expect(widgets(comms).still(view)).toBe(null);
+    comms.reset();
+    expect(widgets(comms).still(view)?.map(({ id, state }) => [id, state.value])).toEqual([["a", 2], ["l", undefined]]);
+  });
+
+  it("is as the server kept it, or the file that it came in", () => {
+    const state = { state: { a: kept("HTMLModel", "2.0.0", { buffers: [{ path: ["value"], encoding: "base64", data: "AAAA" }, { path: ["x"], encoding: "hex", data: "00" }, 5] }), l: kept("LayoutModel"), other: kept("HTMLModel") } };
+    for (const found of [widgets().still({ ...view, [STATE]: state }), widgets(new Comms(), { widgets: { [STATE]: state } }).still(view)]) {
+      expect(found?.map(({ id }) => id)).toEqual(["a", "l"]);
+      expect(found![0]).toMatchObject({ state: { _model_name: "HTMLModel", layout: "IPY_MODEL_l" }, buffers: [{ path: ["value"], data: "AAAA" }] });
+    }
+  });
+
+  it("is unknown where nobody kept it, or by another version, or as nonsense", () => {
+    for (const state of [undefined, null, 5, "{", { state: [] }, { state: { a: null } }, { state: { b: kept("HTMLModel") } }, { state: { a: kept("HTMLModel", "1.5.0") } }]) expect(widgets().still({ ...view, [STATE]: state })).toBe(null);
+  });
+
+  it("can be seen, and used only if it is a control", () => {
+    const of = (...names: string[]) => isControl(names.map((_model_name, at) => ({ id: String(at), target: "", state: { _model_name }, buffers: [] })));
+    expect(of("HBoxModel", "HTMLModel", "FloatProgressModel", "LayoutModel", "ProgressStyleModel", "HTMLStyleModel")).toBe(false);
+    expect(of("VBoxModel", "IntSliderModel")).toBe(true);
+    expect(of("")).toBe(true);
   });
 });
 

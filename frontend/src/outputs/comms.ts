@@ -25,6 +25,8 @@ const MODEL = /^IPY_MODEL_(.+)$/;
 
 export class Comms {
   private records = new Map<string, CommRecord>();
+  /** Those of kernels that are gone. */
+  private former = new Map<string, CommRecord>();
   /** The message whose output an Output widget takes, and that widget. */
   private capturing = new Map<string, string>();
   private listeners = new Set<(event: CommEvent) => void>();
@@ -66,15 +68,12 @@ export class Comms {
 
   /** A model and all that it refers to, those that are named in `known` left out. */
   closure(root: string, known: ReadonlySet<string> = new Set()): CommRecord[] {
-    const found = new Map<string, CommRecord>();
-    const waiting = [root];
-    for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
-      const record = this.records.get(id);
-      if (!record || found.has(id) || known.has(id)) continue;
-      found.set(id, record);
-      references(record.state, waiting);
-    }
-    return [...found.values()];
+    return closureIn(this.records, root, known);
+  }
+
+  /** The same of a model whose kernel is gone: as it last was. */
+  formerly(root: string): CommRecord[] {
+    return closureIn(this.former, root);
   }
 
   /** The Output widget that takes what this message prints. */
@@ -98,6 +97,8 @@ export class Comms {
   /** The kernel is another one: its comms are gone with the old. */
   reset(): void {
     if (!this.records.size) return;
+    if (this.former.size + this.records.size > MOST_COMMS) this.former.clear();
+    for (const record of this.records.values()) this.former.set(record.id, record);
     this.records.clear();
     this.capturing.clear();
     this.emit({ type: "reset" });
@@ -129,6 +130,18 @@ export class Comms {
   private emit(event: CommEvent): void {
     for (const listener of this.listeners) listener(event);
   }
+}
+
+export function closureIn(records: ReadonlyMap<string, CommRecord>, root: string, known: ReadonlySet<string> = new Set()): CommRecord[] {
+  const found = new Map<string, CommRecord>();
+  const waiting = [root];
+  for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
+    const record = records.get(id);
+    if (!record || found.has(id) || known.has(id)) continue;
+    found.set(id, record);
+    references(record.state, waiting);
+  }
+  return [...found.values()];
 }
 
 function objectOr(value: unknown): Record<string, unknown> {

@@ -4,7 +4,8 @@ import type { ExecutionStateContent, ExecutionStatus, KernelStateContent, LogEnt
 import { CapturedOutputs, type NotebookOutput } from "./captured";
 import { Comms } from "./comms";
 import { LineTerminal } from "./lines";
-import { executionOf } from "./widgets";
+import { WIDGET } from "./mime";
+import { executionOf, modelOf } from "./widgets";
 
 export type Output =
   | { kind: "stream"; name: "stdout" | "stderr"; terminal: LineTerminal; version: number }
@@ -93,12 +94,16 @@ export class ExecutionLog {
   }
 
   takeChanged(): Execution[] {
-    for (const widget of this.recaptured) this.comms.setOutputs(widget, structuredClone(this.captured.get(widget)?.outputs ?? []));
-    this.recaptured.clear();
+    this.giveCaptured();
     const changed = [...this.changed].map((id) => this.executions.get(id)!);
     this.changed.clear();
     for (const execution of changed) this.forgetOlder(execution);
     return changed;
+  }
+
+  private giveCaptured(): void {
+    for (const widget of this.recaptured) this.comms.setOutputs(widget, structuredClone(this.captured.get(widget)?.outputs ?? []));
+    this.recaptured.clear();
   }
 
   /** A cell that is run again and again would else keep all that it ever drew. */
@@ -131,6 +136,7 @@ export class ExecutionLog {
         this.kernel = entry.content as unknown as KernelStateContent;
         if (this.kernel.state !== "busy") this.interruptIgnored = false;
         if (this.kernel.state === "starting" || this.kernel.state === "restarting" || this.kernel.state === "dead") {
+          this.giveCaptured();
           this.comms.reset();
           this.captured.clear();
         }
@@ -164,6 +170,7 @@ export class ExecutionLog {
   private applyOutput(entry: LogEntry): void {
     const { content } = entry;
     const parent = entry.parent_header.msg_id ?? "";
+    if (entry.header.msg_type === "comm_close") this.takeOut(String(content.comm_id ?? ""));
     if (this.comms.apply(entry)) return this.release(content);
     if (entry.header.msg_type === "update_display_data") return this.updateDisplays(content);
     const widget = OUTPUT_TYPES.has(entry.header.msg_type) ? this.comms.capturer(parent) : undefined;
@@ -197,6 +204,17 @@ export class ExecutionLog {
   private release(content: Record<string, unknown>): void {
     const state = (content.data as { state?: Record<string, unknown> } | undefined)?.state;
     if (state && "outputs" in state) this.captured.delete(String(content.comm_id));
+  }
+
+  /** A widget that its kernel closes is shown no more: such as a bar of tqdm that is not to be left. */
+  private takeOut(widget: string): void {
+    if (!widget) return;
+    for (const execution of this.executions.values()) {
+      const kept = execution.outputs.filter((output) => output.kind !== "display" || modelOf(output.data[WIDGET]) !== widget);
+      if (kept.length === execution.outputs.length) continue;
+      execution.outputs = kept;
+      this.changed.add(execution.id);
+    }
   }
 
   /** One display_id may be shown by several cells: all of them change. */

@@ -3,6 +3,8 @@
 import type { MimeBundle } from "../protocol";
 
 export const WIDGET = "application/vnd.jupyter.widget-view+json";
+/** Beside it: what the widget last was, as nbformat keeps it. */
+export const WIDGET_STATE = "application/vnd.jupyter.widget-state+json";
 export const PLOTLY = "application/vnd.plotly.v1+json";
 export const TABLE = "application/vnd.thermae.table+json";
 const VEGA = /^application\/vnd\.vega\.v[2-6](?:\+json|\.json)$/;
