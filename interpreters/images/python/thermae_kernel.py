@@ -78,6 +78,8 @@ def _page(arguments: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     # By its own name: `__main__` is about to become the user's module.
+    import thermae_installed
     import thermae_kernel
 
+    thermae_installed.put_first()
     thermae_kernel.MeasuredKernelApp.launch_instance(kernel_class=thermae_kernel.ThermaeKernel)
