@@ -17,6 +17,8 @@ PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
 NO_NETWORK = """
 This sandbox has no network access: only what is in its work folder can be installed, such as an uploaded wheel
 (pip install ./name.whl). Who runs the pool can allow a package index."""
+REFUSED = """
+If it says "403 Forbidden" above, this sandbox may not reach that address: who runs the pool can allow it."""
 
 
 def main() -> int:
@@ -28,11 +30,11 @@ def main() -> int:
         return 1
     environment = OPTIONS | dict(os.environ)
     connected = any(environment.get(name) for name in PROXIES)
-    if not connected:
-        environment.setdefault("PIP_RETRIES", "0")
+    # Asking again changes nothing about what is not allowed.
+    environment.setdefault("PIP_RETRIES", "1" if connected else "0")
     status = subprocess.call([f"{HOME}/bin/python", PIP, *sys.argv[1:]], env=environment)
-    if status and not connected and {"install", "download", "wheel"}.intersection(sys.argv):
-        print(NO_NETWORK.strip(), file=sys.stderr)
+    if status and {"install", "download", "wheel"}.intersection(sys.argv):
+        print((REFUSED if connected else NO_NETWORK).strip(), file=sys.stderr)
     return status
 
 
