@@ -8,6 +8,9 @@ PY := .venv/bin/python
 # Arguments for pytest, such as: make test ARGS="tests/unit -k lease"
 ARGS ?=
 
+# Where it is set, each process of a run compiles all that it imports again, which takes longer than the rest of its start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format bench doctor images frontend screenshots clean
 
