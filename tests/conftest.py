@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from django.apps import apps
 from hypothesis import HealthCheck, settings
-from xdist.scheduler import LoadScopeScheduling
 
-from tests import capabilities
+from tests import capabilities, migrated
+from tests.groups import ByGroup
 from tests.services import PostgresCluster, RedisServer
 
 # How long an example takes says something of the machine only.
@@ -47,27 +47,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         # Real engines, kernels and browsers on a busy machine of two cores: a second try, which the summary counts.
         if any(folder in item.nodeid for folder in ("/acceptance/", "/integration/", "/contracts/")):
             item.add_marker(pytest.mark.flaky(reruns=2))
-
-
-# They put the same images on the engine, and remove them.
-OF_IMAGES = ("custom_containers", "image_uploads", "images_journey", "registries", "third_party", "churn", "isolation")
-
-
-def _group(nodeid: str) -> str:
-    """What must run in one process: a module, whose fixtures take long; the browser's; and all that load images."""
-    module = nodeid.split("::")[0]
-    if module.startswith("tests/acceptance/test_container") or any(f"test_{name}" in module for name in OF_IMAGES):
-        return "images"
-    if module.startswith("tests/acceptance/"):
-        return "browser"
-    return module if "/integration/" in module else ""
-
-
-class ByGroup(LoadScopeScheduling):
-    """Of several processes. Not by xdist's own marks of groups: pytest 9 does not let it write them into names."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return _group(nodeid) or nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByGroup:
@@ -204,6 +183,17 @@ def short_dir() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="thm-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(request: pytest.FixtureRequest, django_db_modify_db_settings: None) -> bool:
+    """Tests find their tables made, where those of the whole run's first process can be copied."""
+    from django.db import connection
+
+    if connection.vendor != "sqlite":
+        return bool(request.config.getvalue("reuse_db"))
+    migrated.copy_to(Path(connection.settings_dict["TEST"]["NAME"]))
+    return True
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests import migrated
+
 
 class Console:
     """The other end: `console.pool(name="quick", cooldown=10)` calls the verb `pool` below."""
@@ -59,14 +61,6 @@ def serve() -> None:
             answer = {"error": f"{type(error).__name__}: {error}"}
         answers.write(json.dumps(answer, default=str) + "\n")
         answers.flush()
-
-
-def prepare() -> None:
-    """An installation without people, pools and images."""
-    from django.core.management import call_command
-
-    call_command("migrate", verbosity=0, interactive=False)
-    call_command("collectstatic", verbosity=0, interactive=False)
 
 
 def image(name: str) -> None:
@@ -289,7 +283,7 @@ def database() -> str:
 
 
 VERBS = (
-    *(prepare, image, custom_image, person, operator, token, pool, day_of_a_class),
+    *(migrated.prepare, image, custom_image, person, operator, token, pool, day_of_a_class),
     *(sessions, executions, leased, last_used, end, inspect, revoke, notebook, database),
     *(webhook, deliveries, time_passes, ask_for_archive, archives, erase, erasures),
 )

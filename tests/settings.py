@@ -22,6 +22,7 @@ else:
     os.environ["THERMAE_STATE_DIR"] = tempfile.mkdtemp(prefix="thermae-tests-")
     os.environ["THERMAE_INSTALLATION"] = f"test-{uuid.uuid4().hex[:12]}"
     os.environ["THERMAE_RUNTIME"] = "memory"
+    os.environ["THERMAE_TEST_MIGRATED"] = os.environ["THERMAE_STATE_DIR"] + "/migrated.sqlite3"
     # As `make run` does: a network whose proxy ends TLS has its authority where this shell has it.
     if bundle := os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE"):
         os.environ.setdefault("THERMAE_BUILD_CA_BUNDLE", bundle)

@@ -10,24 +10,21 @@ from pathlib import Path
 
 import pytest
 
+from tests import migrated
 from tests.console import Console
 from tests.services import RedisServer
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def manage(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("THERMAE_", "DJANGO_"))}
-    return subprocess.run(
-        [sys.executable, "manage.py", *command],
-        cwd=ROOT, env={**clean, "THERMAE_STATE_DIR": str(folder), **environment},
-        capture_output=True, text=True, timeout=90,
-    )  # fmt: skip
-
-
 def doctor(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     defaults = {"THERMAE_RUNTIME": "memory", "THERMAE_REDIS_URL": "redis://127.0.0.1:1/0"}
-    return manage(folder, "doctor", **{**defaults, **environment})
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("THERMAE_", "DJANGO_"))}
+    return subprocess.run(
+        [sys.executable, "manage.py", "doctor"],
+        cwd=ROOT, env={**clean, "THERMAE_STATE_DIR": str(folder), **defaults, **environment},
+        capture_output=True, text=True, timeout=90,
+    )  # fmt: skip
 
 
 def line_of(report: str, subject: str) -> str:
@@ -43,7 +40,7 @@ def test_a_fresh_checkout_is_told_what_to_do_next(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_does_not_answer_is_named_with_its_address(tmp_path: Path) -> None:
-    manage(tmp_path, "migrate", "-v0")
+    migrated.copy_to(tmp_path / "db.sqlite3")
     done = doctor(tmp_path, THERMAE_RUNTIME="docker", THERMAE_DOCKER_HOST=f"unix://{tmp_path}/none.sock")
     assert done.returncode == 1
     assert f"{tmp_path}/none.sock" in line_of(done.stdout, "docker")
@@ -60,7 +57,7 @@ def test_a_database_that_does_not_answer_is_said_once_for_each_check_and_nothing
 
 @pytest.mark.redis
 def test_redis_without_a_worker_is_half_of_it(tmp_path: Path, redis_server: RedisServer) -> None:
-    manage(tmp_path, "migrate", "-v0")
+    migrated.copy_to(tmp_path / "db.sqlite3")
     done = doctor(tmp_path, THERMAE_REDIS_URL=redis_server.url)
     assert line_of(done.stdout, "redis").startswith("ok")
     assert "no Celery worker answers" in line_of(done.stdout, "worker")
