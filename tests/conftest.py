@@ -206,6 +206,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     post_migrate.disconnect(sender=apps.get_app_config("tenants"), dispatch_uid="audit is append-only")
     with django_db_blocker.unblock():
         append_only.unguard_for_tests()
+        migrated.put_back_what_a_flush_takes()
 
 
 # --- People and pools ----------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Which tests run in one process when there are several, and which of those groups begin first."""
 
-from collections import OrderedDict
+from typing import Any
 
 from xdist.scheduler import LoadScopeScheduling
 
@@ -29,9 +29,10 @@ class ByGroup(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         return group(nodeid) or nodeid
 
-    def _assign_work_unit(self, node: object) -> None:
-        # xdist's own order is by the number of tests, which would leave the longest for last: they are few.
-        place = {scope: number for number, scope in enumerate(LONGEST)}
-        rest = len(place)
-        self.workqueue = OrderedDict(sorted(self.workqueue.items(), key=lambda item: place.get(item[0], rest)))
+    def _assign_work_unit(self, node: Any) -> None:
+        if not any(self.assigned_work.values()):
+            # The first of all. xdist's own order is by the number of tests, which would leave the longest for last.
+            for scope in reversed(LONGEST):
+                if scope in self.workqueue:
+                    self.workqueue.move_to_end(scope, last=False)
         super()._assign_work_unit(node)
