@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
 
+from frontend import plotly_html
 from frontend.documents import Document, forget_cleared
 from interpreters.outputs.widgets import STATE as WIDGET_STATE
 
@@ -115,6 +116,7 @@ def as_html(document: Document, title: str) -> bytes:
     or a Markdown reader go on for hours, and nothing ends a thread.
     """
     forget_cleared(document["cells"])
+    plotly_html.give_html(document["cells"])
     document["metadata"] = {**document["metadata"], "title": title}
     raw = json.dumps(document).encode()
     if len(raw) > HTML_BYTES:

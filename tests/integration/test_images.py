@@ -55,6 +55,10 @@ def images_in(messages: list[dict[str, Any]]) -> list[bytes]:
     return [base64.b64decode(each["image/png"]) for each in data if "image/png" in each]
 
 
+def forms(messages: list[dict[str, Any]]) -> set[str]:
+    return {form for message in messages for form in message["content"].get("data", {})}
+
+
 def in_image(name: str, *command: str) -> str:
     """Run a command in an image as root, with nothing of a sandbox's limits."""
     words = ["docker", "run", "--rm", "--network", "none", sandboxes.image(name), *command]
@@ -88,6 +92,21 @@ print([name for name in dir() if not name.startswith("_") and name not in given]
     started = time.monotonic()
     images_in(sandboxes.outputs(session, "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"))
     assert time.monotonic() - started < 3
+
+
+def test_python_shows_charts_as_data_and_imports_nothing_before(launch: Launch) -> None:
+    session = launch("python")
+    assert sandboxes.run(session, "import sys; print({'plotly', 'altair'} & sys.modules.keys())") == "set()\n"
+    figure = "import plotly.graph_objects as go\nfigure = go.Figure(go.Bar(y=[1, 2])); figure"
+    assert forms(sandboxes.outputs(session, figure)) == {"application/vnd.plotly.v1+json"}
+    assert forms(sandboxes.outputs(session, "figure.show()")) == {"application/vnd.plotly.v1+json"}
+    chart = "import altair as alt, pandas as pd\nalt.Chart(pd.DataFrame({'a': range(9)})).mark_bar().encode(x='a')"
+    shown = forms(sandboxes.outputs(session, chart))
+    assert shown == {"application/vnd.vegalite.v6.json", "text/html", "text/plain"}
+    many = "alt.Chart(pd.DataFrame({'a': ['x' * 100] * 4000})).mark_bar().encode(x='a')"
+    assert "text/html" not in forms(sandboxes.outputs(session, many))
+    chosen = "with alt.renderers.enable('html'): display(alt.Chart(pd.DataFrame({'a': [1]})).mark_bar())"
+    assert "application/vnd.vegalite.v6.json" not in forms(sandboxes.outputs(session, chosen))
 
 
 def test_python_uses_no_more_threads_than_it_has_cores(launch: Launch) -> None:

@@ -178,6 +178,18 @@ class TestExport:
         assert "words" in answer.content.decode()
         assert "<title>Study</title>" in answer.content.decode()
 
+    def test_as_a_web_page_draws_figures_of_plotly(self, signed_in: Client, notebook: Notebook) -> None:
+        figure = {"data": [{"type": "bar", "y": [1, 2]}], "layout": {"title": {"text": "</script><b>sold"}}}
+        output = {"output_type": "display_data", "metadata": {}, "data": {"application/vnd.plotly.v1+json": figure}}
+        BroughtOutput.objects.take(notebook, [code_cell("a", outputs=[output, output])])
+        page = signed_in.get(reverse("export_notebook", args=[notebook.pk, "html"])).content.decode()
+        assert page.count("https://cdn.plot.ly/plotly-") == 1
+        drawn = re.findall(r'<div id="([\w-]+)"></div><script>Plotly\.newPlot\("([\w-]+)", (.+?)\);</script>', page)
+        assert [(place, json.loads(whole)["layout"]) for _, place, whole in drawn] == [
+            ("plotly-figure-0", figure["layout"]), ("plotly-figure-1", figure["layout"]),
+        ]  # fmt: skip
+        assert all(place == named for place, named, _ in drawn)
+
     def test_as_a_web_page_has_bounds(self, signed_in: Client, notebook: Notebook, monkeypatch: Any) -> None:
         monkeypatch.setattr(exporting, "HTML_BYTES", 10)
         url = reverse("export_notebook", args=[notebook.pk, "html"])

@@ -3,8 +3,10 @@
 import { DOMWidgetModel, DOMWidgetView } from "@jupyter-widgets/base";
 import { PLAIN, presentation } from "../outputs/ansi";
 import { LineTerminal } from "../outputs/lines";
-import { imageAddress, richest, textOf } from "../outputs/mime";
+import { imageAddress, richest, textOf, type Form } from "../outputs/mime";
 import type { FrameManager } from "./widgets";
+
+const CHARTS: readonly Form[] = ["plotly", "vega", "vegalite"];
 
 type Output = Record<string, unknown> & { output_type?: string };
 
@@ -35,7 +37,9 @@ export class OutputView extends DOMWidgetView {
     if (output.output_type === "stream") return text(textOf(output.text), output.name === "stderr" ? "stderr" : "");
     if (output.output_type === "error") return text(Array.isArray(output.traceback) ? output.traceback.join("\n") : `${output.ename}: ${output.evalue}`, "error");
     const data = (output.data ?? {}) as Record<string, unknown>;
-    const chosen = richest(data, ["plotly", "vega", "vegalite", "table", "latex", "markdown", "pdf", "script"]);
+    // A chart's own HTML would ask the web for what draws it.
+    const chart = CHARTS.includes(richest(data)?.form ?? "text");
+    const chosen = richest(data, [...CHARTS, ...(chart ? (["html"] as const) : []), "table", "latex", "markdown", "pdf", "script"]);
     const element = document.createElement("div");
     switch (chosen?.form) {
       case "widget":

@@ -30,8 +30,10 @@ describe("what a frame says", () => {
 describe("libraries", () => {
   it("are given to what draws with them, and to HTML that expects them on the web", () => {
     expect(librariesOf({ kind: "plotly", content: {} })).toEqual(["plotly"]);
+    expect(librariesOf({ kind: "plotly", content: { data: [null, { type: "scatter" }] } })).toEqual(["plotly"]);
+    expect(librariesOf({ kind: "plotly", content: { data: [{}, { type: "choropleth" }] } })).toEqual(["geo", "plotly"]);
     expect(librariesOf({ kind: "html", content: "<b>bold</b>" })).toEqual([]);
-    expect(librariesOf({ kind: "html", content: '<script src="https://cdn.plot.ly/plotly-3.0.0.min.js">' })).toEqual(["plotly"]);
+    expect(librariesOf({ kind: "html", content: '<script src="https://cdn.plot.ly/plotly-3.0.0.min.js">' })).toEqual(["geo", "plotly"]);
     expect(librariesOf({ kind: "html", content: 'require(["vega-embed"], f)' })).toEqual(["vega"]);
     expect(librariesOf({ kind: "html", content: "cdn.plot.ly" + " ".repeat(3e6) })).toEqual([]);
   });
@@ -41,6 +43,7 @@ describe("what was refused", () => {
   it("is named, unless we stood in for it", () => {
     expect(refusedHost("https://cdn.bokeh.org/bokeh/x.js")).toBe("cdn.bokeh.org");
     expect(refusedHost("https://cdn.plot.ly/plotly-3.0.0.min.js")).toBeNull();
+    expect(refusedHost("https://cdn.plot.ly/un/world_50m.json")).toBe("cdn.plot.ly");
     expect(refusedHost("https://cdn.jsdelivr.net/npm/vega@5")).toBeNull();
     expect(refusedHost("inline")).toBeNull();
     expect(refusedHost("nonsense")).toBeNull();

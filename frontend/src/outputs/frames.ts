@@ -50,15 +50,21 @@ function pictureOf(given: unknown, format: "png" | "svg"): string {
 
 /** Libraries that an HTML output expects to find on the web, and that we have: it is given ours. */
 export function librariesOf({ kind, content }: FrameContent): Library[] {
-  if (kind === "plotly") return ["plotly"];
+  if (kind === "plotly") return hasMap(content) ? ["geo", "plotly"] : ["plotly"];
   if (kind === "vega" || kind === "vegalite") return ["vega"];
   if (kind === "widget") return ["widgets"];
   if (kind !== "html" || typeof content !== "string") return [];
   const wanted: Library[] = [];
   if (/vega-?embed/i.test(content) && content.length < 5e6) wanted.push("vega");
-  // A figure that brings Plotly along has it in full: several megabytes.
-  if (/(?:cdn\.plot\.ly|require\(\s*\[\s*["']plotly["'])/.test(content) && content.length < 3e6) wanted.push("plotly");
+  // A figure that brings Plotly along has it in full: several megabytes. Whether it is a map, its text does not tell.
+  if (/(?:cdn\.plot\.ly|require\(\s*\[\s*["']plotly["'])/.test(content) && content.length < 3e6) wanted.push("geo", "plotly");
   return wanted;
+}
+
+/** Whether a figure of Plotly has a map in outlines, rather than one of tiles. */
+function hasMap(figure: unknown): boolean {
+  const { data } = (figure ?? {}) as { data?: unknown };
+  return Array.isArray(data) && data.some((trace: { type?: unknown } | null) => trace?.type === "choropleth" || trace?.type === "scattergeo");
 }
 
 /** What of the web was wanted, in words; null for what our own libraries stand in for. */
@@ -66,7 +72,7 @@ export function refusedHost(address: string): string | null {
   if (/^(?:eval|inline|data|blob|self|about)/.test(address)) return null;
   try {
     const url = new URL(address);
-    if (/(?:^|\/)(?:plotly-[\w.-]+|vega(?:-lite|-embed)?(?:@[\w.]+)?)/.test(url.pathname) || url.host === "cdn.plot.ly") return null;
+    if (/(?:^|\/)(?:plotly-[\w.-]+|vega(?:-lite|-embed)?(?:@[\w.]+)?)/.test(url.pathname)) return null;
     return url.host || null;
   } catch {
     return null;

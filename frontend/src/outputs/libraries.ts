@@ -1,8 +1,9 @@
 // Scripts that frames need. A frame may load nothing, so the page reads them, once, and hands them in as text.
 
-export type Library = "plotly" | "vega" | "widgets";
+export type Library = "geo" | "plotly" | "vega" | "widgets";
 
 const ADDRESSES: Record<Library, () => Promise<{ default: string }>> = {
+  geo: () => import("../frame/geo?frame"),
   plotly: () => import("plotly.js-dist-min/plotly.min.js?url"),
   vega: () => import("../frame/vega?frame"),
   widgets: () => import("../frame/widgets?frame"),
