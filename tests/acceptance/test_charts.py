@@ -63,6 +63,33 @@ def test_figures_of_plotly_are_drawn(screen: Screen) -> None:
     expect(widget.get_by_text("Here a FigureWidget is a plain figure")).to_be_visible()
 
 
+MOVED = """
+import altair as alt, ipywidgets, pandas as pd, plotly.graph_objects as go
+@ipywidgets.interact(n=ipywidgets.IntText(3), by=['plotly', 'altair'])
+def bars(n, by):
+    if by == 'plotly':
+        return go.Figure(go.Bar(y=list(range(1, n + 1))))
+    return alt.Chart(pd.DataFrame({'a': range(n)})).mark_bar().encode(x='a:O', y='a')
+"""
+
+
+def test_what_a_control_draws_is_drawn_anew_when_it_is_moved(screen: Screen) -> None:
+    screen.create()
+    output = screen.run(MOVED)
+    screen.finished()
+    expect(frame(output).locator(".barlayer .point")).to_have_count(3, timeout=PATIENCE)
+    number = frame(output).get_by_role("spinbutton")
+    number.fill("5")
+    number.press("Enter")
+    expect(frame(output).locator(".barlayer .point")).to_have_count(5, timeout=PATIENCE)
+    frame(output).get_by_role("combobox").select_option("altair")
+    expect(frame(output).locator(".mark-rect path")).to_have_count(5, timeout=PATIENCE)
+    expect(frame(output).locator(".barlayer")).to_have_count(0)
+    light = frame(output).locator(".role-axis-title text").first.evaluate(FILL)
+    screen.page.emulate_media(color_scheme="dark")
+    expect(frame(output).locator(".role-axis-title text").first).not_to_have_css("fill", light, timeout=PATIENCE)
+
+
 def test_charts_of_altair_are_drawn(screen: Screen) -> None:
     page = screen.page
     screen.create()

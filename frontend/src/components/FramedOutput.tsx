@@ -3,7 +3,7 @@
 import type { VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { adviceFor, frameBudget, heard, librariesOf, refusedHost, type Frame, type FrameContent } from "../outputs/frames";
-import { libraryText } from "../outputs/libraries";
+import { libraryText, type Library } from "../outputs/libraries";
 import { saveAddress } from "../outputs/saving";
 import { darkNow } from "../theme";
 import type { CommRecord } from "../outputs/comms";
@@ -49,9 +49,11 @@ export function FramedOutput({ execution, still, ...content }: FrameContent & { 
       if (words.link) offer(words.link);
       if (words.format) keep(words.picture!, words.format);
       if (words.refused) note(words.refused);
+      if (words.library) void give(words.library);
       if (comms && words.comm) comms.say(words.comm);
       if (comms && words.wants) comms.want(words.wants);
     };
+    const give = async (library: Library) => post({ library, text: await libraryText(library).catch(() => "") });
     const fill = async () => {
       try {
         const libraries = await Promise.all(librariesOf(content).map(libraryText));

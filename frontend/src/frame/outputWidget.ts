@@ -3,10 +3,8 @@
 import { DOMWidgetModel, DOMWidgetView } from "@jupyter-widgets/base";
 import { PLAIN, presentation } from "../outputs/ansi";
 import { LineTerminal } from "../outputs/lines";
-import { imageAddress, richest, textOf, type Form } from "../outputs/mime";
+import { imageAddress, objectOf, richest, textOf } from "../outputs/mime";
 import type { FrameManager } from "./widgets";
-
-const CHARTS: readonly Form[] = ["plotly", "vega", "vegalite"];
 
 type Output = Record<string, unknown> & { output_type?: string };
 
@@ -17,6 +15,8 @@ export class OutputModel extends DOMWidgetModel {
 }
 
 export class OutputView extends DOMWidgetView {
+  private turn = 0;
+
   override render(): void {
     super.render();
     this.el.classList.add("jupyter-widgets", "widget-output");
@@ -29,21 +29,28 @@ export class OutputView extends DOMWidgetView {
     // Kept at its height while it is filled anew: what is below must not jump.
     this.el.style.minHeight = `${this.el.offsetHeight}px`;
     this.el.replaceChildren();
-    for (const output of Array.isArray(outputs) ? (outputs as Output[]) : []) this.el.append(this.drawn(output));
-    requestAnimationFrame(() => (this.el.style.minHeight = ""));
+    const charts: Promise<void>[] = [];
+    for (const output of Array.isArray(outputs) ? (outputs as Output[]) : []) this.el.append(this.drawn(output, charts));
+    const turn = ++this.turn;
+    const release = () => turn === this.turn && requestAnimationFrame(() => (this.el.style.minHeight = ""));
+    void Promise.allSettled(charts).then(release);
   }
 
-  private drawn(output: Output): HTMLElement {
+  private drawn(output: Output, charts: Promise<void>[]): HTMLElement {
     if (output.output_type === "stream") return text(textOf(output.text), output.name === "stderr" ? "stderr" : "");
     if (output.output_type === "error") return text(Array.isArray(output.traceback) ? output.traceback.join("\n") : `${output.ename}: ${output.evalue}`, "error");
     const data = (output.data ?? {}) as Record<string, unknown>;
-    // A chart's own HTML would ask the web for what draws it.
-    const chart = CHARTS.includes(richest(data)?.form ?? "text");
-    const chosen = richest(data, [...CHARTS, ...(chart ? (["html"] as const) : []), "table", "latex", "markdown", "pdf", "script"]);
+    const chosen = richest(data, ["table", "latex", "markdown", "pdf", "script"]);
     const element = document.createElement("div");
+    const manager = this.model.widget_manager as unknown as FrameManager;
     switch (chosen?.form) {
+      case "plotly":
+      case "vega":
+      case "vegalite":
+        charts.push(manager.chart(element, chosen.form, objectOf(chosen.value) ?? {}).catch((error: Error) => void (element.textContent = error.message)));
+        return element;
       case "widget":
-        (this.model.widget_manager as unknown as FrameManager).show(String((chosen.value as { model_id?: unknown }).model_id), element).catch((error: Error) => (element.textContent = error.message));
+        manager.show(String((chosen.value as { model_id?: unknown }).model_id), element).catch((error: Error) => (element.textContent = error.message));
         return element;
       case "html":
         element.append(document.createRange().createContextualFragment(textOf(chosen.value)));

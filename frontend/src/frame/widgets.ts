@@ -20,6 +20,8 @@ interface Port {
   theme: Record<string, string>;
   say(message: unknown): void;
   fail(error: unknown): void;
+  /** Draw a chart of Plotly, Vega or Vega-Lite, with what the page brings for it. */
+  chart(element: HTMLElement, form: string, content: unknown): Promise<void>;
   onComm?: (event: ToFrame) => void;
 }
 
@@ -188,6 +190,10 @@ export class FrameManager extends ManagerBase {
     Widget.attach(widget, element);
     this.views.add(widget);
     view.once("remove", () => this.views.delete(widget));
+  }
+
+  chart(element: HTMLElement, form: string, content: unknown): Promise<void> {
+    return this.port.chart(element, form, content);
   }
 
   protected override async loadClass(name: string, module: string, version: string): Promise<never> {

@@ -5,7 +5,8 @@ describe("what a frame says", () => {
   it("is believed only in its form", () => {
     expect(heard(null)).toEqual({});
     expect(heard("ready")).toEqual({});
-    expect(heard({ ready: "yes", height: "12", link: 3, refused: {}, comm: "x", wants: 4 })).toEqual({});
+    expect(heard({ ready: "yes", height: "12", link: 3, refused: {}, comm: "x", wants: 4, library: "toString" })).toEqual({});
+    expect(heard({ library: "plotly" })).toEqual({ library: "plotly" });
     expect(heard({ height: -1 })).toEqual({});
     expect(heard({ height: Infinity })).toEqual({});
     expect(heard({ ready: true, height: 12.2 })).toEqual({ ready: true, height: 13 });

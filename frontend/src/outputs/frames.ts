@@ -1,6 +1,6 @@
 // What goes into frames, what they may say, and how many of them are kept alive.
 
-import type { Library } from "./libraries";
+import { LIBRARIES, type Library } from "./libraries";
 
 export type FrameKind = "html" | "script" | "plotly" | "vega" | "vegalite" | "widget";
 
@@ -19,6 +19,8 @@ export interface FrameWords {
   format?: "png" | "svg";
   comm?: Record<string, unknown>;
   wants?: string;
+  /** What it needs beside what it was given. */
+  library?: Library;
 }
 
 export function heard(data: unknown): FrameWords {
@@ -35,6 +37,8 @@ export function heard(data: unknown): FrameWords {
   }
   if (typeof told.comm === "object" && told.comm !== null) words.comm = told.comm as Record<string, unknown>;
   if (typeof told.wants === "string" && told.wants.length <= 128) words.wants = told.wants;
+  const library = LIBRARIES.find((name) => name === told.library);
+  if (library) words.library = library;
   return words;
 }
 

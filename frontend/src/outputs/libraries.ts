@@ -1,6 +1,7 @@
 // Scripts that frames need. A frame may load nothing, so the page reads them, once, and hands them in as text.
 
-export type Library = "geo" | "plotly" | "vega" | "widgets";
+export const LIBRARIES = ["geo", "plotly", "vega", "widgets"] as const;
+export type Library = (typeof LIBRARIES)[number];
 
 const ADDRESSES: Record<Library, () => Promise<{ default: string }>> = {
   geo: () => import("../frame/geo?frame"),
