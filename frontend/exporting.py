@@ -11,7 +11,7 @@ from typing import Any
 
 from frontend import plotly_html
 from frontend.documents import Document, forget_cleared
-from interpreters.outputs.widgets import STATE as WIDGET_STATE
+from interpreters.outputs import widgets
 
 # As Jupyter writes them: a text of several lines is a list of lines, so that version control shows lines.
 MULTILINE_MIMES = re.compile(r"text/|image/svg\+xml|application/javascript")
@@ -65,21 +65,27 @@ def as_ipynb(document: Document) -> bytes:
 
 
 def gather_widgets(document: Document) -> None:
-    """Move what widgets were to where Jupyter looks for it: from beside the outputs into the notebook's metadata."""
+    """Move what widgets were to where Jupyter looks for it: from beside the outputs into the notebook's metadata.
+
+    Of what the notebook came with stays what an output still shows.
+    """
     states: dict[str, Any] = {}
+    brought: list[str] = []
     for cell in document["cells"]:
         for output in cell.get("outputs", []):
-            kept = output.get("data", {}).pop(WIDGET_STATE, None)
-            found = kept.get("state") if isinstance(kept, dict) else None
-            states |= found if isinstance(found, dict) else {}
+            view, found = widgets.shown_by(output), widgets.states_in(output)
+            if view and found:
+                states |= found
+                del output["data"][widgets.STATE]
+            elif view:
+                brought.append(view)
     if not states:
         return
-    widgets = document["metadata"].get("widgets")
-    widgets = widgets if isinstance(widgets, dict) else {}
-    former = widgets.get(WIDGET_STATE)
-    former = former if isinstance(former, dict) and isinstance(former.get("state"), dict) else {"state": {}}
-    now = {"version_major": 2, "version_minor": 0, **former, "state": {**former["state"], **states}}
-    document["metadata"]["widgets"] = {**widgets, WIDGET_STATE: now}
+    own = document["metadata"].get("widgets")
+    own = own if isinstance(own, dict) else {}
+    former = widgets.states_in({"data": own})
+    now = {"version_major": 2, "version_minor": 0, "state": {**widgets.closure(former, brought), **states}}
+    document["metadata"]["widgets"] = {**own, widgets.STATE: now}
 
 
 def _lines(text: Any) -> Any:

@@ -52,6 +52,7 @@ class SessionPoolAdmin(TenantScopedAdmin[SessionPool], LiveFigures):
         *("egress", "error"),
     )
     list_filter = ("enabled", "egress", BY_TENANT)
+    ordering = ("name", "id")
     list_select_related = ("tenant", "image")
     search_fields = ("name",)
     shared_choices = ("image",)

@@ -110,6 +110,7 @@ class InterpreterImageAdmin(TenantScopedAdmin[InterpreterImage]):
     form = ImageForm
     list_display = ("name", "kind", "origin", "tenant", "state", "progress", "short_digest", "weight", "built_at")
     list_filter = ("state", "kind", "origin", BY_TENANT)
+    ordering = ("name", "id")
     list_select_related = ("tenant",)
     search_fields = ("name", "language", "reference", "registry_reference")
     shared_choices = ("credential",)
@@ -225,5 +226,6 @@ class RegistryCredentialAdmin(TenantScopedAdmin[RegistryCredential]):
     form = CredentialForm
     list_display = ("registry", "username", "tenant", "created_at")
     list_filter = ("registry", BY_TENANT)
+    ordering = ("registry", "id")
     list_select_related = ("tenant",)
     search_fields = ("registry", "username")

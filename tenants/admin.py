@@ -41,6 +41,7 @@ class TenantAdmin(ErasableAdmin):
     tenant_path = "pk"
     list_display = ("name", "slug", "members", "created_at")
     search_fields = ("name", "slug")
+    ordering = ("name", "id")
     inlines = (MembershipInline,)
     # What an operator allows a tenant is not the tenant's to say.
     allowances = ("allowed_registries", "egress_ceiling", "egress_allowed", *QUOTAS)

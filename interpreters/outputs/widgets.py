@@ -1,6 +1,6 @@
 """What the widgets of an execution last were, as nbformat keeps it: they are drawn when their kernel is gone."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -119,7 +119,7 @@ class Widgets:
         changed = len(kept) < len(outputs)
         outputs[:] = kept
         for output in outputs:
-            known = _states_in(output)
+            known = states_in(output)
             for name in known.keys() & self._changed_elsewhere.keys():
                 with suppress(msgspec.ValidationError):
                     now = Model.kept(known[name])
@@ -136,7 +136,19 @@ def shown_by(output: Mapping[str, Any]) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _states_in(output: Mapping[str, Any]) -> dict[str, Any]:
+def closure(states: Mapping[str, Any], roots: Iterable[str]) -> dict[str, Any]:
+    """Of states as nbformat has them those of the named models and of all that they refer to."""
+    found: dict[str, Any] = {}
+    waiting = list(roots)
+    while waiting:
+        if (name := waiting.pop()) in states and name not in found:
+            found[name] = states[name]
+            waiting.extend(_references(states[name]))
+    return found
+
+
+def states_in(output: Mapping[str, Any]) -> dict[str, Any]:
+    """The states beside an output's view, by model; none if it is nonsense."""
     kept = (output.get("data") or {}).get(STATE)
     states = kept.get("state") if isinstance(kept, dict) else None
     return states if isinstance(states, dict) else {}

@@ -75,7 +75,9 @@ def upgraded(file: Path) -> dict[str, Any]:
 
 def plain(document: dict[str, Any], outputs: bool = True) -> list[Any]:
     """What is to be the same on both sides: all but the ids that 4.5 asks for and what is written in two ways."""
-    about = {key: value for key, value in document["metadata"].items() if key not in TRANSIENT}
+    # What widgets were is told of the outputs.
+    left = TRANSIENT if outputs else TRANSIENT | {"widgets"}
+    about = {key: value for key, value in document["metadata"].items() if key not in left}
     cells = [{**cell, "source": "".join(cell["source"])} for cell in document["cells"]]
     for cell in cells:
         cell.pop("id", None)
