@@ -68,7 +68,7 @@ def offer_changed(instance: SessionPool | InterpreterImage, action: str, pk_set:
     if action == "pre_clear":
         pk_set = set(instance.offered_to.values_list("pk", flat=True))
     if action in ("post_add", "post_remove", "pre_clear"):
-        for tenant in pk_set or ():
+        for tenant in sorted(pk_set or ()):
             record(what, tenant=tenant, about=instance, old={"offered": not now}, new={"offered": now})
 
 
