@@ -53,7 +53,13 @@ export function FramedOutput({ execution, still, ...content }: FrameContent & { 
       if (comms && words.comm) comms.say(words.comm);
       if (comms && words.wants) comms.want(words.wants);
     };
-    const give = async (library: Library) => post({ library, text: await libraryText(library).catch(() => "") });
+    // Each once: a frame that asks again and again would keep the page busy with copies of megabytes.
+    const given = new Set<Library>();
+    const give = async (library: Library) => {
+      if (given.has(library)) return;
+      given.add(library);
+      post({ library, text: await libraryText(library).catch(() => "") });
+    };
     const fill = async () => {
       try {
         const libraries = await Promise.all(librariesOf(content).map(libraryText));
